@@ -1,0 +1,32 @@
+// Every sequence flattened into one [tokens] axis: prefill, decode, a mix of both, training and scoring are the same call. No padding, no masks.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "runtime/kv_cache.h"
+
+namespace hearth {
+
+using TokenId = int32_t;
+
+// Consecutive rows [begin, end) of the batch that belong to one sequence.
+struct Segment {
+  int begin = 0, end = 0;
+  int past = 0;                        // tokens of the sequence that are in the cache already
+  const BlockTable* blocks = nullptr;  // covers past + (end - begin) tokens; null without a cache
+  // The whole prompt's length where these rows are a chunk of it: scalings of rope that depend on the sequence's length go by the larger of this and
+  // each row's position + 1, so that a chunked prompt equals a whole one.
+  int prompt_length = 0;
+};
+
+struct Batch {
+  std::vector<TokenId> token_ids;  // [tokens]
+  std::vector<int> positions;      // [tokens]
+  std::vector<Segment> segments;   // in row order, covering every row
+  KvCache* cache = nullptr;        // null: attend within the batch (training, scoring)
+
+  int tokens() const { return static_cast<int>(token_ids.size()); }
+};
+
+}  // namespace hearth

@@ -1,0 +1,61 @@
+// What a client of the engine asks for and what it gets back. Token ids only: text, templates and stop strings are the caller's business.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "runtime/batch.h"
+
+namespace hearth {
+
+// Names and meaning as in OpenAI's API and transformers' generation config.
+struct SamplingParams {
+  float temperature = 1.0f;  // 0: greedy
+  float top_p = 1.0f;
+  int top_k = 0;  // 0: off
+  float min_p = 0.0f;
+  float typical_p = 1.0f;
+  float repetition_penalty = 1.0f;  // over prompt and answer, transformers' rule
+  float frequency_penalty = 0.0f;   // over the answer, OpenAI's rule
+  float presence_penalty = 0.0f;
+  std::unordered_map<TokenId, float> logit_bias;
+  uint64_t seed = 0;
+};
+
+struct GenerateRequest {
+  std::vector<TokenId> prompt;  // not empty, every id below the vocabulary's size
+  int max_tokens = 16;          // 0: only score the prompt
+  int min_tokens = 0;           // stop tokens are not drawn before
+  std::vector<TokenId> stop_token_ids;
+  SamplingParams sampling;
+  int top_logprobs = -1;         // -1: no logprobs; 0: the token's own; n: also the n likeliest
+  bool prompt_logprobs = false;  // the same for every prompt token after the first
+};
+
+struct TokenLogprob {
+  TokenId id;
+  float logprob;
+};
+
+struct TokenOutput {
+  TokenId id = 0;
+  float logprob = 0;              // under the model's own distribution (before penalties and temperature); set when logprobs were asked for
+  std::vector<TokenLogprob> top;  // likeliest first; a token's number here equals the one above to the bit
+};
+
+enum class FinishReason { kStop, kLength, kCancelled, kError };
+
+// In this order: prompt (once, when its logprobs were asked for, and always before the first token), tokens, finished (once, last).
+struct StreamEvent {
+  enum class Kind { kPrompt, kToken, kFinished } kind = Kind::kToken;
+  std::vector<TokenOutput> prompt;                   // kPrompt: one for every prompt token but the first
+  TokenOutput token;                                 // kToken: stop tokens are not delivered
+  FinishReason finish_reason = FinishReason::kStop;  // kFinished
+  std::string error;                                 // kFinished with kError: one line
+  int prompt_tokens = 0, cached_tokens = 0;          // kFinished: for usage
+  int completion_tokens = 0;                         // kFinished: tokens drawn, a stop token included
+};
+
+}  // namespace hearth

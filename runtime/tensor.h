@@ -1,0 +1,56 @@
+// A contiguous row-major f32 array with value semantics: copies share the buffer, ops never write to an input. Buffers come from a pool, so an
+// eager op costs nanoseconds. Gradients are the tape's business (tape.h); storage formats are Weight's (weight.h).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <string>
+
+namespace hearth {
+
+// Up to four dimensions.
+class Shape {
+ public:
+  Shape() = default;
+  Shape(std::initializer_list<int64_t> dims);
+  int rank() const { return rank_; }
+  int64_t operator[](int i) const { return dims_[i < 0 ? i + rank_ : i]; }  // negative counts from the end
+  size_t size() const;                                                      // product of the dimensions; 1 for rank 0
+  bool operator==(const Shape&) const = default;
+  std::string to_string() const;  // "[5, 32]"
+
+ private:
+  std::array<int64_t, 4> dims_{};
+  int rank_ = 0;
+};
+
+class Tensor {
+ public:
+  Tensor() = default;
+  explicit Tensor(Shape shape);  // values are undefined until written
+  static Tensor zeros(Shape shape);
+  static Tensor from(Shape shape, std::initializer_list<float> values);
+
+  const Shape& shape() const { return shape_; }
+  int64_t dim(int i) const { return shape_[i]; }
+  int64_t rows() const;  // product of all dimensions but the last
+  size_t size() const { return shape_.size(); }
+  bool defined() const { return buffer_ != nullptr; }
+
+  float* data() { return buffer_.get(); }
+  const float* data() const { return buffer_.get(); }
+  float* row(int64_t r) { return data() + r * dim(-1); }
+  const float* row(int64_t r) const { return data() + r * dim(-1); }
+
+  bool needs_grad() const { return node_ >= 0; }
+
+ private:
+  friend class Tape;
+  Shape shape_;
+  std::shared_ptr<float> buffer_;
+  int node_ = -1;  // index on the tape that recorded it; -1 = constant
+};
+
+}  // namespace hearth

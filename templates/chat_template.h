@@ -1,0 +1,46 @@
+// A model's own chat template (Jinja, as transformers' apply_chat_template renders it), with one addition: which bytes of the prompt came from user and tool
+// messages, so that control-token text in them stays text.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "runtime/base/byte_range.h"
+
+namespace hearth {
+
+struct ChatTemplateInputs {
+  nlohmann::ordered_json messages;                // array, OpenAI's message objects
+  nlohmann::ordered_json tools;                   // array or null
+  nlohmann::ordered_json extra;                   // object or null: chat_template_kwargs
+  bool add_generation_prompt = true;
+};
+
+struct RenderedPrompt {
+  std::string text;
+  std::vector<ByteRange> literal;  // sorted, disjoint byte ranges of `text` that user and tool messages (and tool results) supplied
+};
+
+class ChatTemplate {
+ public:
+  // Parses; throws kInvalidArgument with line and cause. `bos_token` and `eos_token` are variables of the template.
+  ChatTemplate(std::string source, std::string bos_token, std::string eos_token);
+  ~ChatTemplate();
+  ChatTemplate(ChatTemplate&&) noexcept;
+  ChatTemplate& operator=(ChatTemplate&&) noexcept;
+
+  // Bounded in steps, output bytes and recursion. Throws kInvalidArgument with the template's own raise_exception text, or what failed and where.
+  RenderedPrompt render(const ChatTemplateInputs& inputs) const;
+
+  const std::string& source() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hearth
