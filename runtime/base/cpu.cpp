@@ -48,9 +48,12 @@ std::string model_name() {
 
 std::string_view to_string(Isa isa) {
   switch (isa) {
-    case Isa::kScalar: return "scalar";
-    case Isa::kAvx2: return "avx2";
-    case Isa::kAvx512: return "avx512";
+    case Isa::kScalar:
+      return "scalar";
+    case Isa::kAvx2:
+      return "avx2";
+    case Isa::kAvx512:
+      return "avx512";
   }
   return "scalar";
 }
@@ -60,6 +63,8 @@ Isa isa() {
   return chosen;
 }
 
-std::string cpu_description() { return fmt::format("{}, {} threads, {}", model_name(), num_threads(), to_string(isa())); }
+std::string cpu_description() {
+  return fmt::format("{}, {} threads, {}", model_name(), num_threads(), to_string(isa()));
+}
 
 }  // namespace hearth

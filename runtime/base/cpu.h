@@ -15,8 +15,8 @@ enum class Isa {
 
 std::string_view to_string(Isa isa);
 
-// The best set for this CPU, or the one that HEARTH_ISA (scalar, avx2, avx512) names. Throws kInvalidArgument when the variable names an unknown
-// set or one that this CPU lacks.
+// The best set for this CPU, or the one that HEARTH_ISA (scalar, avx2, avx512) names. Throws kInvalidArgument when the
+// variable names an unknown set or one that this CPU lacks.
 Isa isa();
 
 // "AMD EPYC ..., 2 threads, avx512" for logs and `hearth env`.

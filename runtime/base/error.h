@@ -1,5 +1,6 @@
-// The one exception of hearth. Throw it anywhere; it is translated in exactly three places: the HTTP server (status and OpenAI error object),
-// main (one line and an exit code) and the training worker (job event). A message says what, where, what was found and the remedy.
+// The one exception of hearth. Throw it anywhere; it is translated in exactly three places: the HTTP server (status and
+// OpenAI error object), main (one line and an exit code) and the training worker (job event). A message says what,
+// where, what was found and the remedy.
 #pragma once
 
 #include <stdexcept>
@@ -40,10 +41,10 @@ Error make_error(ErrorCode code, fmt::format_string<Args...> format, Args&&... a
 }
 
 // throw invalid_argument("job '{}': lora_rank is {}, must be at least 1", name, rank);
-#define HEARTH_ERROR_FACTORY(name, code)                                       \
-  template <class... Args>                                                     \
-  Error name(fmt::format_string<Args...> format, Args&&... args) {             \
-    return make_error(ErrorCode::code, format, std::forward<Args>(args)...);   \
+#define HEARTH_ERROR_FACTORY(name, code)                                     \
+  template <class... Args>                                                   \
+  Error name(fmt::format_string<Args...> format, Args&&... args) {           \
+    return make_error(ErrorCode::code, format, std::forward<Args>(args)...); \
   }
 HEARTH_ERROR_FACTORY(invalid_argument, kInvalidArgument)
 HEARTH_ERROR_FACTORY(not_found, kNotFound)
@@ -61,7 +62,7 @@ HEARTH_ERROR_FACTORY(internal_error, kInternal)
 }  // namespace hearth
 
 // For our own bugs only: throws kInternal with file and line. A daemon never aborts.
-#define HEARTH_CHECK(condition)                                      \
-  do {                                                               \
+#define HEARTH_CHECK(condition)                                               \
+  do {                                                                        \
     if (!(condition)) ::hearth::check_failed(#condition, __FILE__, __LINE__); \
   } while (false)

@@ -1,5 +1,5 @@
-// Files as hearth uses them: models are mapped, small texts are read whole, results are written so that a crash leaves the old file or the
-// new one and never half of one (temporary file beside it, fsync, rename).
+// Files as hearth uses them: models are mapped, small texts are read whole, results are written so that a crash leaves
+// the old file or the new one and never half of one (temporary file beside it, fsync, rename).
 #pragma once
 
 #include <cstddef>

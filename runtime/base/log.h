@@ -1,4 +1,5 @@
-// Logging: one line an event, to stderr, never a secret and never a prompt's text. log::info("{} loaded in {:.1f} s", name, seconds);
+// Logging: one line an event, to stderr, never a secret and never a prompt's text. log::info("{} loaded in {:.1f} s",
+// name, seconds);
 #pragma once
 
 #include <spdlog/spdlog.h>

@@ -1,4 +1,5 @@
-// A small counter-based generator: the same seed gives the same stream on every platform (std:: distributions do not promise that).
+// A small counter-based generator: the same seed gives the same stream on every platform (std:: distributions do not
+// promise that).
 #pragma once
 
 #include <cmath>
@@ -17,9 +18,9 @@ class Random {
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return z ^ (z >> 31);
   }
-  double uniform() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }           // [0, 1)
+  double uniform() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }                        // [0, 1)
   uint64_t below(uint64_t n) { return static_cast<uint64_t>(uniform() * static_cast<double>(n)); }  // [0, n), n < 2^53
-  float normal() {                                                                     // mean 0, variance 1
+  float normal() {  // mean 0, variance 1
     const double u = 1.0 - uniform();
     return static_cast<float>(std::sqrt(-2.0 * std::log(u)) * std::cos(6.283185307179586 * uniform()));
   }
