@@ -1,0 +1,62 @@
+// What the daemon and the chat are started with: from a YAML file (strict: an unknown key is an error that names file,
+// line and nearest known key), from LLaMA-Factory's inference YAML and environment, and from the command line, which
+// wins. Every function throws kInvalidArgument, which main turns into exit code 2.
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/loader.h"
+#include "runtime/weight.h"
+
+namespace hearth {
+
+struct ModelSpec {
+  std::string reference;  // a path, a name in the cache or org/name[@revision] (models/resolver.h)
+  std::string name;       // the id in the API; empty: from the file's or directory's name
+};
+
+// "NAME=PATH" or "PATH_OR_NAME".
+ModelSpec parse_model_spec(std::string_view text);
+
+struct ServeConfig {
+  std::vector<ModelSpec> models;  // empty: the default model
+  std::string host = "127.0.0.1";
+  int port = 8000;                        // 0: any free port
+  std::vector<std::string> api_keys;      // empty: no authentication, loopback only
+  std::vector<std::string> cors_origins;  // "*" or origins; empty: no CORS headers
+  ComputeDtype infer_dtype = ComputeDtype::kAuto;
+  int cache_tokens = 8192;  // capacity of a model's KV cache
+  int max_running = 64;     // sequences in a batch
+  int max_queued = 256;     // waiting requests of a model; one more is refused
+  // What requests that leave a sampling parameter out get, before the checkpoint's own defaults; and max_tokens (0:
+  // what the context holds).
+  GenerationDefaults generation;
+  int default_max_tokens = 0;
+};
+
+// Keys: models, host, port, api_keys, cors_origins, infer_dtype, cache_tokens, max_running, max_queued.
+ServeConfig load_serve_config(const std::filesystem::path& path);
+
+// LLaMA-Factory's inference (or training) YAML with `key=value` overrides, and for `hearth api` its environment
+// (API_HOST, API_PORT, API_KEY, API_MODEL_NAME, API_CORS_ORIGINS). Keys without a meaning on a CPU are collected into
+// `warnings`, one line in all. Keys that would change the answers and that hearth does not support are errors.
+struct InferenceConfig {
+  ServeConfig serve;
+  std::vector<std::string> warnings;
+};
+InferenceConfig load_inference_config(const std::filesystem::path& path, std::span<const std::string> overrides = {});
+void apply_api_environment(ServeConfig& config);
+
+ComputeDtype parse_infer_dtype(std::string_view text);
+
+// What must hold before a socket is opened: ranges, distinct model names, no listening to the network without a key.
+void check_serve_config(const ServeConfig& config);
+
+// True for 127.0.0.0/8, ::1 and localhost.
+bool is_loopback(std::string_view host);
+
+}  // namespace hearth
