@@ -1,4 +1,5 @@
-// The storage formats of a frozen weight, and the block layouts behind them (ggml's, see GGUF). Only matmul and row-gather know formats.
+// The storage formats of a frozen weight, and the block layouts behind them (ggml's, see GGUF). Only matmul and
+// row-gather know formats.
 #pragma once
 
 #include <cstddef>

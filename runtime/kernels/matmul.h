@@ -1,8 +1,12 @@
-// Products with a frozen weight, the only kernels besides dequantize() that know storage formats. y = x W^T has two regimes, chosen per weight and never by
-// the number of rows, so a row's result does not depend on which rows share the call:
-//   packed != null: integer dot products. Activations are rounded to 16 bits with one scale per 32 inputs (8 bits would cost 0.05 mean |d logprob| on
-//                   SmolLM2-135M Q4_1, 16 bits cost below 0.001), codes are 4 or 8 bits; a 32-block's sum is exact in 32-bit integers.
-//   packed == null: exact f32: panels of 16 outputs are dequantised and multiplied by fused multiply-adds in the order of the inputs.
+// Products with a frozen weight, the only kernels besides dequantize() that know storage formats. y = x W^T has two
+// regimes, chosen per weight and never by the number of rows, so a row's result does not depend on which rows share the
+// call:
+//   packed != null: integer dot products. Activations are rounded to 16 bits with one scale per 32 inputs (8 bits would
+//   cost 0.05 mean |d logprob| on
+//                   SmolLM2-135M Q4_1, 16 bits cost below 0.001), codes are 4 or 8 bits; a 32-block's sum is exact in
+//                   32-bit integers.
+//   packed == null: exact f32: panels of 16 outputs are dequantised and multiplied by fused multiply-adds in the order
+//   of the inputs.
 // The scalar, AVX2 and AVX-512 versions add in the same order.
 #pragma once
 

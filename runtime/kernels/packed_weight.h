@@ -1,8 +1,9 @@
-// A quantised matrix laid out for integer dot products. Every format of ggml's becomes value = scale * code + minimum with an unsigned code of 4 or 8 bits, in
-// panels of 16 outputs, so that one vector register holds 4 consecutive inputs of 16 outputs:
+// A quantised matrix laid out for integer dot products. Every format of ggml's becomes value = scale * code + minimum
+// with an unsigned code of 4 or 8 bits, in panels of 16 outputs, so that one vector register holds 4 consecutive inputs
+// of 16 outputs:
 //   [panel][block of 32 inputs] { codes  scales f16 [groups][16]  minimums f16 [groups][16] when the format has them }
-// codes, 8 bits: [8][16 outputs][4 inputs], one byte each; 4 bits: [4][16][4], low nibbles inputs 0..15 of the block, high nibbles inputs 16..31.
-// Symmetric formats store no minimum: it is -zero * scale.
+// codes, 8 bits: [8][16 outputs][4 inputs], one byte each; 4 bits: [4][16][4], low nibbles inputs 0..15 of the block,
+// high nibbles inputs 16..31. Symmetric formats store no minimum: it is -zero * scale.
 #pragma once
 
 #include <cstddef>
@@ -18,12 +19,13 @@ inline constexpr int kPackedBlock = 32;
 
 struct PackedWeight {
   int64_t out = 0, in = 0;
-  int bits = 0;          // 4 or 8
-  int groups = 0;        // scales in a block: 1 (32 inputs share one) or 2 (16 inputs)
+  int bits = 0;    // 4 or 8
+  int groups = 0;  // scales in a block: 1 (32 inputs share one) or 2 (16 inputs)
   bool has_minimum = false;
-  int zero = 0;          // code of the value 0 when there is no minimum
+  int zero = 0;  // code of the value 0 when there is no minimum
   size_t block_bytes = 0, panel_bytes = 0;
-  std::unique_ptr<std::byte[], void (*)(std::byte*)> data{nullptr, nullptr};  // 64-byte aligned; outputs past `out` are zero
+  std::unique_ptr<std::byte[], void (*)(std::byte*)> data{nullptr,
+                                                          nullptr};  // 64-byte aligned; outputs past `out` are zero
 
   int64_t panels() const { return (out + kPanelOutputs - 1) / kPanelOutputs; }
   int64_t blocks() const { return in / kPackedBlock; }
@@ -33,7 +35,8 @@ struct PackedWeight {
 // True for formats whose products are computed on codes: all but F32, F16 and BF16. `in` must be a multiple of 32.
 bool can_pack(Format format, int64_t in);
 
-// `rows`: `out` rows of row_bytes(format, in). Scales of the K formats are products rounded to f16 (relative error 2^-11).
+// `rows`: `out` rows of row_bytes(format, in). Scales of the K formats are products rounded to f16 (relative error
+// 2^-11).
 std::unique_ptr<PackedWeight> pack(Format format, int64_t out, int64_t in, const std::byte* rows);
 
 }  // namespace hearth::kernels

@@ -1,4 +1,5 @@
-// The instruction sets whose kernels this test program can run. The emulated program (HEARTH_EMULATE_AVX512) has AVX-512 on every CPU with AVX2.
+// The instruction sets whose kernels this test program can run. The emulated program (HEARTH_EMULATE_AVX512) has
+// AVX-512 on every CPU with AVX2.
 #pragma once
 
 #include <vector>
