@@ -1,6 +1,7 @@
-// Reads a GGUF model file, versions 2 and 3, little-endian: typed metadata and tensors that point into the file (github.com/ggml-org/ggml, docs/gguf.md).
-// The file is untrusted: every count, length, offset and type is checked against the bytes that are there before it is used, so that what the accessors
-// return can be read without further checks. Immutable, safe to share between threads; lookups are O(1).
+// Reads a GGUF model file, versions 2 and 3, little-endian: typed metadata and tensors that point into the file
+// (github.com/ggml-org/ggml, docs/gguf.md). The file is untrusted: every count, length, offset and type is checked
+// against the bytes that are there before it is used, so that what the accessors return can be read without further
+// checks. Immutable, safe to share between threads; lookups are O(1).
 #pragma once
 
 #include <array>
@@ -35,7 +36,7 @@ class GgufFile {
   // Reads an image in memory, which must outlive the object; `name` stands for the file in messages.
   static std::shared_ptr<const GgufFile> parse(std::span<const std::byte> image, std::string name);
 
-  const std::string& name() const { return name_; }                      // the file's path, for messages
+  const std::string& name() const { return name_; }                        // the file's path, for messages
   const std::shared_ptr<const MappedFile>& file() const { return file_; }  // null for an image in memory
 
   // Metadata. Absent keys give nothing; a key of another type throws kDataCorruption with its name and type.
@@ -68,6 +69,8 @@ class GgufFile {
   const Value* find(std::string_view key) const;
   const Value* scalar(std::string_view key, std::string_view expected) const;
   const Value* elements(std::string_view key, std::string_view expected) const;
+  std::optional<int64_t> integer_at(std::string_view key, const Value& value, uint64_t index) const;
+  std::optional<double> number_at(std::string_view key, const Value& value, uint64_t index) const;
   [[noreturn]] void wrong_type(std::string_view key, const Value& value, std::string_view expected) const;
 
   std::string name_;
