@@ -1,0 +1,202 @@
+// Tokenizers from GGUF's tokenizer.ggml.* keys (docs/gguf.md of github.com/ggml-org/ggml): "gpt2" is byte-level BPE
+// with merges, "llama" is sentencepiece's BPE by scores. Malformed vocabularies are refused: counts that differ, text
+// that is not UTF-8, merges of missing tokens, scores that are no numbers, ids out of range. Of two tokens with one
+// text the later is encoded.
+#include <algorithm>
+#include <cmath>
+
+#include "runtime/base/error.h"
+#include "runtime/base/log.h"
+#include "runtime/io/gguf.h"
+#include "runtime/tokenizer/bpe.h"
+#include "runtime/tokenizer/byte_fallback.h"
+#include "runtime/tokenizer/byte_level.h"
+#include "runtime/tokenizer/gguf_pre.h"
+#include "runtime/tokenizer/metaspace.h"
+#include "runtime/tokenizer/pipeline_tokenizer.h"
+#include "runtime/tokenizer/utf8.h"
+
+namespace hearth {
+namespace {
+
+// tokenizer.ggml.token_type
+enum TokenType : int64_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };
+
+constexpr size_t kMaxPieceBytes = 1024;  // of a scored token; published vocabularies stay below 200
+
+class Loader {
+ public:
+  explicit Loader(const GgufFile& gguf) : gguf_(gguf), tokens_(gguf.strings("tokenizer.ggml.tokens")) {}
+
+  std::shared_ptr<const Tokenizer> load() {
+    const std::string_view model = gguf_.string("tokenizer.ggml.model").value_or("");
+    if (model != "gpt2" && model != "llama") {
+      throw invalid_argument("{}: tokenizer.ggml.model is '{}'; supported are 'gpt2' and 'llama'", gguf_.name(), model);
+    }
+    read_tokens();
+    if (model == "gpt2") {
+      read_byte_level_bpe();
+    } else {
+      read_scored_bpe();
+    }
+    add_bos_eos();
+    return std::make_shared<PipelineTokenizer>(std::move(parts_));
+  }
+
+ private:
+  bool is(size_t id, TokenType type) const { return types_[id] == type; }
+  bool is_added(size_t id) const { return is(id, kControl) || is(id, kUnknown) || is(id, kUserDefined); }
+
+  void read_tokens() {
+    if (tokens_.empty()) throw data_corruption("{}: tokenizer.ggml.tokens is missing or empty", gguf_.name());
+    types_ = gguf_.integers("tokenizer.ggml.token_type");
+    if (types_.empty()) types_.assign(tokens_.size(), kNormal);
+    require_count("tokenizer.ggml.token_type", types_.size());
+    parts_.name = gguf_.name();
+    parts_.vocabulary = std::make_unique<Vocabulary>();
+    size_t bytes = 0;
+    for (const std::string_view token : tokens_) bytes += token.size();
+    parts_.vocabulary->reserve(tokens_.size(), bytes);
+    is_control_.resize(tokens_.size());
+    try {
+      for (size_t id = 0; id < tokens_.size(); ++id) parts_.vocabulary->set(static_cast<int64_t>(id), tokens_[id]);
+    } catch (const Error& error) {
+      throw data_corruption("{}: tokenizer.ggml.tokens: {}", gguf_.name(), error.what());
+    }
+    for (size_t id = 0; id < tokens_.size(); ++id) {
+      is_control_[id] = is(id, kControl) || is(id, kUnknown);
+      if (!is_added(id)) continue;
+      parts_.added_tokens.push_back(
+          {.content = std::string(tokens_[id]), .id = static_cast<TokenId>(id), .special = is_control_[id]});
+    }
+  }
+
+  void require_count(std::string_view key, size_t count) const {
+    if (count == tokens_.size()) return;
+    throw data_corruption("{}: {} has {} entries for {} tokens", gguf_.name(), key, count, tokens_.size());
+  }
+
+  void read_byte_level_bpe() {
+    const std::optional<std::string_view> name = gguf_.string("tokenizer.ggml.pre");
+    if (!name) log::warn("{}: tokenizer.ggml.pre is missing; text is cut as GPT-2 does", gguf_.name());
+    pre_ = &gguf_pre(name.value_or("default"), gguf_.name());
+    std::vector<std::unique_ptr<PreTokenizer>> steps;
+    for (const char* pattern : pre_->patterns) steps.push_back(make_split(pattern, SplitBehavior::kIsolated, false));
+    parts_.pre_tokenizer = make_sequence(std::move(steps));
+    if (pre_->nfc) parts_.normalizer = make_nfc();
+    parts_.model =
+        std::make_unique<BpeModel>(*parts_.vocabulary, read_merges(),
+                                   BpeOptions{.byte_level = true, .ignore_merges = pre_->ignore_merges}, is_control_);
+    parts_.decode_rules.bytes = DecodeRules::Bytes::kByteLevel;
+    std::vector<bool> is_verbatim(tokens_.size());
+    for (size_t id = 0; id < tokens_.size(); ++id) is_verbatim[id] = is_added(id);
+    parts_.token_bytes = [is_verbatim = std::move(is_verbatim)](TokenId id, std::string_view text) {
+      return is_verbatim[static_cast<size_t>(id)] ? std::string(text) : byte_level::decode(text);
+    };
+  }
+
+  std::vector<BpeMerge> read_merges() const {
+    const std::span<const std::string_view> lines = gguf_.strings("tokenizer.ggml.merges");
+    if (lines.empty()) throw data_corruption("{}: tokenizer.ggml.merges is missing or empty", gguf_.name());
+    std::vector<BpeMerge> merges;
+    merges.reserve(lines.size());
+    std::string joined;
+    for (const std::string_view line : lines) {
+      const size_t space = line.find(' ', 1);
+      const auto fail = [&](std::string_view what) {
+        return data_corruption("{}: tokenizer.ggml.merges: entry {}, '{}', {}", gguf_.name(), merges.size(), line,
+                               what);
+      };
+      if (space == std::string_view::npos || space + 1 == line.size()) throw fail("is not two tokens");
+      const std::string_view left = line.substr(0, space), right = line.substr(space + 1);
+      joined.assign(left).append(right);
+      const std::optional<TokenId> left_id = parts_.vocabulary->find(left), right_id = parts_.vocabulary->find(right);
+      const std::optional<TokenId> result = parts_.vocabulary->find(joined);
+      if (!left_id || !right_id || !result) throw fail("names a token that is not in the vocabulary");
+      merges.push_back({*left_id, *right_id, *result, static_cast<uint32_t>(merges.size())});
+    }
+    return merges;
+  }
+
+  void read_scored_bpe() {
+    const bool space_prefix = gguf_.boolean("tokenizer.ggml.add_space_prefix").value_or(true);
+    std::vector<std::unique_ptr<Normalizer>> steps;
+    if (space_prefix) steps.push_back(make_prepend(std::string(kMetaspace)));
+    steps.push_back(make_replace(" ", /*is_regex=*/false, std::string(kMetaspace)));
+    parts_.normalizer = make_normalizer_sequence(std::move(steps));
+    const auto unknown = std::find(types_.begin(), types_.end(), kUnknown);
+    BpeOptions options{.byte_fallback = true, .fuse_unk = true};
+    if (unknown != types_.end()) options.unk = static_cast<TokenId>(unknown - types_.begin());
+    parts_.model = std::make_unique<BpeModel>(*parts_.vocabulary, merges_by_score(), options, is_control_);
+    parts_.decode_rules.bytes = DecodeRules::Bytes::kByteFallback;
+    parts_.decode_rules.strip_left = space_prefix ? 1 : 0;
+    parts_.token_bytes = [](TokenId, std::string_view text) {
+      if (const std::optional<uint8_t> byte = parse_byte_token(text)) return std::string(1, static_cast<char>(*byte));
+      return replace_metaspace(text, " ");
+    };
+  }
+
+  // sentencepiece merges the neighbours whose union is the token of highest score, so each token gives a merge for
+  // every way to cut it in two tokens.
+  std::vector<BpeMerge> merges_by_score() const {
+    const std::vector<float> scores = gguf_.numbers("tokenizer.ggml.scores");
+    require_count("tokenizer.ggml.scores", scores.size());
+    std::vector<float> ranked = scores;
+    for (size_t id = 0; id < scores.size(); ++id) {
+      if (!std::isfinite(scores[id]))
+        throw data_corruption("{}: tokenizer.ggml.scores: entry {} is not a finite number", gguf_.name(), id);
+    }
+    std::sort(ranked.begin(), ranked.end(), std::greater<>());
+    std::vector<BpeMerge> merges;
+    for (size_t id = 0; id < tokens_.size(); ++id) {
+      const std::string_view text = tokens_[id];
+      if (!is(id, kNormal)) continue;
+      if (text.size() > kMaxPieceBytes) {
+        throw data_corruption("{}: tokenizer.ggml.tokens: token {} has {} bytes, at most {} are supported",
+                              gguf_.name(), id, text.size(), kMaxPieceBytes);
+      }
+      const auto rank = static_cast<uint32_t>(
+          std::lower_bound(ranked.begin(), ranked.end(), scores[id], std::greater<>()) - ranked.begin());
+      for (size_t cut = 0; cut < text.size();) {
+        cut += utf8::length_from_lead(static_cast<unsigned char>(text[cut]));
+        if (cut == text.size()) break;
+        const std::optional<TokenId> left = parts_.vocabulary->find(text.substr(0, cut)),
+                                     right = parts_.vocabulary->find(text.substr(cut));
+        if (left && right && is_text(*left) && is_text(*right))
+          merges.push_back({*left, *right, static_cast<TokenId>(id), rank});
+      }
+    }
+    return merges;
+  }
+  bool is_text(TokenId id) const { return is(static_cast<size_t>(id), kNormal); }
+
+  std::optional<TokenId> special_id(std::string_view key) const {
+    const std::optional<int64_t> id = gguf_.integer(key);
+    if (!id) return std::nullopt;
+    if (!parts_.vocabulary->contains(*id))
+      throw data_corruption("{}: {} is {}, the vocabulary has {} tokens", gguf_.name(), key, *id, tokens_.size());
+    return static_cast<TokenId>(*id);
+  }
+
+  void add_bos_eos() {
+    parts_.bos = special_id("tokenizer.ggml.bos_token_id");
+    parts_.eos = special_id("tokenizer.ggml.eos_token_id");
+    const bool bos_default = pre_ == nullptr || pre_->add_bos;
+    if (parts_.bos && gguf_.boolean("tokenizer.ggml.add_bos_token").value_or(bos_default))
+      parts_.prefix = {*parts_.bos};
+    if (parts_.eos && gguf_.boolean("tokenizer.ggml.add_eos_token").value_or(false)) parts_.suffix = {*parts_.eos};
+  }
+
+  const GgufFile& gguf_;
+  std::span<const std::string_view> tokens_;
+  std::vector<int64_t> types_;
+  std::vector<bool> is_control_;
+  const GgufPre* pre_ = nullptr;  // of byte-level BPE
+  PipelineParts parts_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Tokenizer> load_tokenizer(const GgufFile& gguf) { return Loader(gguf).load(); }
+
+}  // namespace hearth

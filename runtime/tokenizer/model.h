@@ -1,0 +1,38 @@
+// The step that turns one piece of text into token ids. BPE is in bpe.h; the interface is what other models of the
+// `tokenizers` library share.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "runtime/tokenizer/pretokenizer.h"
+#include "runtime/tokenizer/tokenizer.h"
+#include "runtime/tokenizer/word_cache.h"
+
+namespace hearth {
+
+// Buffers that one encode call borrows, so that a tokenizer stays immutable and nothing is allocated for a word.
+struct Workspace {
+  struct Symbol {
+    TokenId id;
+    TokenId merged;       // what it and `next` become
+    uint32_t rank;        // of that merge; kNoMerge when there is none
+    uint32_t prev, next;  // positions; kEnd at the ends
+  };
+  std::vector<Symbol> symbols;
+  std::vector<uint64_t> heap;
+  WordCache cache;
+  PieceList pieces;
+
+  // Gives back what an unusually long text needed.
+  void trim();
+};
+
+class TokenModel {
+ public:
+  virtual ~TokenModel() = default;
+  // Appends the ids of `piece` (not empty, valid UTF-8).
+  virtual void encode(std::string_view piece, Workspace& workspace, std::vector<TokenId>& ids) const = 0;
+};
+
+}  // namespace hearth
