@@ -1,0 +1,248 @@
+#include "server/config.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdlib>
+#include <optional>
+#include <set>
+
+#include <arpa/inet.h>
+
+#include "models/hub_cache.h"
+#include "models/resolver.h"
+#include "runtime/base/error.h"
+#include "server/inference_keys.h"
+#include "server/nearest_name.h"
+#include "server/yaml_file.h"
+
+namespace hearth {
+namespace {
+
+constexpr int kMaxCacheTokens = 1 << 26;
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+bool is_true(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text == "1" || text == "y" || text == "true";
+}
+
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(separator), text.size());
+    std::string_view part = text.substr(0, end);
+    while (part.starts_with(' ')) part.remove_prefix(1);
+    while (part.ends_with(' ')) part.remove_suffix(1);
+    if (!part.empty()) parts.emplace_back(part);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return parts;
+}
+
+// An entry of `models`: "NAME=PATH", or a mapping with `path` and perhaps `name`.
+ModelSpec model_from_yaml(const YAML::Node& node, const YamlEntry& entry) {
+  if (node.IsScalar()) return parse_model_spec(node.Scalar());
+  if (!node.IsMap())
+    throw invalid_argument("{}: a model must be PATH_OR_NAME, NAME=PATH or a mapping with 'path'", entry.where);
+  ModelSpec spec;
+  for (const auto& pair : node) {
+    const std::string key = pair.first.IsScalar() ? pair.first.Scalar() : "";
+    if ((key != "path" && key != "name") || !pair.second.IsScalar())
+      throw invalid_argument("{}: a model has 'path' and 'name', both texts; found '{}'", entry.where, key);
+    (key == "path" ? spec.reference : spec.name) = pair.second.Scalar();
+  }
+  if (spec.reference.empty()) throw invalid_argument("{}: a model lacks 'path'", entry.where);
+  return spec;
+}
+
+struct ServeKey {
+  std::string_view name;
+  void (*apply)(const YamlEntry& entry, ServeConfig& config);
+};
+
+constexpr ServeKey kServeKeys[] = {
+    {"models",
+     [](const YamlEntry& e, ServeConfig& c) {
+       if (!e.value.IsSequence()) return c.models.push_back(model_from_yaml(e.value, e));
+       for (const YAML::Node& node : e.value) c.models.push_back(model_from_yaml(node, e));
+     }},
+    {"host", [](const YamlEntry& e, ServeConfig& c) { c.host = yaml_string(e); }},
+    {"port", [](const YamlEntry& e, ServeConfig& c) { c.port = static_cast<int>(yaml_int(e, 0, 65535)); }},
+    {"api_keys", [](const YamlEntry& e, ServeConfig& c) { c.api_keys = yaml_strings(e); }},
+    {"cors_origins", [](const YamlEntry& e, ServeConfig& c) { c.cors_origins = yaml_strings(e); }},
+    {"infer_dtype", [](const YamlEntry& e, ServeConfig& c) { c.infer_dtype = parse_infer_dtype(yaml_string(e)); }},
+    {"cache_tokens",
+     [](const YamlEntry& e, ServeConfig& c) { c.cache_tokens = static_cast<int>(yaml_int(e, 16, kMaxCacheTokens)); }},
+    {"max_running", [](const YamlEntry& e, ServeConfig& c) { c.max_running = static_cast<int>(yaml_int(e, 1, 4096)); }},
+    {"max_queued",
+     [](const YamlEntry& e, ServeConfig& c) { c.max_queued = static_cast<int>(yaml_int(e, 0, 1'000'000)); }},
+};
+
+// True when an unsupported key's value asks for nothing.
+bool is_neutral(const YamlEntry& entry, const InferenceKey& key) {
+  if (entry.is_null()) return true;
+  if (!entry.value.IsScalar()) return false;
+  const std::vector<std::string> neutral = split(key.neutral, ',');
+  return std::find(neutral.begin(), neutral.end(), entry.value.Scalar()) != neutral.end();
+}
+
+// Collects what the used keys say; they depend on each other.
+struct InferenceReader {
+  std::string model, revision = "main";
+  bool do_sample = true;
+  ServeConfig config;
+
+  void read(const YamlEntry& entry) {
+    if (entry.is_null()) return;
+    if (entry.key == "model_name_or_path") model = yaml_string(entry);
+    if (entry.key == "model_revision") revision = yaml_string(entry);
+    if (entry.key == "do_sample") do_sample = yaml_bool(entry);
+    if (entry.key == "temperature") config.generation.temperature = static_cast<float>(yaml_float(entry, 0, 2));
+    if (entry.key == "top_p") config.generation.top_p = static_cast<float>(yaml_float(entry, 0, 1));
+    if (entry.key == "top_k") config.generation.top_k = static_cast<int>(yaml_int(entry, 0, 1 << 30));
+    if (entry.key == "repetition_penalty")
+      config.generation.repetition_penalty = static_cast<float>(yaml_float(entry, 0.01, 100));
+    if (entry.key == "max_new_tokens") config.default_max_tokens = static_cast<int>(yaml_int(entry, 1, 1 << 30));
+    if (entry.key == "infer_dtype") {
+      const std::string dtype = yaml_string(entry);
+      // LLaMA-Factory's 16-bit types are what the fast path computes in anyway.
+      config.infer_dtype = dtype == "bfloat16" || dtype == "float16" ? ComputeDtype::kAuto : parse_infer_dtype(dtype);
+    }
+  }
+
+  ServeConfig finish() {
+    if (!do_sample) config.generation.temperature = 0.0f;
+    if (model.empty()) return config;
+    const bool on_hub = is_hub_reference(model) && !std::filesystem::exists(model);
+    if (on_hub && revision != "main") model += "@" + revision;
+    config.models.push_back({model, ""});
+    return config;
+  }
+};
+
+}  // namespace
+
+ModelSpec parse_model_spec(std::string_view text) {
+  const size_t equals = text.find('=');
+  // A path that has an '=' in it and exists is a path.
+  if (equals == std::string_view::npos || std::filesystem::exists(std::filesystem::path(text)))
+    return {std::string(text), ""};
+  if (equals == 0 || equals + 1 == text.size())
+    throw invalid_argument("model '{}': must be PATH_OR_NAME or NAME=PATH", text);
+  return {std::string(text.substr(equals + 1)), std::string(text.substr(0, equals))};
+}
+
+ComputeDtype parse_infer_dtype(std::string_view text) {
+  if (text == "auto") return ComputeDtype::kAuto;
+  if (text == "float32") return ComputeDtype::kFloat32;
+  throw invalid_argument("infer_dtype is '{}', must be auto (fast) or float32 (exact)", text);
+}
+
+ServeConfig load_serve_config(const std::filesystem::path& path) {
+  ServeConfig config;
+  for (const YamlEntry& entry : read_yaml_entries(path)) {
+    const auto* found = std::find_if(std::begin(kServeKeys), std::end(kServeKeys),
+                                     [&](const ServeKey& key) { return key.name == entry.key; });
+    if (found == std::end(kServeKeys)) {
+      if (entry.key == "model_name_or_path")
+        throw invalid_argument("{}: this is an inference YAML of LLaMA-Factory: start it with `hearth api {}`",
+                               entry.where, path.string());
+      std::vector<std::string_view> names;
+      for (const ServeKey& key : kServeKeys) names.push_back(key.name);
+      throw invalid_argument("{}: unknown key '{}'{}", entry.where, entry.key, did_you_mean(entry.key, names));
+    }
+    if (!entry.is_null()) found->apply(entry, config);
+  }
+  return config;
+}
+
+InferenceConfig load_inference_config(const std::filesystem::path& path, std::span<const std::string> overrides) {
+  std::vector<YamlEntry> entries = read_yaml_entries(path);
+  for (const std::string& text : overrides) {
+    YamlEntry entry = parse_override(text);
+    std::erase_if(entries, [&](const YamlEntry& old) { return old.key == entry.key; });
+    entries.push_back(std::move(entry));
+  }
+  const bool allow_extra = is_true(environment("ALLOW_EXTRA_ARGS"));
+  InferenceConfig result;
+  InferenceReader reader;
+  std::string hardware;
+  for (const YamlEntry& entry : entries) {
+    const InferenceKey* key = find_inference_key(entry.key);
+    if (!key) {
+      const std::string message =
+          fmt::format("{}: unknown key '{}'{}", entry.where, entry.key, did_you_mean(entry.key, inference_key_names()));
+      if (!allow_extra) throw invalid_argument("{}; ALLOW_EXTRA_ARGS=1 lets it pass", message);
+      result.warnings.push_back(message);
+    } else if (key->use == KeyUse::kUsed) {
+      reader.read(entry);
+    } else if (key->use == KeyUse::kHardware && !entry.is_null()) {
+      hardware += (hardware.empty() ? "" : ", ") + entry.key;
+    } else if (key->use == KeyUse::kUnsupported && !is_neutral(entry, *key)) {
+      const std::string value = entry.value.IsScalar() ? ": " + entry.value.Scalar() : "";
+      throw invalid_argument("{}: '{}{}' is not supported: {}", entry.where, entry.key, value, key->remedy);
+    }
+  }
+  if (!hardware.empty())
+    result.warnings.push_back(fmt::format("{}: without effect on a CPU: {}", path.string(), hardware));
+  result.serve = reader.finish();
+  if (result.serve.models.empty()) throw invalid_argument("{}: lacks 'model_name_or_path'", path.string());
+  return result;
+}
+
+void apply_api_environment(ServeConfig& config) {
+  if (const std::string host = environment("API_HOST"); !host.empty()) config.host = host;
+  if (const std::string port = environment("API_PORT"); !port.empty()) {
+    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), config.port);
+    if (error != std::errc() || end != port.data() + port.size())
+      throw invalid_argument("API_PORT is '{}', must be a port from 0 to 65535", port);
+  }
+  if (const std::string key = environment("API_KEY"); !key.empty()) config.api_keys = {key};
+  if (const std::string name = environment("API_MODEL_NAME"); !name.empty())
+    for (ModelSpec& model : config.models) model.name = name;
+  if (const std::string origins = environment("API_CORS_ORIGINS"); !origins.empty())
+    config.cors_origins = split(origins, ',');
+}
+
+bool is_loopback(std::string_view host) {
+  const std::string text(host);
+  in_addr v4{};
+  in6_addr v6{};
+  if (::inet_pton(AF_INET, text.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
+  if (::inet_pton(AF_INET6, text.c_str(), &v6) == 1) return IN6_IS_ADDR_LOOPBACK(&v6);
+  return text == "localhost";
+}
+
+void check_serve_config(const ServeConfig& config) {
+  if (config.port < 0 || config.port > 65535)
+    throw invalid_argument("port is {}, must be from 0 to 65535", config.port);
+  if (config.host.empty()) throw invalid_argument("the host is empty: 127.0.0.1 or an address of this machine");
+  if (config.cache_tokens < 16 || config.cache_tokens > kMaxCacheTokens)
+    throw invalid_argument("cache_tokens is {}, must be from 16 to {}", config.cache_tokens, kMaxCacheTokens);
+  if (config.max_running < 1 || config.max_running > 4096)
+    throw invalid_argument("max_running is {}, must be from 1 to 4096", config.max_running);
+  if (config.max_queued < 0 || config.max_queued > 1'000'000)
+    throw invalid_argument("max_queued is {}, must be from 0 to 1000000", config.max_queued);
+  for (const std::string& key : config.api_keys)
+    if (key.empty() || std::any_of(key.begin(), key.end(), [](unsigned char c) { return c <= 0x20 || c >= 0x7f; }))
+      throw invalid_argument("an API key is empty or has spaces or other than ASCII characters");
+  if (config.api_keys.empty() && !is_loopback(config.host))
+    throw invalid_argument(
+        "host {} can be reached from the network and there is no API key: add --api-key KEY (api: API_KEY), or listen "
+        "on 127.0.0.1",
+        config.host);
+  std::set<std::string> names;
+  for (const ModelSpec& model : config.models) {
+    const std::string name = model.name.empty() ? model_id(model.reference) : model.name;
+    if (!names.insert(name).second)
+      throw invalid_argument("two models are named '{}': rename one with NAME=PATH", name);
+  }
+}
+
+}  // namespace hearth
