@@ -1,0 +1,175 @@
+#include "models/loader.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "models/config_reader.h"
+#include "models/layers.h"
+#include "models/model_config.h"
+#include "models/registry.h"
+#include "runtime/base/error.h"
+#include "runtime/base/log.h"
+#include "runtime/io/gguf.h"
+#include "runtime/io/json_file.h"
+#include "runtime/io/untrusted.h"
+
+namespace hearth {
+namespace {
+
+// Tensors that checkpoints carry and that a model computes itself or does not need.
+bool is_superfluous(std::string_view name, const ModelConfig& config) {
+  return name.ends_with(".rotary_emb.inv_freq") || name == "rope_freqs.weight" ||
+         (config.tie_word_embeddings && name == "lm_head.weight");
+}
+
+std::string describe(const ModelConfig& config, const ModelDims& dims, const WeightSource& source) {
+  const double millions = static_cast<double>(source.num_values()) / 1e6;
+  const std::string size =
+      millions < 1000 ? fmt::format("{:.1f} M", millions) : fmt::format("{:.2f} B", millions / 1000);
+  return fmt::format("{}, {} parameters, {}, {} tokens", config.architecture, size, source.main_format(),
+                     dims.max_positions);
+}
+
+void build_model(const ModelConfig& config, WeightSource& source, const LoadOptions& options, const std::string& place,
+                 LoadedModel& loaded) {
+  LayerLoader load(source, options.compute_dtype);
+  loaded.model = find_architecture(config.architecture, place).make(config, load);
+  for (const std::string& name : source.unused()) {
+    if (!is_superfluous(name, config))
+      throw invalid_argument(
+          "{}: tensor '{}' is not part of a {} as the config describes it; without it the model would "
+          "compute something else",
+          place, printable(name), config.architecture);
+  }
+  loaded.architecture = config.architecture;
+  loaded.description = describe(config, loaded.model->dims(), source);
+}
+
+// A template that cannot be read costs chat, not the model: plain completions still work.
+void set_chat_template(const std::string& source, const std::string& place, LoadedModel& loaded) {
+  const Tokenizer& tokenizer = *loaded.tokenizer;
+  const auto text = [&](std::optional<TokenId> id) { return id ? tokenizer.token_text(*id) : std::string(); };
+  try {
+    loaded.chat_template = std::make_shared<ChatTemplate>(source, text(tokenizer.bos()), text(tokenizer.eos()));
+  } catch (const Error& error) {
+    log::warn("{}: the chat template is left out: {}", place, error.what());
+  }
+}
+
+void add_stop_token(int64_t id, LoadedModel& loaded) {
+  if (id < 0 || id >= loaded.model->dims().vocab_size) return;  // -1 and ids of a larger vocabulary: never drawn
+  std::vector<TokenId>& ids = loaded.stop_token_ids;
+  if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(static_cast<TokenId>(id));
+}
+
+// The template in tokenizer_config.json: a text, or a list of named ones of which "default" is for chat.
+std::optional<std::string> template_in_config(const std::filesystem::path& path) {
+  const nlohmann::json json = read_json_file(path);
+  const auto found = json.is_object() ? json.find("chat_template") : json.end();
+  if (found == json.end()) return std::nullopt;
+  if (found->is_string()) return found->get<std::string>();
+  if (!found->is_array()) return std::nullopt;
+  for (const nlohmann::json& entry : *found) {
+    if (!entry.is_object()) continue;
+    const ConfigReader reader(entry, path.string() + ": chat_template");
+    if (reader.text("name") == "default") return reader.text("template");
+  }
+  return std::nullopt;
+}
+
+void read_chat_template(const std::filesystem::path& directory, LoadedModel& loaded) {
+  const std::filesystem::path jinja = directory / "chat_template.jinja", config = directory / "tokenizer_config.json";
+  if (std::filesystem::exists(jinja)) {
+    set_chat_template(read_file(jinja), jinja.string(), loaded);
+  } else if (std::filesystem::exists(config)) {
+    if (const auto source = template_in_config(config)) set_chat_template(*source, config.string(), loaded);
+  }
+}
+
+// eos_token_id is one id or a list.
+void read_stop_tokens(const ConfigReader& config, LoadedModel& loaded) {
+  constexpr int64_t kLargestId = int64_t{1} << 31;
+  for (const int64_t id : config.integers("eos_token_id", -1, kLargestId)) add_stop_token(id, loaded);
+}
+
+// Out of range values are as wrong here as in a request.
+void read_generation_defaults(const ConfigReader& config, GenerationDefaults& defaults) {
+  const auto number = [&](const char* key, double most) -> std::optional<float> {
+    const auto value = config.number(key, 0, most);
+    return value ? std::optional(static_cast<float>(*value)) : std::nullopt;
+  };
+  constexpr double kLargest = 1e3;
+  defaults.temperature = number("temperature", kLargest);
+  defaults.top_p = number("top_p", 1);
+  defaults.min_p = number("min_p", 1);
+  defaults.typical_p = number("typical_p", 1);
+  defaults.repetition_penalty = number("repetition_penalty", kLargest);
+  if (const auto top_k = config.integer("top_k", -1, 1 << 30))
+    defaults.top_k = static_cast<int>(std::max<int64_t>(*top_k, 0));
+}
+
+LoadedModel load_directory(const std::filesystem::path& directory, const LoadOptions& options) {
+  const std::filesystem::path config_path = directory / "config.json";
+  if (!std::filesystem::exists(config_path))
+    throw not_found("{}: has no config.json; name a Hugging Face model directory or a .gguf file", directory.string());
+  LoadedModel loaded;
+  const ModelConfig config = read_model_config(config_path);
+  WeightSource source = WeightSource::from_safetensors(directory);
+  build_model(config, source, options, directory.string(), loaded);
+  loaded.tokenizer = load_tokenizer(directory);
+  read_chat_template(directory, loaded);
+
+  const std::filesystem::path generation_path = directory / "generation_config.json";
+  if (std::filesystem::exists(generation_path)) {
+    const nlohmann::json json = read_json_file(generation_path);
+    const ConfigReader generation(json, generation_path.string());
+    read_stop_tokens(generation, loaded);
+    read_generation_defaults(generation, loaded.defaults);
+  }
+  const nlohmann::json json = read_json_file(config_path);
+  read_stop_tokens(ConfigReader(json, config_path.string()), loaded);
+  if (const auto eos = loaded.tokenizer->eos()) add_stop_token(*eos, loaded);
+  return loaded;
+}
+
+LoadedModel load_gguf(const std::filesystem::path& path, const LoadOptions& options) {
+  const std::shared_ptr<const GgufFile> gguf = GgufFile::open(path);
+  LoadedModel loaded;
+  const ModelConfig config = read_model_config(*gguf);
+  InterleavedHeads interleaved;
+  if (find_architecture(config.architecture, gguf->name()).gguf_interleaves_heads)
+    interleaved = {config.num_attention_heads, config.num_key_value_heads};
+  WeightSource source = WeightSource::from_gguf(gguf, interleaved);
+  build_model(config, source, options, gguf->name(), loaded);
+  loaded.tokenizer = load_tokenizer(*gguf);
+  if (const auto text = gguf->string("tokenizer.chat_template"))
+    set_chat_template(std::string(*text), gguf->name(), loaded);
+
+  for (const char* kind : {"eos", "eot", "eom"}) {
+    if (const auto id = gguf->integer(fmt::format("tokenizer.ggml.{}_token_id", kind))) add_stop_token(*id, loaded);
+  }
+  if (const auto eos = loaded.tokenizer->eos()) add_stop_token(*eos, loaded);
+  const auto number = [&](const char* key) -> std::optional<float> {
+    const auto value = gguf->number(std::string("general.sampling.") + key);
+    return value && *value >= 0 && std::isfinite(*value) ? std::optional(static_cast<float>(*value)) : std::nullopt;
+  };
+  loaded.defaults.temperature = number("temp");
+  loaded.defaults.top_p = number("top_p");
+  loaded.defaults.min_p = number("min_p");
+  loaded.defaults.repetition_penalty = number("penalty_repeat");
+  if (const auto top_k = gguf->integer("general.sampling.top_k"))
+    loaded.defaults.top_k = static_cast<int>(std::clamp<int64_t>(*top_k, 0, 1 << 30));
+  return loaded;
+}
+
+}  // namespace
+
+LoadedModel load_model(const std::filesystem::path& path, const LoadOptions& options) {
+  if (std::filesystem::is_directory(path)) return load_directory(path, options);
+  if (!std::filesystem::exists(path)) throw not_found("{}: no such file or directory", path.string());
+  if (path.extension() != ".gguf")
+    throw invalid_argument("{}: is neither a model directory nor a .gguf file", path.string());
+  return load_gguf(path, options);
+}
+
+}  // namespace hearth
