@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cstdlib>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -84,6 +85,18 @@ constexpr ServeKey kServeKeys[] = {
      [](const YamlEntry& e, ServeConfig& c) { c.max_queued = static_cast<int>(yaml_int(e, 0, 1'000'000)); }},
 };
 
+// The last override of a key wins over earlier ones and over the file.
+std::vector<YamlEntry> entries_with_overrides(const std::filesystem::path& path,
+                                              std::span<const std::string> overrides) {
+  std::map<std::string, std::string> last;
+  for (const std::string& text : overrides) last[parse_override(text).key] = text;
+  std::vector<YamlEntry> entries;
+  for (const YamlEntry& entry : read_yaml_entries(path))
+    if (!last.contains(entry.key)) entries.push_back(entry);
+  for (const auto& [key, text] : last) entries.push_back(parse_override(text));
+  return entries;
+}
+
 // True when an unsupported key's value asks for nothing.
 bool is_neutral(const YamlEntry& entry, const InferenceKey& key) {
   if (entry.is_null()) return true;
@@ -163,12 +176,7 @@ ServeConfig load_serve_config(const std::filesystem::path& path) {
 }
 
 InferenceConfig load_inference_config(const std::filesystem::path& path, std::span<const std::string> overrides) {
-  std::vector<YamlEntry> entries = read_yaml_entries(path);
-  for (const std::string& text : overrides) {
-    YamlEntry entry = parse_override(text);
-    std::erase_if(entries, [&](const YamlEntry& old) { return old.key == entry.key; });
-    entries.push_back(std::move(entry));
-  }
+  const std::vector<YamlEntry> entries = entries_with_overrides(path, overrides);
   const bool allow_extra = is_true(environment("ALLOW_EXTRA_ARGS"));
   InferenceConfig result;
   InferenceReader reader;

@@ -54,13 +54,12 @@ YamlEntry parse_override(std::string_view text) {
   const size_t equals = text.find('=');
   if (equals == std::string_view::npos || equals == 0)
     throw invalid_argument("argument '{}': must have the form key=value", text);
-  YamlEntry entry{std::string(text.substr(0, equals)), {}, fmt::format("argument '{}'", text)};
+  const std::string where = fmt::format("argument '{}'", text);
   try {
-    entry.value = YAML::Load(std::string(text.substr(equals + 1)));
+    return {std::string(text.substr(0, equals)), YAML::Load(std::string(text.substr(equals + 1))), where};
   } catch (const YAML::Exception& error) {
-    throw invalid_argument("{}: the value is not YAML: {}", entry.where, error.msg);
+    throw invalid_argument("{}: the value is not YAML: {}", where, error.msg);
   }
-  return entry;
 }
 
 std::string yaml_string(const YamlEntry& entry) { return scalar(entry, "a text"); }

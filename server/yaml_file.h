@@ -14,8 +14,8 @@ namespace hearth {
 
 struct YamlEntry {
   std::string key;
-  YAML::Node value;
-  std::string where;  // "serve.yaml:3" or "argument 'port=1'"
+  const YAML::Node value;  // const, since assigning to a YAML::Node writes into every copy of it
+  std::string where;       // "serve.yaml:3" or "argument 'port=1'"
 
   bool is_null() const { return !value.IsDefined() || value.IsNull(); }
 };

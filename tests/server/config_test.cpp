@@ -1,0 +1,232 @@
+#include "server/config.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <functional>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "runtime/base/error.h"
+#include "runtime/base/file.h"
+#include "server/inference_keys.h"
+#include "server/nearest_name.h"
+
+namespace hearth {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class ConfigTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = testing::TempDir() + "hearth.XXXXXX";
+    folder_ = ::mkdtemp(name.data());
+  }
+  void TearDown() override {
+    for (const char* name :
+         {"API_HOST", "API_PORT", "API_KEY", "API_MODEL_NAME", "API_CORS_ORIGINS", "ALLOW_EXTRA_ARGS"})
+      ::unsetenv(name);
+    std::filesystem::remove_all(folder_);
+  }
+
+  std::filesystem::path file(const std::string& text) {
+    write_file_atomic(folder_ / "c.yaml", text);
+    return folder_ / "c.yaml";
+  }
+  // The message of what `action` throws, without the folder's name.
+  std::string error_of(const std::function<void()>& action) {
+    try {
+      action();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+      std::string message = error.what();
+      if (const size_t at = message.find(folder_.string()); at != std::string::npos)
+        message.erase(at, folder_.string().size() + 1);
+      return message;
+    }
+    return "nothing was thrown";
+  }
+  std::string serve_error(const std::string& text) {
+    return error_of([&] { load_serve_config(file(text)); });
+  }
+  std::string inference_error(const std::string& text, std::vector<std::string> overrides = {}) {
+    return error_of([&] { load_inference_config(file(text), overrides); });
+  }
+
+  std::filesystem::path folder_;
+};
+
+TEST_F(ConfigTest, ServeFileSetsEveryOption) {
+  const ServeConfig config = load_serve_config(file(R"(
+models:
+  - base=./smollm2.gguf
+  - {name: other, path: /models/tiny}
+  - org/name
+host: 0.0.0.0
+port: 9000
+api_keys: [one, two]
+cors_origins: "*"
+infer_dtype: float32
+cache_tokens: 4096
+max_running: 8
+max_queued: 16
+)"));
+  ASSERT_EQ(config.models.size(), 3u);
+  EXPECT_EQ(config.models[0].name + " " + config.models[0].reference, "base ./smollm2.gguf");
+  EXPECT_EQ(config.models[1].name + " " + config.models[1].reference, "other /models/tiny");
+  EXPECT_EQ(config.models[2].name + " " + config.models[2].reference, " org/name");
+  EXPECT_EQ(config.host, "0.0.0.0");
+  EXPECT_EQ(config.port, 9000);
+  EXPECT_THAT(config.api_keys, ElementsAre("one", "two"));
+  EXPECT_THAT(config.cors_origins, ElementsAre("*"));
+  EXPECT_EQ(config.infer_dtype, ComputeDtype::kFloat32);
+  EXPECT_EQ(config.cache_tokens, 4096);
+  EXPECT_EQ(config.max_running, 8);
+  EXPECT_EQ(config.max_queued, 16);
+}
+
+TEST_F(ConfigTest, EmptyFileIsTheDefaults) {
+  EXPECT_EQ(load_serve_config(file("")).port, 8000);
+  EXPECT_EQ(load_serve_config(file("# nothing\nport:\n")).host, "127.0.0.1");
+}
+
+TEST_F(ConfigTest, MistakesNameFileLineAndRemedy) {
+  EXPECT_EQ(serve_error("host: ::1\nprot: 1\n"), "c.yaml:2: unknown key 'prot' (did you mean 'port'?)");
+  EXPECT_EQ(serve_error("zzzzzz: 1\n"), "c.yaml:1: unknown key 'zzzzzz'");
+  EXPECT_EQ(serve_error("port: 1\nport: 2\n"), "c.yaml:2: 'port' is given twice");
+  EXPECT_EQ(serve_error("port: 8k\n"), "c.yaml:1: 'port' must be a whole number, found '8k'");
+  EXPECT_EQ(serve_error("\nport: 65536\n"), "c.yaml:2: 'port' is 65536, must be from 0 to 65535");
+  EXPECT_EQ(serve_error("host: [a]\n"), "c.yaml:1: 'host' must be a text, found a list");
+  EXPECT_EQ(serve_error("api_keys: {a: b}\n"),
+            "c.yaml:1: 'api_keys' must be a text or a list of texts, found a mapping");
+  EXPECT_EQ(serve_error("- a\n"), "c.yaml: must be a mapping (key: value), found a list");
+  EXPECT_THAT(serve_error("host: [a\n"), HasSubstr("not YAML"));
+  EXPECT_EQ(serve_error("infer_dtype: int8\n"), "infer_dtype is 'int8', must be auto (fast) or float32 (exact)");
+  EXPECT_THAT(serve_error("model_name_or_path: a/b\n"), HasSubstr("start it with `hearth api"));
+  EXPECT_THAT(serve_error("models: [{pth: a}]\n"), HasSubstr("found 'pth'"));
+}
+
+TEST_F(ConfigTest, InferenceFileOfLlamaFactory) {
+  const InferenceConfig config = load_inference_config(file(R"(
+model_name_or_path: org/name
+model_revision: v2
+infer_backend: huggingface
+infer_dtype: float32
+trust_remote_code: true
+do_sample: true
+temperature: 0.5
+top_k: 10
+max_new_tokens: 64
+output_dir: saves/x
+learning_rate: 1.0e-4
+)"));
+  ASSERT_EQ(config.serve.models.size(), 1u);
+  EXPECT_EQ(config.serve.models[0].reference, "org/name@v2");
+  EXPECT_EQ(config.serve.infer_dtype, ComputeDtype::kFloat32);
+  EXPECT_EQ(config.serve.generation.temperature, 0.5f);
+  EXPECT_EQ(config.serve.generation.top_k, 10);
+  EXPECT_EQ(config.serve.default_max_tokens, 64);
+  ASSERT_EQ(config.warnings.size(), 1u);
+  EXPECT_THAT(config.warnings[0], HasSubstr("without effect on a CPU: infer_backend"));
+}
+
+TEST_F(ConfigTest, OverridesWinOverTheFile) {
+  const std::vector<std::string> overrides = {"model_name_or_path=b", "do_sample=false", "template=null"};
+  const InferenceConfig config = load_inference_config(file("model_name_or_path: a\ntemplate: llama3\n"), overrides);
+  ASSERT_EQ(config.serve.models.size(), 1u);
+  EXPECT_EQ(config.serve.models[0].reference, "b");
+  EXPECT_EQ(config.serve.generation.temperature, 0.0f);
+}
+
+TEST_F(ConfigTest, WhatWouldChangeTheAnswersIsNeverIgnored) {
+  EXPECT_EQ(inference_error("model_name_or_path: a\nadapter_name_or_path: saves/x\n"),
+            "c.yaml:2: 'adapter_name_or_path: saves/x' is not supported: adapters are not supported yet: merge it into "
+            "the model first");
+  EXPECT_THAT(inference_error("template: llama3\n"), HasSubstr("'template: llama3' is not supported"));
+  EXPECT_THAT(inference_error("quantization_bit: 4\n"), HasSubstr("not supported"));
+  EXPECT_THAT(inference_error("stage: rm\n"), HasSubstr("not supported"));
+  EXPECT_THAT(inference_error("new_special_tokens_config: {a: b}\n"), HasSubstr("not supported"));
+  load_inference_config(
+      file("model_name_or_path: a\nadapter_name_or_path:\nrope_scaling: none\nnum_beams: 1\nstage: sft\n"));
+}
+
+TEST_F(ConfigTest, UnknownInferenceKeysAreErrorsUnlessAllowed) {
+  EXPECT_EQ(inference_error("model_name_or_pth: a\n"),
+            "c.yaml:1: unknown key 'model_name_or_pth' (did you mean 'model_name_or_path'?); ALLOW_EXTRA_ARGS=1 lets "
+            "it pass");
+  EXPECT_EQ(inference_error("model_name_or_path: a\n", {"tmperature=1"}),
+            "argument 'tmperature=1': unknown key 'tmperature' (did you mean 'temperature'?); ALLOW_EXTRA_ARGS=1 lets "
+            "it pass");
+  EXPECT_THAT(inference_error("model_name_or_path: a\n", {"novalue"}), HasSubstr("must have the form key=value"));
+  EXPECT_EQ(inference_error("infer_dtype: auto\n"), "c.yaml: lacks 'model_name_or_path'");
+  ::setenv("ALLOW_EXTRA_ARGS", "1", 1);
+  EXPECT_EQ(load_inference_config(file("model_name_or_path: a\nodd: 1\n")).warnings.size(), 1u);
+}
+
+TEST_F(ConfigTest, EnvironmentOfTheApiCommand) {
+  ServeConfig config;
+  config.models = {{"a.gguf", ""}};
+  ::setenv("API_HOST", "0.0.0.0", 1);
+  ::setenv("API_PORT", "8123", 1);
+  ::setenv("API_KEY", "k", 1);
+  ::setenv("API_MODEL_NAME", "gpt", 1);
+  ::setenv("API_CORS_ORIGINS", "http://a, http://b", 1);
+  apply_api_environment(config);
+  EXPECT_EQ(config.host + " " + std::to_string(config.port), "0.0.0.0 8123");
+  EXPECT_THAT(config.api_keys, ElementsAre("k"));
+  EXPECT_EQ(config.models[0].name, "gpt");
+  EXPECT_THAT(config.cors_origins, ElementsAre("http://a", "http://b"));
+  ::setenv("API_PORT", "80a", 1);
+  EXPECT_EQ(error_of([&] { apply_api_environment(config); }), "API_PORT is '80a', must be a port from 0 to 65535");
+}
+
+TEST_F(ConfigTest, NetworkWithoutAKeyIsRefused) {
+  ServeConfig config;
+  config.host = "0.0.0.0";
+  EXPECT_THAT(error_of([&] { check_serve_config(config); }), HasSubstr("there is no API key"));
+  config.api_keys = {"k"};
+  check_serve_config(config);
+  config.api_keys = {"two words"};
+  EXPECT_THAT(error_of([&] { check_serve_config(config); }), HasSubstr("an API key is empty or has spaces"));
+  for (const char* host : {"127.0.0.1", "127.8.9.1", "::1", "localhost"}) EXPECT_TRUE(is_loopback(host)) << host;
+  for (const char* host : {"0.0.0.0", "::", "10.0.0.1", "localhost.example.org", "128.0.0.1"})
+    EXPECT_FALSE(is_loopback(host)) << host;
+}
+
+TEST_F(ConfigTest, TwoModelsOfOneNameAreRefused) {
+  ServeConfig config;
+  config.models = {{"/a/tiny.gguf", ""}, {"/b/tiny", ""}};
+  EXPECT_EQ(error_of([&] { check_serve_config(config); }), "two models are named 'tiny': rename one with NAME=PATH");
+  config.models[1].name = "other";
+  check_serve_config(config);
+}
+
+TEST_F(ConfigTest, ModelArguments) {
+  EXPECT_EQ(parse_model_spec("a=b").name, "a");
+  EXPECT_EQ(parse_model_spec("a=b").reference, "b");
+  EXPECT_EQ(parse_model_spec("org/name").reference, "org/name");
+  write_file_atomic(folder_ / "x=y.gguf", "");
+  EXPECT_EQ(parse_model_spec((folder_ / "x=y.gguf").string()).name, "");
+  EXPECT_THAT(error_of([] { parse_model_spec("=b"); }), HasSubstr("PATH_OR_NAME or NAME=PATH"));
+}
+
+TEST(InferenceKeys, NamesAreUnique) {
+  std::vector<std::string_view> names = inference_key_names();
+  std::sort(names.begin(), names.end());
+  EXPECT_EQ(std::adjacent_find(names.begin(), names.end()), names.end());
+}
+
+TEST(NearestName, FindsSlipsAndBeginningsOnly) {
+  const std::vector<std::string> known = {"serve", "chat", "models", "pull"};
+  EXPECT_EQ(nearest_name("sevre", known), "serve");
+  EXPECT_EQ(nearest_name("cht", known), "chat");
+  EXPECT_EQ(nearest_name("mod", known), "models");
+  EXPECT_EQ(nearest_name("x", known), "");
+  EXPECT_EQ(nearest_name("training", known), "");
+}
+
+}  // namespace
+}  // namespace hearth
