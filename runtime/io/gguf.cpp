@@ -291,6 +291,13 @@ T load(const std::byte* data, uint64_t index = 0) {
 
 }  // namespace
 
+std::vector<std::string_view> GgufFile::keys() const {
+  std::vector<std::string_view> result;
+  result.reserve(values_.size());
+  for (const auto& [key, value] : values_) result.push_back(key);
+  return result;
+}
+
 bool GgufFile::is_array(std::string_view key) const {
   const Value* value = find(key);
   return value && value->array;

@@ -48,6 +48,7 @@ class GgufFile {
   std::span<const std::string_view> strings(std::string_view key) const;  // empty when absent
   std::vector<int64_t> integers(std::string_view key) const;              // empty when absent; bools count as 0 and 1
   std::vector<float> numbers(std::string_view key) const;                 // empty when absent
+  std::vector<std::string_view> keys() const;                             // in no order
   bool is_array(std::string_view key) const;                              // false when absent
 
   const Tensor* tensor(std::string_view name) const;  // null when absent

@@ -1,0 +1,113 @@
+#include "runtime/io/weight_source.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "runtime/base/error.h"
+#include "runtime/io/gguf.h"
+#include "tests/runtime/io/image_builder.h"
+#include "tests/support/temporary_directory.h"
+
+namespace hearth {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+
+template <class Read>
+std::string refusal(Read&& read) {
+  try {
+    read();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+std::string image_of(const std::string& tensors, const std::vector<float>& values) {
+  std::string image = test::safetensors_image("{" + tensors + "}", 0);
+  return image.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+}
+
+class Safetensors : public ::testing::Test {
+ protected:
+  WeightSource source(const std::string& image) {
+    write_file_atomic(directory_.path() / "model.safetensors", image);
+    return WeightSource::from_safetensors(directory_.path());
+  }
+  test::TemporaryDirectory directory_;
+};
+
+TEST_F(Safetensors, GivesMatricesAndVectors) {
+  // A header of odd length leaves the data unaligned, which older writers do.
+  for (const char* padding : {"", " ", "  ", "   "}) {
+    WeightSource weights = source(image_of(
+        padding +
+            std::string(
+                R"("w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"b":{"dtype":"F32","shape":[2],"data_offsets":[24,32]})"),
+        {1, 2, 3, 4, 5, 6, 7, 8}));
+    EXPECT_TRUE(weights.has("w"));
+    EXPECT_FALSE(weights.has("x"));
+    EXPECT_THAT(weights.unused(), ElementsAre("b", "w"));
+    const Weight w = weights.matrix("w", 2, 3);
+    float row[3];
+    w.dequantize_rows(1, 2, row);
+    EXPECT_THAT(row, ElementsAre(4, 5, 6));
+    const Tensor b = weights.vector("b", 2);
+    EXPECT_EQ(b.data()[1], 8);
+    EXPECT_TRUE(weights.unused().empty());
+    EXPECT_EQ(weights.main_format(), "F32");
+    EXPECT_EQ(weights.num_values(), 8);
+  }
+}
+
+TEST_F(Safetensors, ErrorsNameFileTensorAndShapes) {
+  WeightSource weights = source(image_of(
+      R"("w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"i":{"dtype":"I32","shape":[2],"data_offsets":[24,32]})",
+      {1, 2, 3, 4, 5, 6, 7, 8}));
+  EXPECT_THAT(refusal([&] { weights.matrix("w", 3, 2); }),
+              EndsWith("model.safetensors: tensor 'w' is [2, 3], the config says [3, 2]"));
+  EXPECT_THAT(refusal([&] { weights.vector("w", 6); }), EndsWith("tensor 'w' is [2, 3], the config says [6]"));
+  EXPECT_THAT(refusal([&] { weights.matrix("v", 3, 2); }), HasSubstr("has no tensor 'v'"));
+  EXPECT_THAT(refusal([&] { weights.vector("i", 2); }),
+              HasSubstr("tensor 'i' is I32, hearth computes with F32, F16 and BF16"));
+}
+
+TEST(GgufWeights, PutsInterleavedRowsBack) {
+  // Two heads of 4 rows: a row's value says where it belongs.
+  std::string image = test::GgufBuilder(2, 0)
+                          .tensor("blk.0.attn_q.weight", {1, 8}, 0, 0)
+                          .tensor("blk.0.attn_q.bias", {8}, 0, 32)
+                          .data(0)
+                          .bytes();
+  for (int tensor = 0; tensor < 2; ++tensor)
+    for (const float row : {0.f, 2.f, 1.f, 3.f, 4.f, 6.f, 5.f, 7.f})
+      image.append(reinterpret_cast<const char*>(&row), sizeof(row));
+  WeightSource weights =
+      WeightSource::from_gguf(GgufFile::parse(test::as_image(image), "m.gguf"), {.num_heads = 2, .num_kv_heads = 1});
+  float rows[8];
+  weights.matrix("model.layers.0.self_attn.q_proj.weight", 8, 1).dequantize_rows(0, 8, rows);
+  EXPECT_THAT(rows, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
+  const Tensor bias = weights.vector("model.layers.0.self_attn.q_proj.bias", 8);
+  EXPECT_THAT(std::vector<float>(bias.data(), bias.data() + 8), ElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+TEST(GgufWeights, RowsThatHeadsCannotShareAreRefused) {
+  const std::string image = test::GgufBuilder(1, 0).tensor("blk.0.attn_k.weight", {1, 6}, 0, 0).data(24).bytes();
+  WeightSource weights =
+      WeightSource::from_gguf(GgufFile::parse(test::as_image(image), "m.gguf"), {.num_heads = 4, .num_kv_heads = 2});
+  EXPECT_THAT(refusal([&] { weights.matrix("model.layers.0.self_attn.k_proj.weight", 6, 1); }),
+              HasSubstr("6 rows, which 2 heads cannot share evenly"));
+}
+
+TEST(GgufWeights, NamesAreHuggingFaces) {
+  EXPECT_EQ(hugging_face_name("token_embd.weight"), "model.embed_tokens.weight");
+  EXPECT_EQ(hugging_face_name("output.weight"), "lm_head.weight");
+  EXPECT_EQ(hugging_face_name("blk.12.ffn_down.bias"), "model.layers.12.mlp.down_proj.bias");
+  for (const char* other : {"rope_freqs.weight", "blk.", "blk.1", "blk.1.", "blk.1.x", "blk.1.new.weight", "", "."})
+    EXPECT_EQ(hugging_face_name(other), other);
+}
+
+}  // namespace
+}  // namespace hearth
