@@ -34,7 +34,7 @@ MergeTable::MergeTable(std::span<const BpeMerge> merges) {
     const uint64_t pair = key(merge.left, merge.right);
     size_t slot = home(pair);
     while (entries_[slot].pair != kFree && entries_[slot].pair != pair) slot = (slot + 1) & mask_;
-    if (entries_[slot].pair == kFree) entries_[slot] = {pair, merge.rank, merge.result};
+    entries_[slot] = {pair, merge.rank, merge.result};
   }
 }
 

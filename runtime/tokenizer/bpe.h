@@ -35,7 +35,7 @@ class MergeTable {
     uint32_t rank = kNoMerge;
     TokenId result = 0;
   };
-  explicit MergeTable(std::span<const BpeMerge> merges);  // the first of two for the same pair counts
+  explicit MergeTable(std::span<const BpeMerge> merges);  // of two for the same pair the later counts
   const Entry& find(TokenId left, TokenId right) const {
     const uint64_t pair = key(left, right);
     size_t slot = home(pair);
