@@ -30,7 +30,7 @@ std::string image_of(const std::string& tensors, const std::vector<float>& value
   return image.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
 }
 
-class Safetensors : public ::testing::Test {
+class SafetensorsWeights : public ::testing::Test {
  protected:
   WeightSource source(const std::string& image) {
     write_file_atomic(directory_.path() / "model.safetensors", image);
@@ -39,7 +39,7 @@ class Safetensors : public ::testing::Test {
   test::TemporaryDirectory directory_;
 };
 
-TEST_F(Safetensors, GivesMatricesAndVectors) {
+TEST_F(SafetensorsWeights, GivesMatricesAndVectors) {
   // A header of odd length leaves the data unaligned, which older writers do.
   for (const char* padding : {"", " ", "  ", "   "}) {
     WeightSource weights = source(image_of(
@@ -62,7 +62,7 @@ TEST_F(Safetensors, GivesMatricesAndVectors) {
   }
 }
 
-TEST_F(Safetensors, ErrorsNameFileTensorAndShapes) {
+TEST_F(SafetensorsWeights, ErrorsNameFileTensorAndShapes) {
   WeightSource weights = source(image_of(
       R"("w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"i":{"dtype":"I32","shape":[2],"data_offsets":[24,32]})",
       {1, 2, 3, 4, 5, 6, 7, 8}));

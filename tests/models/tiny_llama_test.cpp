@@ -1,0 +1,111 @@
+// Tiny llamas against transformers (tests/golden/make_tiny_llama.py), from Hugging Face directories and from GGUF,
+// whole and in chunks.
+#include "tests/models/tiny_llama.h"
+
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "runtime/base/error.h"
+
+namespace hearth {
+namespace {
+
+constexpr double kTolerance = 1e-4;
+
+double largest_difference(const std::vector<float>& found, const std::vector<double>& expected) {
+  EXPECT_EQ(found.size(), expected.size());
+  double worst = 0;
+  for (size_t i = 0; i < std::min(found.size(), expected.size()); ++i)
+    worst = std::max(worst, std::fabs(found[i] - expected[i]));
+  return worst;
+}
+
+// Every prompt of a case, whole and in chunks that cross block borders.
+void expect_reference(const LanguageModel& model, const nlohmann::json& one) {
+  for (const auto& [prompt, expected] : one["logprobs"].items()) {
+    const auto ids = test::tiny_llamas()["prompts"][prompt].get<std::vector<TokenId>>();
+    const auto reference = expected.get<std::vector<double>>();
+    EXPECT_LT(largest_difference(test::prompt_logprobs(model, ids), reference), kTolerance) << prompt;
+    for (const int chunk : {1, 7, 16, 64})
+      EXPECT_LT(largest_difference(test::chunked_logprobs(model, ids, chunk), reference), kTolerance)
+          << prompt << " by " << chunk;
+  }
+}
+
+class TinyLlama : public ::testing::TestWithParam<std::string> {
+ protected:
+  const nlohmann::json& one() const { return test::tiny_llama(GetParam()); }
+  test::TemporaryDirectory directory_;
+};
+
+std::vector<std::string> names(const std::function<bool(const nlohmann::json&)>& wanted) {
+  std::vector<std::string> result;
+  for (const nlohmann::json& one : test::tiny_llamas()["cases"])
+    if (wanted(one)) result.push_back(one["name"]);
+  return result;
+}
+
+class TinyLlamaDirectory : public TinyLlama {};
+TEST_P(TinyLlamaDirectory, MatchesTransformers) {
+  test::make_directory(one(), directory_.path());
+  expect_reference(*load_model(directory_.path(), {.compute_dtype = ComputeDtype::kFloat32}).model, one());
+}
+INSTANTIATE_TEST_SUITE_P(Cases, TinyLlamaDirectory,
+                         ::testing::ValuesIn(names([](const auto& one) { return one["weights"].is_string(); })),
+                         [](const auto& info) { return info.param; });
+
+class TinyLlamaGguf : public TinyLlama {};
+TEST_P(TinyLlamaGguf, MatchesTransformers) {
+  expect_reference(
+      *load_model(test::make_gguf(one(), directory_.path()), {.compute_dtype = ComputeDtype::kFloat32}).model, one());
+}
+INSTANTIATE_TEST_SUITE_P(Cases, TinyLlamaGguf,
+                         ::testing::ValuesIn(names([](const auto& one) { return one["gguf"].is_string(); })),
+                         [](const auto& info) { return info.param; });
+
+class TinyLlamaBothFiles : public TinyLlama {};
+TEST_P(TinyLlamaBothFiles, GiveTheSameBits) {
+  test::make_directory(one(), directory_.path());
+  const LoadOptions options{.compute_dtype = ComputeDtype::kFloat32};
+  const LoadedModel directory = load_model(directory_.path(), options);
+  const LoadedModel gguf = load_model(test::make_gguf(one(), directory_.path()), options);
+  EXPECT_EQ(directory.model->dims().max_positions, gguf.model->dims().max_positions);
+  const auto ids = test::tiny_llamas()["prompts"]["long"].get<std::vector<TokenId>>();
+  const Batch batch = test::batch_of(ids, 0, static_cast<int>(ids.size()));
+  const Tensor a = directory.model->forward(batch), b = gguf.model->forward(batch);
+  EXPECT_EQ(std::vector<float>(a.data(), a.data() + a.size()), std::vector<float>(b.data(), b.data() + b.size()));
+}
+INSTANTIATE_TEST_SUITE_P(Cases, TinyLlamaBothFiles, ::testing::ValuesIn(names([](const auto& one) {
+                           return one["gguf"].is_string() && one["weights"].is_string();
+                         })),
+                         [](const auto& info) { return info.param; });
+
+TEST(TinyLlamaFastPath, StaysNearTheReference) {
+  constexpr double kMeanTolerance = 0.02;
+  for (const char* name : {"q8_0", "q4_0"}) {
+    const nlohmann::json& one = test::tiny_llama(name);
+    const LoadedModel loaded = load_model(test::make_gguf(one, {}));
+    const auto ids = test::tiny_llamas()["prompts"]["long"].get<std::vector<TokenId>>();
+    const std::vector<float> found = test::prompt_logprobs(*loaded.model, ids);
+    double sum = 0;
+    for (size_t i = 0; i < found.size(); ++i) sum += std::fabs(found[i] - one["logprobs"]["long"][i].get<double>());
+    EXPECT_LT(sum / static_cast<double>(found.size()), kMeanTolerance) << name;
+  }
+}
+
+TEST(DefaultModel, FirstTextMatchesTransformers) {
+  const char* path = std::getenv("HEARTH_DEFAULT_MODEL");
+  if (!path) GTEST_SKIP() << "HEARTH_DEFAULT_MODEL is not set";
+  const nlohmann::json golden = nlohmann::json::parse(read_file("tests/golden/default_model/logprobs.json"))[0];
+  const LoadedModel loaded = load_model(path, {.compute_dtype = ComputeDtype::kFloat32});
+  EXPECT_EQ(loaded.description, "llama, 134.5 M parameters, Q4_1, 8192 tokens");
+  const auto ids = golden["ids"].get<std::vector<TokenId>>();
+  EXPECT_EQ(loaded.tokenizer->encode(golden["text"].get<std::string>()), ids);
+  EXPECT_LT(
+      largest_difference(test::prompt_logprobs(*loaded.model, ids), golden["logprobs"].get<std::vector<double>>()),
+      2e-3);
+}
+
+}  // namespace
+}  // namespace hearth
