@@ -1,0 +1,12 @@
+// Ctrl-C as a flag, for commands that stop in an orderly way.
+#pragma once
+
+#include <atomic>
+
+namespace hearth {
+
+// From the first call on SIGINT sets the flag instead of ending the process; whoever acts on it sets it back. One flag
+// a process, as signals are.
+std::atomic<bool>& interrupt_flag();
+
+}  // namespace hearth

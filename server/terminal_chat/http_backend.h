@@ -1,0 +1,25 @@
+// Answers from a server that speaks OpenAI's /v1/chat/completions, hearth or another.
+#pragma once
+
+#include <string>
+
+#include "server/terminal_chat/chat_backend.h"
+
+namespace hearth {
+
+class HttpBackend : public ChatBackend {
+ public:
+  // `url`: the server, with or without /v1. `model` empty: the first that /v1/models lists. Throws kUnavailable,
+  // kNotFound (no model there) and what the server refuses.
+  HttpBackend(std::string url, std::string api_key, std::string model);
+
+  std::string model() const override { return model_; }
+  int max_context() const override { return 0; }
+  ChatAnswer answer(const nlohmann::ordered_json& messages, const ChatSettings& settings, const OnText& on_text,
+                    const std::atomic<bool>& stop) override;
+
+ private:
+  std::string url_, api_key_, model_;  // url_ ends with /v1
+};
+
+}  // namespace hearth

@@ -1,0 +1,91 @@
+#include "server/terminal_chat/in_process_backend.h"
+
+#include <random>
+
+#include "runtime/base/error.h"
+#include "runtime/tokenizer/stream_decoder.h"
+
+namespace hearth {
+namespace {
+
+constexpr auto kPoll = std::chrono::milliseconds(50);
+
+// The setting, the checkpoint's default, or OpenAI's.
+template <class Setting, class Default, class Value>
+void choose(const std::optional<Setting>& setting, const std::optional<Default>& checkpoint, Value& value) {
+  if (setting)
+    value = static_cast<Value>(*setting);
+  else if (checkpoint)
+    value = static_cast<Value>(*checkpoint);
+}
+
+SamplingParams sampling_for(const ChatSettings& settings, const GenerationDefaults& checkpoint) {
+  SamplingParams sampling;
+  choose(settings.temperature, checkpoint.temperature, sampling.temperature);
+  choose(settings.top_p, checkpoint.top_p, sampling.top_p);
+  choose(settings.top_k, checkpoint.top_k, sampling.top_k);
+  choose(settings.min_p, checkpoint.min_p, sampling.min_p);
+  choose(settings.typical_p, checkpoint.typical_p, sampling.typical_p);
+  choose(settings.repetition_penalty, checkpoint.repetition_penalty, sampling.repetition_penalty);
+  sampling.frequency_penalty = static_cast<float>(settings.frequency_penalty.value_or(0));
+  sampling.presence_penalty = static_cast<float>(settings.presence_penalty.value_or(0));
+  sampling.seed = settings.seed ? static_cast<uint64_t>(*settings.seed) : std::random_device()();
+  return sampling;
+}
+
+}  // namespace
+
+InProcessBackend::InProcessBackend(std::string name, LoadedModel model, const EngineOptions& options)
+    : name_(std::move(name)), model_(std::move(model)), engine_(model_.model, options) {
+  if (!model_.chat_template)
+    throw invalid_argument("{}: has no chat template, so it is no chat model; `hearth serve` serves it for completions",
+                           name_);
+}
+
+GenerateRequest InProcessBackend::request_for(const nlohmann::ordered_json& messages,
+                                              const ChatSettings& settings) const {
+  ChatTemplateInputs inputs;
+  inputs.messages = messages;
+  const RenderedPrompt prompt = model_.chat_template->render(inputs);
+  GenerateRequest request;
+  request.prompt =
+      model_.tokenizer->encode(prompt.text, {.add_special = false, .parse_special = true, .literal = prompt.literal});
+  const int room = engine_.max_context() - static_cast<int>(request.prompt.size());
+  if (room <= 0)
+    throw resource_exhausted("the conversation has {} tokens and the context holds {}", request.prompt.size(),
+                             engine_.max_context());
+  request.max_tokens = static_cast<int>(std::min<int64_t>(settings.max_tokens.value_or(room), room));
+  request.stop_token_ids = model_.stop_token_ids;
+  request.sampling = sampling_for(settings, model_.defaults);
+  return request;
+}
+
+ChatAnswer InProcessBackend::answer(const nlohmann::ordered_json& messages, const ChatSettings& settings,
+                                    const OnText& on_text, const std::atomic<bool>& stop) {
+  const std::shared_ptr<Stream> stream = engine_.submit(request_for(messages, settings));
+  StreamDecoder decoder(model_.tokenizer);
+  ChatAnswer answer;
+  const auto take = [&](const std::string& text) {
+    if (text.empty()) return;
+    answer.text += text;
+    on_text(text);
+  };
+  for (;;) {
+    if (stop) stream->cancel();
+    const std::optional<StreamEvent> event = stream->next(kPoll);
+    if (!event) continue;
+    if (event->kind == StreamEvent::Kind::kToken) take(decoder.push(event->token.id));
+    if (event->kind != StreamEvent::Kind::kFinished) continue;
+    if (event->finish_reason == FinishReason::kError) throw Error(ErrorCode::kInternal, event->error);
+    take(decoder.finish());
+    answer.finish_reason = event->finish_reason == FinishReason::kLength      ? "length"
+                           : event->finish_reason == FinishReason::kCancelled ? "cancelled"
+                                                                              : "stop";
+    answer.prompt_tokens = event->prompt_tokens;
+    answer.cached_tokens = event->cached_tokens;
+    answer.completion_tokens = event->completion_tokens;
+    return answer;
+  }
+}
+
+}  // namespace hearth
