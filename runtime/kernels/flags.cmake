@@ -2,13 +2,14 @@
 # build (a debug build of them is too slow to test with) and never contract a * b + c on their own: the versions must round alike. Each instruction set has
 # files of its own, chosen at start. With EMULATE_AVX512 the *_avx512.cpp are translated by SIMDe to AVX2, so that they can be tested on CPUs that lack it.
 set(HEARTH_AVX2_FLAGS -mavx2 -mfma -mf16c)
-set(HEARTH_AVX512_FLAGS ${HEARTH_AVX2_FLAGS} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512bf16 -mprefer-vector-width=512)
+set(HEARTH_AVX512_FLAGS ${HEARTH_AVX2_FLAGS} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512bf16 -mprefer-vector-width=512
+    -Wno-uninitialized -Wno-maybe-uninitialized)  # gcc 12 warns inside its own AVX-512 headers (PR 105593)
 
 function(set_kernel_flags folder)
   file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cpp)
   set(avx512_flags ${HEARTH_AVX512_FLAGS})
   if("EMULATE_AVX512" IN_LIST ARGN)
-    set(avx512_flags ${HEARTH_AVX2_FLAGS} -DHEARTH_EMULATE_AVX512 -Wno-psabi)
+    set(avx512_flags ${HEARTH_AVX2_FLAGS} -DHEARTH_EMULATE_AVX512 -Wno-psabi -O1)  # -O3 would take minutes to compile
   endif()
   foreach(source ${sources})
     set(flags -O3 -ffp-contract=off)

@@ -1,9 +1,10 @@
 // A quantised matrix laid out for integer dot products. Every format of ggml's becomes value = scale * code + minimum
-// with an unsigned code of 4 or 8 bits, in panels of 16 outputs, so that one vector register holds 4 consecutive inputs
-// of 16 outputs:
+// (or scale * (code - zero)) with an unsigned code of 4 or 8 bits, in panels of 16 outputs:
 //   [panel][block of 32 inputs] { codes  scales f16 [groups][16]  minimums f16 [groups][16] when the format has them }
-// codes, 8 bits: [8][16 outputs][4 inputs], one byte each; 4 bits: [4][16][4], low nibbles inputs 0..15 of the block,
-// high nibbles inputs 16..31. Symmetric formats store no minimum: it is -zero * scale.
+// Codes are 32-bit words [word][16 outputs] whose 16-bit halves belong to an even and an odd input, so that a shift and
+// a mask of a register of words give pairs of 16-bit codes for a multiply-add of pairs:
+//   8 bits: word w = inputs 4w + {0, 2} in the low half's bytes, 4w + {1, 3} in the high half's
+//   4 bits: word w = inputs 8w + {0, 2, 4, 6} in the low half's nibbles, 8w + {1, 3, 5, 7} in the high half's
 #pragma once
 
 #include <cstddef>
