@@ -1,0 +1,78 @@
+// The daemon: the one place where models, engines, HTTP and signals are wired together. The socket is open at once;
+// models load behind it (/readyz turns 200 when all are loaded and warm).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/loader.h"
+#include "runtime/engine/engine.h"
+#include "server/served_model.h"
+
+namespace hearth {
+
+class HttpServer;
+class Metrics;
+
+struct AppOptions {
+  struct Model {
+    std::string id;
+    std::filesystem::path path;
+  };
+  std::vector<Model> models;  // distinct ids
+  std::string host = "127.0.0.1";
+  int port = 8000;                        // 0: any free port
+  std::vector<std::string> api_keys;      // empty: no authentication
+  std::vector<std::string> cors_origins;  // "*" or origins; empty: no CORS headers
+  EngineOptions engine;
+  ComputeDtype compute_dtype = ComputeDtype::kAuto;
+  GenerationDefaults generation;  // before the checkpoints' own
+  int default_max_tokens = 0;     // of a chat answer that does not say; 0: what the context holds
+  std::chrono::seconds drain_timeout{30};
+};
+
+// Throws kInvalidArgument when `host` is not a loopback address and there is no key.
+void check_exposure(std::string_view host, const std::vector<std::string>& api_keys);
+
+class App {
+ public:
+  explicit App(AppOptions options);
+  ~App();
+  App(const App&) = delete;
+  App& operator=(const App&) = delete;
+
+  // start(), then signals on the calling thread until SIGTERM or SIGINT has drained the daemon (a second one ends it at
+  // once) or stop() was called. Throws what loading a model throws.
+  void run();
+
+  // Binds the port and returns; models load in the background. Throws kUnavailable when the port is taken.
+  void start();
+  // Refuses new generation (503 shutting_down), lets running answers finish, true; false when some were left at the
+  // deadline. Thread-safe.
+  bool drain(std::chrono::milliseconds timeout);
+  // Cancels what is left and closes the socket. Thread-safe.
+  void stop();
+
+  int port() const;
+
+  enum class State { kLoading, kReady, kDraining, kFailed };
+  State state() const;
+
+  // Loaded models, in the order of the options. Throws kUnavailable while loading.
+  std::vector<std::shared_ptr<ServedModel>> models() const;
+  // Throws kNotFound for an id that is not served, kUnavailable while it loads or when the daemon drains.
+  std::shared_ptr<ServedModel> model(std::string_view id) const;
+  Metrics& metrics();
+  const AppOptions& options() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hearth
