@@ -8,10 +8,15 @@ published tokenizer.json declares (Digits, then ByteLevel); transformers' own GG
 import json
 import os
 import random
+import re
+import shutil
 from pathlib import Path
 
 import gguf
+import sentencepiece
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import AutoTokenizer
+from transformers.convert_slow_tokenizer import SentencePieceExtractor
 
 OUT = Path(__file__).parent / "tokenizers"
 SPECIALS = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<s>", "</s>", "<unk>", "<|begin_of_text|>", "<|eot_id|>", "<tool_call>", "<0x0A>", "<0xE4>"]
@@ -67,35 +72,45 @@ def hard_strings():
     return list(dict.fromkeys(strings))
 
 
-def skewed_ids(rng, size, count):
-    """Random ids, as a model that writes nonsense would give them."""
-    return [[rng.randrange(size) for _ in range(rng.randint(1, 12))] for _ in range(count)]
+def noisy_ids(tokenizer):
+    """Random ids, as a model that writes nonsense would give them; half of them from the short tokens, most of which are bytes."""
+    rng = random.Random(3)
+    vocab = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+    everything = [i for _, i in vocab]
+    short = [i for text, i in vocab if len(text) == 1 or text.startswith("<0x")]
+    return [[rng.choice(pool) for _ in range(rng.randint(1, 12))] for pool in (everything, short) for _ in range(100)]
 
 
-def write_cases(name, tokenizer, extra_ids=()):
-    strings = hard_strings()
+def write_cases(name, tokenizer, encode=None, encode_literal=None, every=1):
+    """`encode` and `encode_literal` (without control tokens) stand in for the tokenizer's own where the ids have another reference."""
+    strings = hard_strings()[::every]
+    encode = encode or (lambda text: tokenizer.encode(text, add_special_tokens=False).ids)
     cases = []
     for text in strings:
-        ids = tokenizer.encode(text, add_special_tokens=False).ids
-        case = {"text": text, "ids": ids, "with_special": tokenizer.encode(text).ids}
-        if (decoded := tokenizer.decode(ids)) != text:
-            case["decoded"] = decoded
-        if (decoded := tokenizer.decode(ids, skip_special_tokens=False)) != text:
-            case["decoded_all"] = decoded
-        if case["with_special"] == ids:
-            del case["with_special"]
+        case = {"text": text, "ids": encode(text)}
+        if (with_special := tokenizer.encode(text).ids) != tokenizer.encode(text, add_special_tokens=False).ids:
+            inner = tokenizer.encode(text, add_special_tokens=False).ids
+            at = next(i for i in range(len(with_special)) if with_special[i : i + len(inner)] == inner)
+            case["with_special"] = with_special[:at] + case["ids"] + with_special[at + len(inner) :]
+        add_decoded(case, tokenizer, text)
         cases.append(case)
     tokenizer.encode_special_tokens = True
-    plain = [{"text": text, "ids": tokenizer.encode(text, add_special_tokens=False).ids} for text in strings if "<" in text]
+    encode_literal = encode_literal or (lambda text: tokenizer.encode(text, add_special_tokens=False).ids)
+    plain = [{"text": text, "ids": encode_literal(text)} for text in strings if "<" in text]
     tokenizer.encode_special_tokens = False
-    rng = random.Random(3)
-    size = tokenizer.get_vocab_size()
-    noise = [{"ids": ids, "decoded": tokenizer.decode(ids), "decoded_all": tokenizer.decode(ids, skip_special_tokens=False)}
-             for ids in skewed_ids(rng, size, 150) + list(extra_ids)]
+    noise = [add_decoded({"ids": ids}, tokenizer) for ids in noisy_ids(tokenizer)]
     with open(OUT / f"{name}.json", "w", encoding="utf-8") as f:
         f.write('{"encode": [\n' + ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases))
         f.write('\n],\n"literal": [\n' + ",\n".join(json.dumps(c, separators=(",", ":")) for c in plain))
         f.write('\n],\n"decode": [\n' + ",\n".join(json.dumps(c, separators=(",", ":")) for c in noise) + "\n]}\n")
+
+
+def add_decoded(case, tokenizer, text=""):
+    """What the ids decode to, where it is not the text."""
+    for key, skip in (("decoded", True), ("decoded_all", False)):
+        if (decoded := tokenizer.decode(case["ids"], skip_special_tokens=skip)) != text:
+            case[key] = decoded
+    return case
 
 
 def default_model():
@@ -110,6 +125,162 @@ def default_model():
     return tokenizer
 
 
+LLAMA3_REGEX = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+
+
+def corpus():
+    """The hard strings, and words from the default model's vocabulary, the commoner the oftener."""
+    reader = gguf.GGUFReader(os.environ["HEARTH_DEFAULT_MODEL"])
+    tokens = [t for t in reader.fields["tokenizer.ggml.tokens"].contents()[300:12_000] if t.startswith("Ġ") and t[1:].isalpha()]
+    rng = random.Random(5)
+    words = [t.replace("Ġ", " ") for i, t in enumerate(tokens) for _ in range(1 + 3000 // (i + 20))]
+    rng.shuffle(words)
+    return hard_strings() * 3 + ["".join(words[i : i + 12]) for i in range(0, len(words), 12)]
+
+
+def save(tokenizer, name, **config):
+    folder = OUT / name
+    folder.mkdir(exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+    (folder / "tokenizer_config.json").write_text(json.dumps(config) + "\n")
+
+
+def train_byte_level(split, size, specials, ignore_merges):
+    tokenizer = Tokenizer(models.BPE(ignore_merges=ignore_merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(split + [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=not split)])
+    tokenizer.decoder = decoders.ByteLevel()
+    # Control tokens do not occur in real training text; learned merges could spell them.
+    text = (line for line in corpus() if "<" not in line)
+    tokenizer.train_from_iterator(text, trainers.BpeTrainer(vocab_size=size, show_progress=False, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), special_tokens=specials))
+    return tokenizer
+
+
+def llama3():
+    """Llama 3's tokenizer.json in small."""
+    specials = ["<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>", "<|im_start|>", "<|im_end|>"]
+    tokenizer = train_byte_level([pre_tokenizers.Split(Regex(LLAMA3_REGEX), behavior="isolated")], 1200, specials, ignore_merges=True)
+    bos = tokenizer.token_to_id("<|begin_of_text|>")
+    tokenizer.post_processor = processors.Sequence([
+        processors.ByteLevel(trim_offsets=False),
+        processors.TemplateProcessing(single="<|begin_of_text|> $A", pair="<|begin_of_text|> $A <|begin_of_text|>:1 $B:1", special_tokens=[("<|begin_of_text|>", bos)]),
+    ])
+    save(tokenizer, "llama3", tokenizer_class="PreTrainedTokenizerFast", bos_token="<|begin_of_text|>", eos_token="<|eot_id|>")
+    return tokenizer
+
+
+def every_flag():
+    """NFC, and added tokens with every flag."""
+    tokenizer = train_byte_level([pre_tokenizers.Digits(individual_digits=False)], 900, ["<|im_start|>", "<|im_end|>", "<|endoftext|>"], ignore_merges=False)
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.add_special_tokens([AddedToken("<|eot_id|>", lstrip=True, normalized=False), AddedToken("<s>", rstrip=True, normalized=True)])
+    tokenizer.add_tokens([
+        AddedToken("<tool_call>", normalized=False), AddedToken("é\u0301", normalized=True), AddedToken("ing", single_word=True), AddedToken("quick", single_word=True, lstrip=True),
+        AddedToken("ха", normalized=True), AddedToken("ab", lstrip=True, rstrip=True), AddedToken("   ", normalized=True),
+    ])
+    save(tokenizer, "every_flag", tokenizer_class="PreTrainedTokenizerFast", eos_token="<|im_end|>")
+    return tokenizer
+
+
+def split_behaviors():
+    """Every behaviour of Split, ByteLevel with a prefix space, and a character-level vocabulary without byte fallback."""
+    for behavior in ("removed", "isolated", "merged_with_previous", "merged_with_next", "contiguous"):
+        tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=behavior == "isolated"))
+        invert = behavior == "removed"
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(r"[\p{L}']+" if invert else r"[\s\p{P}]"), behavior=behavior, invert=invert)])
+        tokenizer.train_from_iterator(corpus(), trainers.BpeTrainer(vocab_size=250, limit_alphabet=100, show_progress=False, special_tokens=["<unk>", "<s>", "</s>"]))
+        save(tokenizer, f"split_{behavior}", tokenizer_class="PreTrainedTokenizerFast")
+        write_cases(f"split_{behavior}", tokenizer, every=2)
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.ByteLevel(trim_offsets=True)
+    tokenizer.train_from_iterator(corpus(), trainers.BpeTrainer(vocab_size=500, show_progress=False, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), special_tokens=["<|endoftext|>"]))
+    save(tokenizer, "gpt2_prefix", tokenizer_class="GPT2Tokenizer")
+    write_cases("gpt2_prefix", tokenizer, every=2)
+    for scheme in ("always", "first", "never"):
+        tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True))
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme)
+        tokenizer.decoder = decoders.Metaspace(prepend_scheme=scheme)
+        tokenizer.train_from_iterator(corpus(), trainers.BpeTrainer(vocab_size=300, limit_alphabet=150, show_progress=False, special_tokens=["<unk>", "<s>", "</s>"]))
+        save(tokenizer, f"metaspace_{scheme}", tokenizer_class="PreTrainedTokenizerFast")
+        write_cases(f"metaspace_{scheme}", tokenizer, every=2)
+
+
+def train_sentencepiece(folder):
+    """A Llama-2-like model: BPE, byte fallback, identity normalisation, split digits."""
+    folder.mkdir(exist_ok=True)
+    sentencepiece.set_random_generator_seed(1)
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(line for line in corpus() if line), model_prefix=str(folder / "tokenizer"), model_type="bpe", vocab_size=900, byte_fallback=True, character_coverage=0.99,
+        normalization_rule_name="identity", remove_extra_whitespaces=False, split_digits=True, allow_whitespace_only_pieces=True, max_sentence_length=100_000, num_threads=1,
+        user_defined_symbols=["<tool_call>"], minloglevel=2)
+    (folder / "tokenizer.vocab").unlink()
+
+
+def sentencepiece_models():
+    folder = OUT / "spm"
+    train_sentencepiece(folder)
+    config = dict(tokenizer_class="LlamaTokenizer", bos_token="<s>", eos_token="</s>", unk_token="<unk>", add_bos_token=True, add_eos_token=False, legacy=False)
+    (folder / "tokenizer_config.json").write_text(json.dumps(config) + "\n")
+    write_cases("spm", AutoTokenizer.from_pretrained(folder)._tokenizer)
+
+    # The same model with legacy prefixes, an end-of-text token and added tokens.
+    legacy = OUT / "spm_legacy"
+    legacy.mkdir(exist_ok=True)
+    shutil.copy(folder / "tokenizer.model", legacy / "tokenizer.model")
+    added = {"900": dict(content="<|im_end|>", special=True, normalized=False, lstrip=False, rstrip=False, single_word=False),
+             "901": dict(content="<|im_start|>", special=True, normalized=False, lstrip=False, rstrip=True, single_word=False),
+             "902": dict(content="quick", special=False, normalized=False, lstrip=False, rstrip=False, single_word=True)}
+    (legacy / "tokenizer_config.json").write_text(json.dumps(dict(config, add_eos_token=True, legacy=True, added_tokens_decoder=added)) + "\n")
+    write_cases("spm_legacy", AutoTokenizer.from_pretrained(legacy)._tokenizer)
+
+
+def sentencepiece_conversions():
+    """The sentencepiece model as the tokenizer.json that Llama 2 was published with, and as a GGUF file."""
+    model = str(OUT / "spm" / "tokenizer.model")
+    processor = sentencepiece.SentencePieceProcessor(model_file=model)
+    pieces = [processor.id_to_piece(i) for i in range(len(processor))]
+    extracted = SentencePieceExtractor(model).extract(models.BPE)
+    tokenizer = Tokenizer(models.BPE(extracted["vocab"], extracted["merges"], unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    tokenizer.add_special_tokens([AddedToken(t, normalized=False) for t in ("<unk>", "<s>", "</s>")])
+    tokenizer.add_tokens([AddedToken("<tool_call>", normalized=False)])
+    save(tokenizer, "llama2", tokenizer_class="LlamaTokenizer", bos_token="<s>", eos_token="</s>")
+    write_cases("llama2", tokenizer)
+
+    writer = gguf.GGUFWriter(OUT / "llama2.gguf", "llama")
+    kinds = [gguf.TokenType.UNKNOWN if processor.is_unknown(i) else gguf.TokenType.CONTROL if processor.is_control(i) else gguf.TokenType.BYTE if processor.is_byte(i)
+             else gguf.TokenType.USER_DEFINED if pieces[i] == "<tool_call>" else gguf.TokenType.NORMAL for i in range(len(pieces))]
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list(pieces)
+    writer.add_token_scores([processor.get_score(i) for i in range(len(pieces))])
+    writer.add_token_types(kinds)
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+    # Ids by sentencepiece itself; llama.cpp's rule for the text between control tokens: each stretch is encoded alone.
+    def encode_between(names):
+        def encode(text):
+            ids = []
+            for part in re.split("(" + "|".join(map(re.escape, names)) + ")", text):
+                ids += [processor.piece_to_id(part)] if part in names else processor.encode(part)
+            return ids
+        return encode
+
+    write_cases("llama2_gguf", tokenizer, encode_between(["<s>", "</s>", "<unk>", "<tool_call>"]), encode_between(["<tool_call>"]))
+
+
 if __name__ == "__main__":
     OUT.mkdir(exist_ok=True)
     write_cases("smollm2", default_model())
+    write_cases("llama3", llama3())
+    write_cases("every_flag", every_flag())
+    split_behaviors()
+    sentencepiece_models()
+    sentencepiece_conversions()
