@@ -3,12 +3,17 @@
 #include <random>
 
 #include "runtime/base/error.h"
-#include "runtime/tokenizer/stream_decoder.h"
+#include "server/text_stream.h"
 
 namespace hearth {
 namespace {
 
 constexpr auto kPoll = std::chrono::milliseconds(50);
+
+const char* finish_name(FinishReason reason) {
+  if (reason == FinishReason::kLength) return "length";
+  return reason == FinishReason::kCancelled ? "cancelled" : "stop";
+}
 
 // The setting, the checkpoint's default, or OpenAI's.
 template <class Setting, class Default, class Value>
@@ -62,25 +67,19 @@ GenerateRequest InProcessBackend::request_for(const nlohmann::ordered_json& mess
 
 ChatAnswer InProcessBackend::answer(const nlohmann::ordered_json& messages, const ChatSettings& settings,
                                     const OnText& on_text, const std::atomic<bool>& stop) {
-  const std::shared_ptr<Stream> stream = engine_.submit(request_for(messages, settings));
-  StreamDecoder decoder(model_.tokenizer);
+  TextStream stream(engine_.submit(request_for(messages, settings)), model_.tokenizer);
   ChatAnswer answer;
-  const auto take = [&](const std::string& text) {
-    if (text.empty()) return;
-    answer.text += text;
-    on_text(text);
-  };
   for (;;) {
-    if (stop) stream->cancel();
-    const std::optional<StreamEvent> event = stream->next(kPoll);
+    if (stop) stream.cancel();
+    const std::optional<TextEvent> event = stream.next(kPoll);
     if (!event) continue;
-    if (event->kind == StreamEvent::Kind::kToken) take(decoder.push(event->token.id));
-    if (event->kind != StreamEvent::Kind::kFinished) continue;
+    if (!event->text.empty()) {
+      answer.text += event->text;
+      on_text(event->text);
+    }
+    if (event->kind != TextEvent::Kind::kFinished) continue;
     if (event->finish_reason == FinishReason::kError) throw Error(ErrorCode::kInternal, event->error);
-    take(decoder.finish());
-    answer.finish_reason = event->finish_reason == FinishReason::kLength      ? "length"
-                           : event->finish_reason == FinishReason::kCancelled ? "cancelled"
-                                                                              : "stop";
+    answer.finish_reason = finish_name(event->finish_reason);
     answer.prompt_tokens = event->prompt_tokens;
     answer.cached_tokens = event->cached_tokens;
     answer.completion_tokens = event->completion_tokens;

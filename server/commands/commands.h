@@ -1,0 +1,22 @@
+// The subcommands. Each declares its arguments and help; what they mean is checked first (a mistake there is exit code
+// 2) and run then.
+#pragma once
+
+#include <functional>
+
+#include <CLI/CLI.hpp>
+
+namespace hearth {
+
+using Run = std::function<int()>;      // -> exit code; what it throws is exit code 1
+using Prepare = std::function<Run()>;  // after parsing; what it throws is exit code 2
+
+Prepare add_serve(CLI::App& app);
+Prepare add_api(CLI::App& app);
+Prepare add_chat(CLI::App& app);
+Prepare add_pull(CLI::App& app);
+Prepare add_models(CLI::App& app);
+Prepare add_env(CLI::App& app);
+Prepare add_version(CLI::App& app);
+
+}  // namespace hearth

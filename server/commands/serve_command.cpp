@@ -1,0 +1,114 @@
+#include <cstdlib>
+#include <memory>
+
+#include "models/resolver.h"
+#include "runtime/base/log.h"
+#include "server/app.h"
+#include "server/commands/commands.h"
+#include "server/config.h"
+
+namespace hearth {
+namespace {
+
+int run_serve(const ServeConfig& config) {
+  AppOptions options;
+  for (const ModelSpec& spec : config.models)
+    options.models.push_back({spec.name.empty() ? model_id(spec.reference) : spec.name, resolve_model(spec.reference)});
+  if (options.models.empty()) options.models.push_back({std::string(kDefaultModel), resolve_default_model()});
+  options.host = config.host;
+  options.port = config.port;
+  options.api_keys = config.api_keys;
+  options.cors_origins = config.cors_origins;
+  options.engine.cache_tokens = config.cache_tokens;
+  options.engine.max_running = config.max_running;
+  options.engine.max_queued = config.max_queued;
+  options.compute_dtype = config.infer_dtype;
+  options.generation = config.generation;
+  options.default_max_tokens = config.default_max_tokens;
+  App(std::move(options)).run();
+  return 0;
+}
+
+// The command line's options, each of which wins over the file when it is given.
+struct ServeArguments {
+  std::string config, host, infer_dtype;
+  std::vector<std::string> models, api_keys, cors_origins;
+  int port = 0, cache_tokens = 0, max_running = 0, max_queued = 0;
+};
+
+ServeConfig configuration(const ServeArguments& arguments, const CLI::App& app) {
+  ServeConfig config = arguments.config.empty() ? ServeConfig{} : load_serve_config(arguments.config);
+  const auto given = [&](const char* option) { return app.count(option) > 0; };
+  if (given("--model")) {
+    config.models.clear();
+    for (const std::string& model : arguments.models) config.models.push_back(parse_model_spec(model));
+  }
+  if (given("--host")) config.host = arguments.host;
+  if (given("--port")) config.port = arguments.port;
+  if (const char* key = std::getenv("HEARTH_API_KEY"); key && *key && config.api_keys.empty()) config.api_keys = {key};
+  if (given("--api-key")) config.api_keys = arguments.api_keys;
+  if (given("--cors-origin")) config.cors_origins = arguments.cors_origins;
+  if (given("--infer-dtype")) config.infer_dtype = parse_infer_dtype(arguments.infer_dtype);
+  if (given("--cache-tokens")) config.cache_tokens = arguments.cache_tokens;
+  if (given("--max-running")) config.max_running = arguments.max_running;
+  if (given("--max-queued")) config.max_queued = arguments.max_queued;
+  check_serve_config(config);
+  return config;
+}
+
+}  // namespace
+
+Prepare add_serve(CLI::App& app) {
+  auto arguments = std::make_shared<ServeArguments>();
+  app.add_option("CONFIG", arguments->config, "YAML with these options as keys: models, host, port, api_keys, ...");
+  app.add_option("--model,-m", arguments->models, "PATH_OR_NAME or NAME=PATH, repeatable (default: the default model)")
+      ->allow_extra_args(false);
+  app.add_option("--host", arguments->host, "Address to listen on (default 127.0.0.1; others need an API key)");
+  app.add_option("--port,-p", arguments->port, "Port (default 8000; 0: any that is free)");
+  app.add_option("--api-key", arguments->api_keys, "Key that clients must send, repeatable (default: HEARTH_API_KEY)")
+      ->allow_extra_args(false);
+  app.add_option("--cors-origin", arguments->cors_origins,
+                 "Web page that may call the API, or *, repeatable (default: none)")
+      ->allow_extra_args(false);
+  app.add_option("--infer-dtype", arguments->infer_dtype, "auto (fast, the default) or float32 (exact)");
+  app.add_option("--cache-tokens", arguments->cache_tokens, "Tokens that a model's KV cache holds (default 8192)");
+  app.add_option("--max-running", arguments->max_running, "Sequences that run at once (default 64)");
+  app.add_option("--max-queued", arguments->max_queued, "Requests that may wait; one more gets 429 (default 256)");
+  app.footer(
+      "Examples:\n"
+      "  hearth serve\n"
+      "  hearth serve --model ./smollm2.gguf --port 9000\n"
+      "  hearth serve --model small=org/name --model exact=./other --infer-dtype float32\n"
+      "  hearth serve serve.yaml --host 0.0.0.0 --api-key \"$KEY\"\n\n"
+      "  curl http://127.0.0.1:8000/v1/chat/completions -d '{\"model\": \"small\", \"messages\": [{\"role\": \"user\", "
+      "\"content\": \"Hi\"}]}'");
+  return [arguments, &app]() -> Run {
+    const ServeConfig config = configuration(*arguments, app);
+    return [config] { return run_serve(config); };
+  };
+}
+
+Prepare add_api(CLI::App& app) {
+  struct Arguments {
+    std::string config;
+    std::vector<std::string> overrides;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  app.add_option("CONFIG", arguments->config, "LLaMA-Factory's inference or training YAML")->required();
+  app.add_option("KEY=VALUE", arguments->overrides, "Overrides of the YAML");
+  app.footer(
+      "Examples:\n"
+      "  hearth api llama3.yaml\n"
+      "  API_PORT=9000 API_KEY=secret hearth api llama3.yaml infer_dtype=float32\n\n"
+      "Environment: API_HOST, API_PORT, API_KEY, API_MODEL_NAME, API_CORS_ORIGINS (comma-separated), "
+      "ALLOW_EXTRA_ARGS.");
+  return [arguments]() -> Run {
+    InferenceConfig config = load_inference_config(arguments->config, arguments->overrides);
+    for (const std::string& warning : config.warnings) log::warn("{}", warning);
+    apply_api_environment(config.serve);
+    check_serve_config(config.serve);
+    return [serve = config.serve] { return run_serve(serve); };
+  };
+}
+
+}  // namespace hearth
