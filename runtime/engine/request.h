@@ -1,4 +1,5 @@
-// What a client of the engine asks for and what it gets back. Token ids only: text, templates and stop strings are the caller's business.
+// What a client of the engine asks for and what it gets back. Token ids only: text, templates and stop strings are the
+// caller's business.
 #pragma once
 
 #include <cstdint>
@@ -41,13 +42,15 @@ struct TokenLogprob {
 
 struct TokenOutput {
   TokenId id = 0;
-  float logprob = 0;              // under the model's own distribution (before penalties and temperature); set when logprobs were asked for
+  float logprob =
+      0;  // under the model's own distribution (before penalties and temperature); set when logprobs were asked for
   std::vector<TokenLogprob> top;  // likeliest first; a token's number here equals the one above to the bit
 };
 
 enum class FinishReason { kStop, kLength, kCancelled, kError };
 
-// In this order: prompt (once, when its logprobs were asked for, and always before the first token), tokens, finished (once, last).
+// In this order: prompt (once, when its logprobs were asked for, and always before the first token), tokens, finished
+// (once, last).
 struct StreamEvent {
   enum class Kind { kPrompt, kToken, kFinished } kind = Kind::kToken;
   std::vector<TokenOutput> prompt;                   // kPrompt: one for every prompt token but the first
