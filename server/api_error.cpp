@@ -1,0 +1,90 @@
+#include "server/api_error.h"
+
+#include "runtime/base/log.h"
+
+namespace hearth {
+namespace {
+
+struct Translation {
+  int status;
+  const char* type;
+  const char* code;  // null: JSON's null
+};
+
+Translation translate(ErrorCode code) {
+  constexpr const char* kInvalidRequest = "invalid_request_error";
+  constexpr const char* kServer = "server_error";
+  switch (code) {
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kAlreadyExists:
+    case ErrorCode::kFailedPrecondition:
+      return {400, kInvalidRequest, nullptr};
+    case ErrorCode::kNotFound:
+      return {404, kInvalidRequest, "not_found"};
+    case ErrorCode::kResourceExhausted:
+      return {503, kServer, "server_overloaded"};
+    case ErrorCode::kUnavailable:
+      return {503, kServer, "unavailable"};
+    case ErrorCode::kCancelled:
+      return {499, kInvalidRequest, "cancelled"};
+    case ErrorCode::kDataCorruption:
+    case ErrorCode::kInternal:
+      break;
+  }
+  return {500, kServer, "internal_error"};
+}
+
+const char* type_of_status(int status, const char* otherwise) {
+  if (status == 403) return "permission_error";
+  return status >= 500 ? "server_error" : status >= 400 ? "invalid_request_error" : otherwise;
+}
+
+struct Translated {
+  int status;
+  nlohmann::ordered_json object;
+  std::optional<int> retry_after_seconds;
+};
+
+Translated translated(const std::exception& error) {
+  const auto* ours = dynamic_cast<const Error*>(&error);
+  const auto* api = dynamic_cast<const ApiError*>(&error);
+  const Translation base = translate(ours ? ours->code() : ErrorCode::kInternal);
+  const ApiErrorDetails details = api ? api->details() : ApiErrorDetails{};
+  const int status = details.status ? details.status : base.status;
+  nlohmann::ordered_json fields;
+  // What other libraries throw may name paths and addresses; it belongs into the log.
+  fields["message"] = ours ? error.what() : "internal error; the server's log has the cause";
+  fields["type"] = details.status ? type_of_status(status, base.type) : base.type;
+  fields["param"] = details.param.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(details.param);
+  fields["code"] = !details.code.empty() ? nlohmann::ordered_json(details.code)
+                   : base.code           ? nlohmann::ordered_json(base.code)
+                                         : nlohmann::ordered_json();
+  nlohmann::ordered_json object;
+  object["error"] = std::move(fields);
+  if (status >= 500 && status != 503) log::error("internal error: {}", error.what());
+  return {status, std::move(object), details.retry_after_seconds};
+}
+
+}  // namespace
+
+ApiError invalid_field(const std::string& param, const std::string& message) {
+  return {ErrorCode::kInvalidArgument, message, {.code = "invalid_value", .param = param}};
+}
+
+ApiError unsupported_field(const std::string& param, const std::string& message) {
+  return {ErrorCode::kInvalidArgument, message, {.code = "unsupported_parameter", .param = param}};
+}
+
+Reply error_reply(const std::exception& error) {
+  const Translated result = translated(error);
+  Reply reply = json_reply(result.object, result.status);
+  if (result.status == 401) reply.headers.emplace("WWW-Authenticate", "Bearer");
+  if (result.status == 503)
+    reply.headers.emplace("Retry-After", std::to_string(result.retry_after_seconds.value_or(1)));
+  if (result.status == 500) reply.headers.emplace("x-should-retry", "false");  // the same request would fail again
+  return reply;
+}
+
+nlohmann::ordered_json error_object(const std::exception& error) { return translated(error).object; }
+
+}  // namespace hearth
