@@ -18,8 +18,8 @@ namespace hearth {
 
 // A token as the API shows it.
 struct TokenText {
-  std::string text;   // valid UTF-8: bytes that are no character on their own are U+FFFD; control tokens as spelled
-  std::string bytes;  // what it adds to the text, exactly
+  std::string text = {};  // valid UTF-8: bytes that are no character on their own are U+FFFD; control tokens as spelled
+  std::string bytes = {};  // what it adds to the text, exactly
   float logprob = 0;
 };
 
@@ -39,11 +39,11 @@ struct TextStreamOptions {
 
 struct TextEvent {
   enum class Kind { kPrompt, kText, kFinished } kind = Kind::kText;
-  std::vector<TokenOutput> prompt;                                  // kPrompt: one for every prompt token but the first
-  std::string text;                                                 // kText
-  std::vector<TextLogprob> logprobs;                                // kText: of the tokens that begin in it
+  std::vector<TokenOutput> prompt = {};                             // kPrompt: one for every prompt token but the first
+  std::string text = {};                                            // kText
+  std::vector<TextLogprob> logprobs = {};                           // kText: of the tokens that begin in it
   FinishReason finish_reason = FinishReason::kStop;                 // kFinished
-  std::string error;                                                // kFinished with kError: one line
+  std::string error = {};                                           // kFinished with kError: one line
   int prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;  // kFinished
 };
 
@@ -63,7 +63,7 @@ class TextStream {
 
  private:
   struct HeldToken {
-    TextLogprob logprob;
+    TextLogprob logprob = {};
     size_t begin;  // of its text, in bytes of the whole answer
   };
   void take_token(const TokenOutput& token);

@@ -1,0 +1,17 @@
+// OpenAI's message objects in every shape that clients send (content as string, parts or null; any role with either) to
+// the plain shape that chat templates expect.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "server/json_reader.h"
+
+namespace hearth {
+
+// An array of messages with content as one string (text parts joined by line breaks) and tool calls whose arguments are
+// objects. Throws a 400 with the path of what is wrong; parts that are no text are unsupported.
+nlohmann::ordered_json read_messages(const JsonReader& messages);
+// An array of function tools, or null when there are none.
+nlohmann::ordered_json read_tools(const JsonReader& tools);
+
+}  // namespace hearth
