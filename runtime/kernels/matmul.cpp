@@ -15,7 +15,7 @@ namespace hearth::kernels {
 namespace {
 
 constexpr int64_t kActivationTileBytes = 256 << 10;
-constexpr int64_t kUnpackRows = 12;        // from here on unpacking a panel first is faster
+constexpr int64_t kUnpackRows = 24;        // from here on unpacking a panel first is faster
 constexpr int64_t kUnpackBlocks = 16;      // at a time: 20 KB
 constexpr int64_t kFloatRows = 256;        // a tile of the exact path
 constexpr int64_t kFloatInputs = 256;      // dequantised at a time, 16 KB; a multiple of every format's block

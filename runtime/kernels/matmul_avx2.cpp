@@ -53,8 +53,12 @@ struct Avx2 {
     return {_mm256_and_si256(x.low, m), _mm256_and_si256(x.high, m)};
   }
   static Ints add_products(Ints sum, Ints a, Ints b) {
-    return {_mm256_add_epi32(sum.low, _mm256_madd_epi16(a.low, b.low)),
-            _mm256_add_epi32(sum.high, _mm256_madd_epi16(a.high, b.high))};
+    sum.low = _mm256_add_epi32(sum.low, _mm256_madd_epi16(a.low, b.low));
+    sum.high = _mm256_add_epi32(sum.high, _mm256_madd_epi16(a.high, b.high));
+    // Keeps gcc from moving all products before all additions, which spills registers: 67 instead of 35 GMAC/s on
+    // Zen 3.
+    asm("" : "+x"(sum.low), "+x"(sum.high));
+    return sum;
   }
   static Floats to_floats(Ints x) { return {_mm256_cvtepi32_ps(x.low), _mm256_cvtepi32_ps(x.high)}; }
 };

@@ -129,6 +129,7 @@ void multiply_rows(const Panel& panel, int64_t blocks, const ActivationBlock* ro
                           : V::multiply_32(V::broadcast(kGroups == 2 ? x[r]->negative_half_sum[g] : x[r]->negative_sum),
                                            panel.zero);
       }
+#pragma GCC unroll 16
       for (int w = g * kWords; w < (g + 1) * kWords; ++w) {
         add_pairs<V, kBits, kRows, 0>(V::load_words(block + w * kOutputs * sizeof(int32_t)), x, w * kPairs<kBits>, dot);
       }

@@ -7,6 +7,7 @@
 #include <omp.h>
 
 #include "runtime/kernels/matmul_kernels.h"
+#include "tests/runtime/kernels/guarded_buffer.h"
 #include "tests/runtime/kernels/isas.h"
 #include "tests/runtime/kernels/random_weight.h"
 
@@ -135,6 +136,32 @@ TEST(Matmul, ProductsThatShareTheirInputsAreEachAsAlone) {
     expect_bit_equal(multiply(isa, x, kRows, q.view), yq.data(), "q");
     expect_bit_equal(multiply(isa, x, kRows, k.view), yk.data(), "k");
     expect_bit_equal(multiply(isa, x, kRows, v.view), yv.data(), "v");
+  }
+}
+
+TEST(Matmul, StaysInsideItsBuffers) {
+  for (const Format format : {Format::kQ4_1, Format::kQ6_K, Format::kQ8_0, Format::kF32}) {
+    const int64_t in = info(format).block_size == 1 ? 45 : 256;
+    for (const int64_t rows : {1, 31}) {
+      const TestWeight w(format, 21, in, 23, true);
+      const GuardedBuffer<std::byte> blocks{std::span<const std::byte>(w.rows)};
+      PackedWeight packed;
+      GuardedBuffer<std::byte> codes(w.packed ? w.packed->panel_bytes * static_cast<size_t>(w.packed->panels()) : 1);
+      if (w.packed) {
+        std::memcpy(codes.data(), w.packed->data.get(), codes.size());
+        packed = PackedWeight{w.packed->out,         w.packed->in,          w.packed->bits,
+                              w.packed->groups,      w.packed->has_minimum, w.packed->zero,
+                              w.packed->block_bytes, w.packed->panel_bytes, {codes.data(), [](std::byte*) {}}};
+      }
+      const GuardedBuffer<float> x(std::span<const float>(random_values(rows * in, 24)));
+      const GuardedBuffer<float> y(static_cast<size_t>(rows * 21)), dx(static_cast<size_t>(rows * in));
+      const WeightView view = {format, 21, in, blocks.data(), w.packed ? &packed : nullptr};
+      for (const Isa isa : testable_isas()) {
+        const Product product = {view, nullptr, y.data()};
+        matmul(matmul_kernels(isa), x.data(), rows, {&product, 1});
+        matmul_backward(matmul_kernels(isa), y.data(), rows, view, dx.data());
+      }
+    }
   }
 }
 
