@@ -1,4 +1,5 @@
-// Every sequence flattened into one [tokens] axis: prefill, decode, a mix of both, training and scoring are the same call. No padding, no masks.
+// Every sequence flattened into one [tokens] axis: prefill, decode, a mix of both, training and scoring are the same
+// call. No padding, no masks.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +16,8 @@ struct Segment {
   int begin = 0, end = 0;
   int past = 0;                        // tokens of the sequence that are in the cache already
   const BlockTable* blocks = nullptr;  // covers past + (end - begin) tokens; null without a cache
-  // The whole prompt's length where these rows are a chunk of it: scalings of rope that depend on the sequence's length go by the larger of this and
-  // each row's position + 1, so that a chunked prompt equals a whole one.
+  // The whole prompt's length where these rows are a chunk of it: scalings of rope that depend on the sequence's length
+  // go by the larger of this and each row's position + 1, so that a chunked prompt equals a whole one.
   int prompt_length = 0;
 };
 

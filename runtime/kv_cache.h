@@ -1,5 +1,6 @@
-// Storage of keys and values in blocks of 16 tokens; who owns which block is the engine's business (engine/block_pool.h). Within a block keys lie
-// transposed, so that one vector register holds one dimension of 16 tokens:
+// Storage of keys and values in blocks of 16 tokens; who owns which block is the engine's business
+// (engine/block_pool.h). Within a block keys lie transposed, so that one vector register holds one dimension of 16
+// tokens:
 //   [layer][block] { K [num_kv_heads][head_dim][16]  V [num_kv_heads][16][head_dim] }
 #pragma once
 

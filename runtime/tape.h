@@ -1,6 +1,6 @@
-// Reverse-mode differentiation by a Wengert list. Eager order is topological order, so there is no graph and no recursion. An op records itself only
-// inside Tape::Recording on its thread and only when an input needs a gradient. Backward functions accumulate into zeroed buffers; there are no
-// second-order gradients.
+// Reverse-mode differentiation by a Wengert list. Eager order is topological order, so there is no graph and no
+// recursion. An op records itself only inside Tape::Recording on its thread and only when an input needs a gradient.
+// Backward functions accumulate into zeroed buffers; there are no second-order gradients.
 #pragma once
 
 #include <functional>
@@ -58,7 +58,8 @@ class Tape {
 
   void record(Tensor& y, Backward backward);
 
-  // The gradient buffer of an input, zeroed at first use; null when it needs none. Backward functions accumulate into it.
+  // The gradient buffer of an input, zeroed at first use; null when it needs none. Backward functions accumulate into
+  // it.
   Tensor* grad(const Tensor& x);
 
   // Sweeps from the scalar `loss` to the leaves and empties the tape; saved activations die as the sweep passes them.

@@ -1,5 +1,6 @@
-// A contiguous row-major f32 array with value semantics: copies share the buffer, ops never write to an input. Buffers come from a pool, so an
-// eager op costs nanoseconds. Gradients are the tape's business (tape.h); storage formats are Weight's (weight.h).
+// A contiguous row-major f32 array with value semantics: copies share the buffer, ops never write to an input. Buffers
+// come from a pool, so an eager op costs nanoseconds. Gradients are the tape's business (tape.h); storage formats are
+// Weight's (weight.h).
 #pragma once
 
 #include <array>

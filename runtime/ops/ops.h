@@ -1,5 +1,6 @@
-// The menu a model's author reads. Each op checks shapes (kInternal on our own mistakes), computes through kernels/, and records its backward on the active
-// tape. Tensors are f32; `tokens` is the flattened row axis of a Batch. An op's row never depends on the other rows of the call.
+// The menu a model's author reads. Each op checks shapes (kInternal on our own mistakes), computes through kernels/,
+// and records its backward on the active tape. Tensors are f32; `tokens` is the flattened row axis of a Batch. An op's
+// row never depends on the other rows of the call.
 #pragma once
 
 #include <span>
@@ -28,8 +29,8 @@ std::vector<Tensor> linear(const Tensor& x, std::span<const Projection> projecti
 // x / rms(x) * weight.  x [tokens, n], weight [n] -> [tokens, n]; n is the last dimension.
 Tensor rms_norm(const Tensor& x, const Tensor& weight, float eps);
 
-Tensor add(const Tensor& a, const Tensor& b);            // same shape
-Tensor multiply(const Tensor& a, const Tensor& b);       // same shape
+Tensor add(const Tensor& a, const Tensor& b);       // same shape
+Tensor multiply(const Tensor& a, const Tensor& b);  // same shape
 Tensor scale(const Tensor& x, float factor);
 Tensor silu_multiply(const Tensor& gate, const Tensor& up);  // silu(gate) * up
 
@@ -40,10 +41,11 @@ struct AttentionSpec {
   int num_heads, num_kv_heads, head_dim;
   float scale;  // usually 1 / sqrt(head_dim)
 };
-// Causal attention within each segment. With batch.cache: appends k and v to `layer`'s blocks, then attends to past + new tokens; throws kInternal while a
-// tape records, because gradients never cross a cache.
-// q [tokens, num_heads * head_dim], k and v [tokens, num_kv_heads * head_dim] -> [tokens, num_heads * head_dim]
-Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Batch& batch, int layer, const AttentionSpec& spec);
+// Causal attention within each segment. With batch.cache: appends k and v to `layer`'s blocks, then attends to past +
+// new tokens; throws kInternal while a tape records, because gradients never cross a cache. q [tokens, num_heads *
+// head_dim], k and v [tokens, num_kv_heads * head_dim] -> [tokens, num_heads * head_dim]
+Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Batch& batch, int layer,
+                 const AttentionSpec& spec);
 
 // Rows of x by index, which may repeat.  x [tokens, n] -> [rows.size(), n]
 Tensor gather_rows(const Tensor& x, std::span<const int> rows);
@@ -51,10 +53,11 @@ Tensor gather_rows(const Tensor& x, std::span<const int> rows);
 // hidden [rows, hidden_size] -> [rows, vocab_size]. For sampling; scoring and losses use token_logprobs.
 Tensor logits(const Tensor& hidden, const Weight& head);
 
-// log softmax(hidden head^T)[target] per row; 0 where target < 0. Streams over chunks of rows and never holds [tokens, vocab_size].
+// log softmax(hidden head^T)[target] per row; 0 where target < 0. Streams over chunks of rows and never holds [tokens,
+// vocab_size].
 Tensor token_logprobs(const Tensor& hidden, const Weight& head, std::span<const TokenId> targets);  // -> [tokens]
 
-Tensor sum(const Tensor& x);                                        // -> [1]
-Tensor mean(const Tensor& x);                                       // -> [1]
+Tensor sum(const Tensor& x);   // -> [1]
+Tensor mean(const Tensor& x);  // -> [1]
 
 }  // namespace hearth::ops

@@ -1,0 +1,160 @@
+// Backward attention within a segment, written once over Lanes. With p the
+// probabilities, dp = dy v^T and ds = p * (dp - sum(dy * y)):  dv = p^T dy, dk = scale ds^T q, dq = scale ds k.
+#pragma once
+
+#include <cstdint>
+
+#include "runtime/kernels/attention_kernels.h"
+#include "runtime/kernels/attention_simd.h"
+#include "runtime/kernels/exp.h"
+#include "runtime/kernels/lanes.h"
+#include "runtime/kernels/product_simd.h"
+
+namespace hearth::kernels {
+namespace {
+
+// A span of keys against a tile of rows, all in the tile's scratch. Vectors are padded to `width` with zeros.
+struct GradientState {
+  int64_t width;
+  float *q, *dy, *dq;        // [pairs][width]; q is scaled
+  float *p, *ds;             // [pairs][64]
+  float* dots;               // [pairs], sum(dy * y)
+  float *keys_t, *values_t;  // [4][width][16]
+  float* keys;               // [64][width]
+  float *dk, *dv;            // [64][width]
+};
+
+inline GradientState lay_out(const AttentionGradientTile& t) {
+  GradientState s;
+  const int64_t pairs = int64_t{t.tile_rows} * t.group;
+  s.width = padded_width(t.head_dim);
+  const int64_t span = kSpanTokens * s.width;
+  s.q = t.scratch;
+  s.dy = s.q + pairs * s.width;
+  s.dq = s.dy + pairs * s.width;
+  s.p = s.dq + pairs * s.width;
+  s.ds = s.p + pairs * kSpanTokens;
+  s.dots = s.ds + pairs * kSpanTokens;
+  s.keys_t = s.dots + pairs * 16;
+  s.values_t = s.keys_t + span;
+  s.keys = s.values_t + span;
+  s.dk = s.keys + span;
+  s.dv = s.dk + span;
+  return s;
+}
+
+// out [width] = in [n] * factor, padded with zeros.
+inline void copy_scaled(const float* in, int n, float factor, float* out) {
+  const Lanes f = Lanes::broadcast(factor);
+  int i = 0;
+  for (; i + 16 <= n; i += 16) (Lanes::load(in + i) * f).store(out + i);
+  if (i < n) (Lanes::load(in + i, n - i) * f).store(out + i);
+}
+
+// out [n] += in * factor
+inline void add_to(const float* in, int n, float factor, float* out) {
+  const Lanes f = Lanes::broadcast(factor);
+  int i = 0;
+  for (; i + 16 <= n; i += 16) fma(Lanes::load(in + i), f, Lanes::load(out + i)).store(out + i);
+  if (i < n) fma(Lanes::load(in + i), f, Lanes::load(out + i, n - i)).store(out + i, n - i);
+}
+
+inline float dot(const float* a, const float* b, int n) {
+  Lanes sum = Lanes::zero();
+  int i = 0;
+  for (; i + 16 <= n; i += 16) sum = fma(Lanes::load(a + i), Lanes::load(b + i), sum);
+  if (i < n) sum = fma(Lanes::load(a + i, n - i), Lanes::load(b + i, n - i), sum);
+  return sum_lanes(sum);
+}
+
+inline void load_span(const AttentionGradientTile& t, const GradientState& s, int base, int count) {
+  const KeyValues kv = {KeyValues::Source::kRows, t.k, t.v, t.kv_stride, nullptr, 0};
+  const KeyValues vk = {KeyValues::Source::kRows, t.v, t.k, t.kv_stride, nullptr, 0};
+  for (int j = 0; j * kBlockTokens < count; ++j) {
+    const int block = base / kBlockTokens + j, tokens = tokens_in_block(count, j);
+    Rows{kv}.load_keys(block, tokens, t.head_dim, t.transpose, s.keys_t + j * kBlockTokens * s.width);
+    Rows{vk}.load_keys(block, tokens, t.head_dim, t.transpose, s.values_t + j * kBlockTokens * s.width);
+  }
+  for (int j = 0; j < count; ++j) copy_scaled(t.k + (base + j) * t.kv_stride, t.head_dim, 1.f, s.keys + j * s.width);
+  clear(s.dk, kSpanTokens * s.width);
+  clear(s.dv, kSpanTokens * s.width);
+}
+
+inline void load_rows(const AttentionGradientTile& t, const GradientState& s, int row, int rows) {
+  for (int p = 0; p < rows * t.group; ++p) {
+    const int64_t at = (row + p / t.group) * t.stride + int64_t{p % t.group} * t.head_dim;
+    copy_scaled(t.q + at, t.head_dim, t.scale, s.q + p * s.width);
+    copy_scaled(t.dy + at, t.head_dim, 1.f, s.dy + p * s.width);
+    s.dots[p] = dot(t.dy + at, t.y + at, t.head_dim);
+  }
+  clear(s.dq, rows * t.group * s.width);
+}
+
+// p: scores -> probabilities; ds: dy v^T -> gradient of the scores.
+inline void differentiate(const AttentionGradientTile& t, const GradientState& s, int row, int pair, int blocks,
+                          int base) {
+  const int visible = row + pair / t.group + 1 - base;
+  const float log_sum = t.log_sums[(row + pair / t.group) * t.log_sums_stride + pair % t.group];
+  const Lanes shift = Lanes::broadcast(log_sum), back = Lanes::broadcast(s.dots[pair]);
+  for (int j = 0; j < blocks; ++j) {
+    float* p = s.p + int64_t{pair} * kSpanTokens + j * kBlockTokens;
+    float* ds = s.ds + int64_t{pair} * kSpanTokens + j * kBlockTokens;
+    const int lanes = visible - j * kBlockTokens;
+    Lanes probability = exp(Lanes::load(p) - shift);
+    Lanes slope = probability * (Lanes::load(ds) - back);
+    if (lanes < kBlockTokens) {
+      probability = first(lanes, probability, Lanes::zero());
+      slope = first(lanes, slope, Lanes::zero());
+    }
+    probability.store(p);
+    slope.store(ds);
+  }
+}
+
+inline void pass_rows(const AttentionGradientTile& t, const GradientState& s, int row, int rows, int base, int count) {
+  load_rows(t, s, row, rows);
+  const int pairs = rows * t.group, blocks = (count + kBlockTokens - 1) / kBlockTokens;
+  const int columns = static_cast<int>(s.width / 16);
+  const float *keys_t[kSpanBlocks] = {}, *values_t[kSpanBlocks] = {};
+  for (int j = 0; j < blocks; ++j) {
+    keys_t[j] = s.keys_t + j * kBlockTokens * s.width;
+    values_t[j] = s.values_t + j * kBlockTokens * s.width;
+  }
+  clear(s.p, int64_t{pairs} * kSpanTokens);
+  clear(s.ds, int64_t{pairs} * kSpanTokens);
+  multiply(pairs, blocks, {s.q, s.width, 1}, keys_t, kBlockTokens, t.head_dim, s.p, kSpanTokens);
+  multiply(pairs, blocks, {s.dy, s.width, 1}, values_t, kBlockTokens, t.head_dim, s.ds, kSpanTokens);
+  for (int p = 0; p < pairs; ++p) differentiate(t, s, row, p, blocks, base);
+  const float *keys[16] = {}, *dy[16] = {}, *q[16] = {};
+  for (int i = 0; i < columns; ++i) {
+    keys[i] = s.keys + 16 * i;
+    dy[i] = s.dy + 16 * i;
+    q[i] = s.q + 16 * i;
+  }
+  multiply(pairs, columns, {s.ds, kSpanTokens, 1}, keys, s.width, count, s.dq, s.width);
+  multiply(count, columns, {s.p, 1, kSpanTokens}, dy, s.width, pairs, s.dv, s.width);
+  multiply(count, columns, {s.ds, 1, kSpanTokens}, q, s.width, pairs, s.dk, s.width);
+  if (!t.dq) return;
+  for (int p = 0; p < pairs; ++p) {
+    const int64_t at = (row + p / t.group) * t.stride + int64_t{p % t.group} * t.head_dim;
+    add_to(s.dq + p * s.width, t.head_dim, t.scale, t.dq + at);
+  }
+}
+
+void attend_backward_tile(const AttentionGradientTile& t) {
+  const GradientState s = lay_out(t);
+  for (int base = 0; base < t.rows; base += kSpanTokens) {
+    const int count = least(kSpanTokens, t.rows - base);
+    load_span(t, s, base, count);
+    for (int row = base; row < t.rows; row += t.tile_rows)
+      pass_rows(t, s, row, least(t.tile_rows, t.rows - row), base, count);
+    for (int j = 0; j < count; ++j) {
+      const int64_t at = (base + j) * t.kv_stride;
+      if (t.dk) add_to(s.dk + j * s.width, t.head_dim, 1.f, t.dk + at);
+      if (t.dv) add_to(s.dv + j * s.width, t.head_dim, 1.f, t.dv + at);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hearth::kernels

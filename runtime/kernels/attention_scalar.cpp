@@ -1,0 +1,13 @@
+#include "runtime/kernels/attention_backward_simd.h"
+#include "runtime/kernels/attention_simd.h"
+
+namespace hearth::kernels {
+namespace {
+
+constexpr AttentionKernels kAttentionKernels = {attend_tile, attend_backward_tile, write_block};
+
+}  // namespace
+
+const AttentionKernels& scalar_attention_kernels() { return kAttentionKernels; }
+
+}  // namespace hearth::kernels

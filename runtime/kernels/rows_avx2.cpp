@@ -1,0 +1,7 @@
+#include "runtime/kernels/rows_simd.h"
+
+namespace hearth::kernels {
+
+const RowKernels& avx2_row_kernels() { return kRowKernels; }
+
+}  // namespace hearth::kernels

@@ -1,0 +1,40 @@
+// The inner loops of element-wise and row-wise ops, one table per instruction set; rows.cpp cuts the work and calls
+// them. Every version adds in the same order, so the tables give bit-equal results (log_sum_exp's last step, a
+// logarithm of libm's, included). Pointers need no alignment.
+#pragma once
+
+#include <cstdint>
+
+#include "runtime/base/cpu.h"
+
+namespace hearth::kernels {
+
+struct Rotation;
+
+struct RowKernels {
+  void (*add)(const float* a, const float* b, int64_t n, float* y);
+  void (*multiply)(const float* a, const float* b, int64_t n, float* y);
+  void (*scale)(const float* x, float factor, int64_t n, float* y);
+  void (*add_scaled)(const float* x, float factor, int64_t n, float* y);
+  void (*add_product)(const float* a, const float* b, float factor, int64_t n, float* y);
+  void (*silu_multiply)(const float* gate, const float* up, int64_t n, float* y);
+  void (*silu_multiply_backward)(const float* gate, const float* up, const float* dy, int64_t n, float* dgate,
+                                 float* dup);
+  void (*rms_norm)(const float* x, const float* weight, float eps, int64_t rows, int64_t n, float* y,
+                   float* inverse_rms);
+  void (*rms_norm_backward)(const float* x, const float* weight, const float* inverse_rms, const float* dy,
+                            int64_t rows, int64_t n, float* dx);
+  void (*rotate)(const float* x, const Rotation& rotation, int64_t begin, int64_t end, float* y);
+  void (*rotate_backward)(const float* dy, const Rotation& rotation, int64_t begin, int64_t end, float* dx);
+  float (*log_sum_exp)(const float* x, int64_t n);
+  int64_t (*argmax)(const float* x, int64_t n);
+  void (*scaled_softmax)(float* x, float log_sum_exp, float factor, int64_t n);
+};
+
+const RowKernels& row_kernels(Isa isa);
+
+const RowKernels& scalar_row_kernels();
+const RowKernels& avx2_row_kernels();
+const RowKernels& avx512_row_kernels();
+
+}  // namespace hearth::kernels

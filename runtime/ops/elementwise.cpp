@@ -1,0 +1,89 @@
+#include "runtime/kernels/rows.h"
+#include "runtime/ops/checks.h"
+#include "runtime/ops/ops.h"
+
+namespace hearth::ops {
+namespace {
+
+int64_t count(const Tensor& x) { return static_cast<int64_t>(x.size()); }
+
+void require_same_shape(const char* op, const Tensor& a, const Tensor& b) {
+  require(a.defined() && b.defined() && a.shape() == b.shape(), op, "shapes must be equal, are {} and {}", a.shape(),
+          b.shape());
+}
+
+void accumulate(const Tensor& dy, Tensor* dx) {
+  if (dx) kernels::add_scaled(dy.data(), 1.0f, count(dy), dx->data());
+}
+
+Tensor scaled_sum(const char* op, const Tensor& x, double factor) {
+  require(x.defined() && x.size() > 0, op, "x is {}, must not be empty", x.shape());
+  Tensor y({1});
+  y.data()[0] = static_cast<float>(kernels::sum(x.data(), count(x)) * factor);
+  if (Tape* tape = Tape::wanted_by(x)) {
+    tape->record(y, [x, factor](const Tensor& dy, Tape& t) {
+      kernels::add_constant(dy.data()[0] * static_cast<float>(factor), count(x), t.grad(x)->data());
+    });
+  }
+  return y;
+}
+
+}  // namespace
+
+Tensor add(const Tensor& a, const Tensor& b) {
+  require_same_shape("add", a, b);
+  Tensor y(a.shape());
+  kernels::add(a.data(), b.data(), count(y), y.data());
+  if (Tape* tape = Tape::wanted_by(a, b)) {
+    tape->record(y, [a, b](const Tensor& dy, Tape& t) {
+      accumulate(dy, t.grad(a));
+      accumulate(dy, t.grad(b));
+    });
+  }
+  return y;
+}
+
+Tensor multiply(const Tensor& a, const Tensor& b) {
+  require_same_shape("multiply", a, b);
+  Tensor y(a.shape());
+  kernels::multiply(a.data(), b.data(), count(y), y.data());
+  if (Tape* tape = Tape::wanted_by(a, b)) {
+    tape->record(y, [a, b](const Tensor& dy, Tape& t) {
+      if (Tensor* da = t.grad(a)) kernels::add_product(dy.data(), b.data(), count(dy), da->data());
+      if (Tensor* db = t.grad(b)) kernels::add_product(dy.data(), a.data(), count(dy), db->data());
+    });
+  }
+  return y;
+}
+
+Tensor scale(const Tensor& x, float factor) {
+  require(x.defined(), "scale", "x is undefined");
+  Tensor y(x.shape());
+  kernels::scale(x.data(), factor, count(x), y.data());
+  if (Tape* tape = Tape::wanted_by(x)) {
+    tape->record(y, [x, factor](const Tensor& dy, Tape& t) {
+      kernels::add_scaled(dy.data(), factor, count(dy), t.grad(x)->data());
+    });
+  }
+  return y;
+}
+
+Tensor silu_multiply(const Tensor& gate, const Tensor& up) {
+  require_same_shape("silu_multiply", gate, up);
+  Tensor y(gate.shape());
+  kernels::silu_multiply(gate.data(), up.data(), count(y), y.data());
+  if (Tape* tape = Tape::wanted_by(gate, up)) {
+    tape->record(y, [gate, up](const Tensor& dy, Tape& t) {
+      Tensor *dgate = t.grad(gate), *dup = t.grad(up);
+      kernels::silu_multiply_backward(gate.data(), up.data(), dy.data(), count(dy), dgate ? dgate->data() : nullptr,
+                                      dup ? dup->data() : nullptr);
+    });
+  }
+  return y;
+}
+
+Tensor sum(const Tensor& x) { return scaled_sum("sum", x, 1.0); }
+
+Tensor mean(const Tensor& x) { return scaled_sum("mean", x, x.size() > 0 ? 1.0 / static_cast<double>(x.size()) : 0.0); }
+
+}  // namespace hearth::ops

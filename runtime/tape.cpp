@@ -1,0 +1,53 @@
+#include "runtime/tape.h"
+
+#include "runtime/base/error.h"
+#include "runtime/kernels/rows.h"
+
+namespace hearth {
+
+thread_local Tape* Tape::active_ = nullptr;
+
+Tensor Tape::leaf(Parameter& parameter) {
+  Tensor value = parameter.value;
+  if (!active_) return value;
+  if (!parameter.grad.defined()) parameter.grad = Tensor::zeros(value.shape());
+  if (!(parameter.grad.shape() == value.shape())) {
+    throw internal_error("parameter '{}': its gradient is {}, must be {} like its value", parameter.name,
+                         parameter.grad.shape().to_string(), value.shape().to_string());
+  }
+  active_->record(value, [&parameter](const Tensor& dy, Tape&) {
+    kernels::add_scaled(dy.data(), 1.0f, static_cast<int64_t>(dy.size()), parameter.grad.data());
+  });
+  return value;
+}
+
+void Tape::record(Tensor& y, Backward backward) {
+  y.node_ = static_cast<int>(nodes_.size());
+  nodes_.push_back({std::move(backward), {}});
+}
+
+Tensor* Tape::grad(const Tensor& x) {
+  if (!x.needs_grad()) return nullptr;
+  HEARTH_CHECK(static_cast<size_t>(x.node_) < nodes_.size());
+  Tensor& gradient = nodes_[x.node_].grad;
+  if (!gradient.defined()) gradient = Tensor::zeros(x.shape());
+  return &gradient;
+}
+
+void Tape::backward(const Tensor& loss) {
+  if (loss.size() != 1) throw internal_error("backward: the loss is {}, must be one value", loss.shape().to_string());
+  if (!loss.needs_grad()) throw internal_error("backward: the loss does not depend on a recorded tensor");
+  grad(loss)->data()[0] = 1.0f;
+  const Paused no_second_order;
+  struct Emptied {  // also when a backward function throws
+    std::vector<Node>& nodes;
+    ~Emptied() { nodes.clear(); }
+  } const emptied{nodes_};
+  for (size_t i = nodes_.size(); i-- > 0;) {
+    const Node node = std::move(nodes_[i]);
+    nodes_[i] = {};
+    if (node.grad.defined()) node.backward(node.grad, *this);
+  }
+}
+
+}  // namespace hearth

@@ -1,0 +1,176 @@
+#include "runtime/tensor.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <mutex>
+#include <new>
+#include <vector>
+
+#include "runtime/base/error.h"
+
+namespace hearth {
+namespace {
+
+// Buffers that no tensor uses, by size class: powers of two in four steps, so a buffer is at most a quarter larger than
+// asked for. Under AddressSanitizer nothing is kept, so that it sees every use after free and past the end.
+class BufferPool {
+ public:
+  ~BufferPool() { clear(); }
+
+  std::byte* take(size_t bytes) {
+    const SizeClass wanted = size_class(bytes);
+    if (kKept) {
+      const std::lock_guard lock(mutex_);
+      std::vector<std::byte*>& free = free_[wanted.index];
+      if (!free.empty()) {
+        std::byte* buffer = free.back();
+        free.pop_back();
+        kept_bytes_ -= wanted.bytes;
+        return buffer;
+      }
+    }
+    void* buffer = std::aligned_alloc(kAlignment, wanted.bytes);
+    if (!buffer) throw resource_exhausted("out of memory: a tensor of {} bytes cannot be allocated", bytes);
+    return static_cast<std::byte*>(buffer);
+  }
+
+  void give(std::byte* buffer, size_t bytes) noexcept {
+    const SizeClass given = size_class(bytes);
+    if (!kKept || given.bytes > kMostBytes) return std::free(buffer);
+    const std::lock_guard lock(mutex_);
+    try {
+      // Starting over is how sizes that are not asked for any more leave.
+      if (kept_bytes_ + given.bytes > kMostBytes) clear();
+      free_[given.index].push_back(buffer);
+      kept_bytes_ += given.bytes;
+    } catch (const std::bad_alloc&) {
+      std::free(buffer);
+    }
+  }
+
+  static constexpr size_t kAlignment = 64;
+
+ private:
+#ifdef __SANITIZE_ADDRESS__
+  static constexpr bool kKept = false;
+#else
+  static constexpr bool kKept = true;
+#endif
+  static constexpr size_t kMostBytes = size_t{64} << 20;
+  static constexpr size_t kSmallest = 256;
+
+  struct SizeClass {
+    size_t index, bytes;
+  };
+  static SizeClass size_class(size_t bytes) {
+    if (!kKept) return {0, (bytes + kAlignment - 1) / kAlignment * kAlignment};
+    if (bytes <= kSmallest) return {0, kSmallest};
+    const size_t power = std::bit_width(bytes - 1) - 1;  // 2^power < bytes <= 2^(power + 1)
+    const size_t step = (size_t{1} << power) / 4;
+    const size_t steps = (bytes - (size_t{1} << power) + step - 1) / step;  // 1..4
+    return {power * 4 + steps, (size_t{1} << power) + steps * step};
+  }
+
+  void clear() noexcept {
+    for (std::vector<std::byte*>& free : free_) {
+      for (std::byte* buffer : free) std::free(buffer);
+      free.clear();
+    }
+    kept_bytes_ = 0;
+  }
+
+  std::mutex mutex_;
+  std::array<std::vector<std::byte*>, 64 * 4 + 5> free_;
+  size_t kept_bytes_ = 0;
+};
+
+BufferPool& pool() {
+  static BufferPool buffers;
+  return buffers;
+}
+
+// A shared_ptr's control block lies in the first kHeader bytes of the buffer that it counts: one allocation a tensor.
+constexpr size_t kHeader = BufferPool::kAlignment;
+
+template <class T>
+struct HeaderAllocator {
+  using value_type = T;
+  std::byte* buffer;
+  size_t bytes;
+
+  HeaderAllocator(std::byte* b, size_t n) : buffer(b), bytes(n) {}
+  template <class U>
+  HeaderAllocator(const HeaderAllocator<U>& other) : buffer(other.buffer), bytes(other.bytes) {}  // NOLINT: converts
+
+  T* allocate(size_t) {
+    static_assert(sizeof(T) <= kHeader);
+    return reinterpret_cast<T*>(buffer);
+  }
+  void deallocate(T*, size_t) noexcept { pool().give(buffer, bytes); }
+  template <class U>
+  bool operator==(const HeaderAllocator<U>& other) const {
+    return buffer == other.buffer;
+  }
+};
+
+std::shared_ptr<float> allocate(const Shape& shape) {
+  const size_t bytes = kHeader + shape.size() * sizeof(float);
+  std::byte* buffer = pool().take(bytes);
+  return {reinterpret_cast<float*>(buffer + kHeader), [](float*) {}, HeaderAllocator<float>(buffer, bytes)};
+}
+
+}  // namespace
+
+Shape::Shape(std::initializer_list<int64_t> dims) {
+  HEARTH_CHECK(dims.size() <= dims_.size());
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max() / 8;  // bytes of f32, with a margin
+  int64_t size = 1;
+  for (const int64_t dim : dims) {
+    if (dim < 0 || (dim > 0 && size > kMost / dim)) {
+      throw internal_error("a tensor's dimension {} is {}: it must be at least 0 and the product below 2^60", rank_,
+                           dim);
+    }
+    size *= dim;
+    dims_[rank_++] = dim;
+  }
+}
+
+size_t Shape::size() const {
+  int64_t size = 1;
+  for (int i = 0; i < rank_; ++i) size *= dims_[i];
+  return static_cast<size_t>(size);
+}
+
+std::string Shape::to_string() const {
+  return fmt::format("[{}]", fmt::join(dims_.begin(), dims_.begin() + rank_, ", "));
+}
+
+Tensor::Tensor(Shape shape) : shape_(shape), buffer_(allocate(shape)) {}
+
+Tensor Tensor::zeros(Shape shape) {
+  Tensor y(shape);
+  std::memset(y.data(), 0, y.size() * sizeof(float));
+  return y;
+}
+
+Tensor Tensor::from(Shape shape, std::initializer_list<float> values) {
+  Tensor y(shape);
+  if (values.size() != y.size()) {
+    throw internal_error("a tensor {} is made from {} values, must be from {}", shape.to_string(), values.size(),
+                         y.size());
+  }
+  std::copy(values.begin(), values.end(), y.data());
+  return y;
+}
+
+int64_t Tensor::rows() const {
+  int64_t rows = 1;
+  for (int i = 0; i + 1 < shape_.rank(); ++i) rows *= shape_[i];
+  return rows;
+}
+
+}  // namespace hearth
