@@ -59,12 +59,25 @@ CLI::App& deepest(CLI::App& app) {
   return app;
 }
 
+// "models check"
+std::string path_of(CLI::App& app) {
+  CLI::App* parent = app.get_parent();
+  if (!parent) return "";
+  const std::string above = path_of(*parent);
+  return above.empty() ? app.get_name() : above + " " + app.get_name();
+}
+
+std::string help_of(CLI::App& app) {
+  CLI::App* parent = app.get_parent();
+  if (!parent) return app.help();
+  const std::string above = path_of(*parent);
+  return app.help(above.empty() ? "hearth" : "hearth " + above);
+}
+
 // One line for what CLI11 found wrong, with the nearest option where one was mistyped.
 std::string describe(const CLI::ParseError& error, CLI::App& app) {
   CLI::App& command = deepest(app);
-  std::string name = command.get_name();
-  for (const CLI::App* parent = command.get_parent(); parent && parent->get_parent(); parent = parent->get_parent())
-    name = parent->get_name() + " " + name;
+  const std::string name = path_of(command);
   const std::vector<std::string> extras = app.remaining(/*recurse=*/true);
   if (!dynamic_cast<const CLI::ExtrasError*>(&error) || extras.empty())
     return fmt::format("{}: {}; `hearth help {}` shows how", name, error.what(), name);
@@ -102,7 +115,7 @@ int show_help(CLI::App& app, int argc, char** argv) {
     if (!sub) return fail(kUsage, fmt::format("no command '{}'{}", argv[i], did_you_mean(argv[i], command_names())));
     shown = sub;
   }
-  fmt::print("{}", shown->help());
+  fmt::print("{}", help_of(*shown));
   return 0;
 }
 
@@ -129,7 +142,7 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
-    fmt::print("{}", deepest(app).help());
+    fmt::print("{}", help_of(deepest(app)));
     return 0;
   } catch (const CLI::ParseError& error) {
     return fail(kUsage, describe(error, app));

@@ -80,8 +80,8 @@ Prepare add_serve(CLI::App& app) {
       "  hearth serve --model ./smollm2.gguf --port 9000\n"
       "  hearth serve --model small=org/name --model exact=./other --infer-dtype float32\n"
       "  hearth serve serve.yaml --host 0.0.0.0 --api-key \"$KEY\"\n\n"
-      "  curl http://127.0.0.1:8000/v1/chat/completions -d '{\"model\": \"small\", \"messages\": [{\"role\": \"user\", "
-      "\"content\": \"Hi\"}]}'");
+      "  curl http://127.0.0.1:8000/v1/chat/completions -H 'Content-Type: application/json' \\\n"
+      "    -d '{\"model\": \"small\", \"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}'");
   return [arguments, &app]() -> Run {
     const ServeConfig config = configuration(*arguments, app);
     return [config] { return run_serve(config); };
