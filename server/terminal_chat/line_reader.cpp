@@ -53,17 +53,17 @@ struct LineReader::Impl {
   }
   static char* show_prompt(EditLine* edit) { return of(edit).prompt.data(); }
 
-  static unsigned char on_interrupt(EditLine* edit, int) {
+  static unsigned char on_interrupt(EditLine* edit, wint_t) {
     of(edit).interrupted = true;
     return CC_NEWLINE;
   }
-  static unsigned char on_suspend(EditLine* edit, int) {
+  static unsigned char on_suspend(EditLine* edit, wint_t) {
     el_set(edit, EL_PREP_TERM, 0);
     std::raise(SIGTSTP);
     el_set(edit, EL_PREP_TERM, 1);
     return CC_REDISPLAY;
   }
-  static unsigned char on_paste(EditLine* edit, int) {
+  static unsigned char on_paste(EditLine* edit, wint_t) {
     constexpr size_t kMaxPaste = size_t{1} << 20;
     std::string pasted;
     wchar_t wide = 0;
@@ -112,11 +112,12 @@ LineReader::LineReader(const fs::path& history_file, bool bracketed_paste) : imp
   el_set(impl.edit, EL_BIND, "^R", "em-inc-search-prev", nullptr);
   // Ctrl-C and Ctrl-Z as keys and not as signals: a signal while libedit reads is lost now and then.
   el_set(impl.edit, EL_SETTY, "-d", "-isig", nullptr);
-  el_set(impl.edit, EL_ADDFN, "interrupt", "Give the line up", &Impl::on_interrupt);
+  // el_set would copy the names and never free them.
+  el_wset(impl.edit, EL_ADDFN, L"interrupt", L"Give the line up", &Impl::on_interrupt);
   el_set(impl.edit, EL_BIND, "^C", "interrupt", nullptr);
-  el_set(impl.edit, EL_ADDFN, "suspend", "Stop the process", &Impl::on_suspend);
+  el_wset(impl.edit, EL_ADDFN, L"suspend", L"Stop the process", &Impl::on_suspend);
   el_set(impl.edit, EL_BIND, "^Z", "suspend", nullptr);
-  el_set(impl.edit, EL_ADDFN, "paste", "Insert a paste", &Impl::on_paste);
+  el_wset(impl.edit, EL_ADDFN, L"paste", L"Insert a paste", &Impl::on_paste);
   el_set(impl.edit, EL_BIND, "\\e[200~", "paste", nullptr);
 }
 

@@ -22,7 +22,8 @@ class Pane:
     def __init__(self, state, *arguments, variables=()):
         self.socket = f"hearth-{os.getpid()}-{time.monotonic_ns()}"
         settings = " ".join([f"XDG_STATE_HOME={shlex.quote(state)}", *variables])
-        command = f"{settings} {shlex.join([BINARY, 'chat', *arguments])}; echo exit=$?; sleep 600"
+        # Ctrl-C reaches the shell too, which must outlive it to show the exit code.
+        command = f"trap : INT; {settings} {shlex.join([BINARY, 'chat', *arguments])}; echo exit=$?; while :; do sleep 1; done"
         self.tmux("new-session", "-d", "-x", "100", "-y", "50", "sh", "-c", command)
         self.tmux("set-option", "-g", "history-limit", "5000")
 
