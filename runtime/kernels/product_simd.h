@@ -68,8 +68,8 @@ inline void multiply_columns(int rows, const Factor& a, const Element* const* b,
 
 // Few rows take two columns at once, so that there are chains enough to hide the latency of multiply-adds.
 template <class Element>
-inline void multiply(int rows, int columns, const Factor& a, const Element* const* b, int64_t b_stride, int depth,
-                     float* c, int64_t c_stride) {
+[[gnu::noinline]] void multiply(int rows, int columns, const Factor& a, const Element* const* b, int64_t b_stride,
+                                int depth, float* c, int64_t c_stride) {
   int i = 0;
   if (rows <= Lanes::kRows / 2) {
     for (; i + 2 <= columns; i += 2)
