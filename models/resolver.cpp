@@ -50,6 +50,13 @@ std::vector<fs::path> gguf_files(const fs::path& directory) {
   return files;
 }
 
+// Repositories of GGUF files often have a config.json beside them; what they lack is other weights.
+bool is_gguf_directory(const fs::path& directory) {
+  const bool other_weights = has(directory, "model.safetensors") || has(directory, "model.safetensors.index.json") ||
+                             has(directory, "pytorch_model.bin") || has(directory, "pytorch_model.bin.index.json");
+  return !other_weights && !gguf_files(directory).empty();
+}
+
 std::string lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
@@ -60,7 +67,7 @@ std::string lower(std::string text) {
 fs::path resolve_directory(const fs::path& directory, std::string_view selector, const std::string& shown,
                            const std::string& remedy) {
   std::vector<fs::path> files = gguf_files(directory);
-  if (selector.empty() && (has(directory, "config.json") || files.empty())) {
+  if (selector.empty() && !is_gguf_directory(directory)) {
     if (const auto missing = missing_from_model(directory))
       throw data_corruption("{}: {} {}; {}", shown, directory.string(), *missing, remedy);
     return directory;
@@ -110,8 +117,7 @@ CachedModel cached(std::string name, fs::path path, fs::path root) {
   CachedModel model{std::move(name), std::move(path), std::move(root), 0, {}};
   model.bytes = bytes_below(model.root);
   if (!fs::is_directory(model.path)) return model;
-  if (has(model.path, "config.json") || gguf_files(model.path).empty())
-    model.problem = missing_from_model(model.path).value_or("");
+  if (!is_gguf_directory(model.path)) model.problem = missing_from_model(model.path).value_or("");
   return model;
 }
 

@@ -122,6 +122,16 @@ TEST_F(ResolverTest, IncompleteModelsSayWhatIsMissing) {
   EXPECT_THAT(error_of(model.string()).second, HasSubstr("has no tokenizer.json or tokenizer.model"));
 }
 
+TEST_F(ResolverTest, GgufFileBesideAConfigIsTheModel) {
+  const fs::path gguf = write("m/x.gguf");
+  write("m/config.json");
+  EXPECT_EQ(resolve_model((root_ / "m").string()), gguf);
+  write("m/y.gguf");
+  EXPECT_THAT(error_of((root_ / "m").string()).second, HasSubstr("2 GGUF files fit (x.gguf, y.gguf)"));
+  make_model("m");
+  EXPECT_EQ(resolve_model((root_ / "m").string()), root_ / "m");
+}
+
 TEST_F(ResolverTest, LinkWithoutItsBlobIsMissing) {
   const fs::path model = make_model("m");
   fs::remove(model / "tokenizer.json");
