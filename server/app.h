@@ -63,10 +63,12 @@ class App {
   enum class State { kLoading, kReady, kDraining, kFailed };
   State state() const;
 
-  // Loaded models, in the order of the options. Throws kUnavailable while loading.
+  // Those that are loaded, in the order of the options.
   std::vector<std::shared_ptr<ServedModel>> models() const;
-  // Throws kNotFound for an id that is not served, kUnavailable while it loads or when the daemon drains.
+  // Throws a 404 for an id that is not served and a 503 while it loads.
   std::shared_ptr<ServedModel> model(std::string_view id) const;
+  // The same for what starts new work: a 503 while the daemon drains.
+  std::shared_ptr<ServedModel> model_for_generation(std::string_view id) const;
   Metrics& metrics();
   const AppOptions& options() const;
 

@@ -1,6 +1,7 @@
 #include "server/http_server.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <cstring>
 #include <mutex>
 #include <thread>
@@ -183,6 +184,11 @@ class HttpServer::Impl : private httplib::Server {
 
   int port() const { return port_; }
 
+  bool wait_idle(std::chrono::milliseconds timeout) {
+    std::unique_lock lock(mutex_);
+    return idle_.wait_for(lock, timeout, [this] { return serving_ == 0; });
+  }
+
   void halt() {
     if (!acceptor_.joinable()) return;
     stopping_ = true;
@@ -275,7 +281,10 @@ class HttpServer::Impl : private httplib::Server {
         process_request(stream, false, closed, [&](httplib::Request& request) { begin(request, exchange); });
     const double seconds = std::chrono::duration<double>(Clock::now() - exchange.request.received).count();
     if (exchange.status != 0) handler_.finished(exchange.request, exchange.understood ? exchange.status : 0, seconds);
-    exchange.request.client = nullptr;
+    if (exchange.understood) {
+      const std::lock_guard lock(mutex_);
+      if (--serving_ == 0) idle_.notify_all();
+    }
     if (exchange.has_body && !exchange.body_read) exchange.close = true;
     return written && !closed && !exchange.close;
   }
@@ -283,6 +292,10 @@ class HttpServer::Impl : private httplib::Server {
   // With the headers; what the library would do to the request further on is turned off here.
   void begin(httplib::Request& parsed, Exchange& exchange) {
     exchange.understood = true;
+    {
+      const std::lock_guard lock(mutex_);
+      ++serving_;
+    }
     Request& request = exchange.request;
     request.received = Clock::now();
     request.method = parsed.method == "HEAD" ? "GET" : parsed.method;
@@ -296,14 +309,14 @@ class HttpServer::Impl : private httplib::Server {
     parsed.path = "/";  // routes are ours; the library's regular expressions recurse per character
     parsed.headers.erase("Accept-Encoding");  // no compression
     parsed.ranges.clear();
+    exchange.has_body = true;  // or there may be one
     try {
       exchange.has_body = check_framing(request.headers, limits_.max_body_bytes);
       exchange.refusal = handler_.refuse(request);
       if (!exchange.refusal && exchange.has_body) check_encoding(request.headers);
-      if (exchange.has_body && request.method != "POST" && !exchange.refusal)
+      if (!exchange.refusal && exchange.has_body && request.method != "POST")
         throw invalid_argument("{} takes no body", request.method);
     } catch (const std::exception& error) {
-      exchange.has_body = true;  // or there may be one
       exchange.refusal = error_reply(error);
     }
     if (exchange.refusal && exchange.has_body) {
@@ -406,7 +419,9 @@ class HttpServer::Impl : private httplib::Server {
   WorkerPool pool_;
   std::atomic<bool> stopping_{false};
   std::mutex mutex_;
+  std::condition_variable idle_;
   std::unordered_set<int> open_;  // sockets that stop() has to end
+  int serving_ = 0;               // requests whose headers came and whose reply is not complete
   int port_ = 0;
   std::thread acceptor_;
 };
@@ -417,6 +432,7 @@ HttpServer::HttpServer(HttpHandler& handler, HttpLimits limits) : impl_(std::mak
 HttpServer::~HttpServer() = default;
 void HttpServer::start(const std::string& host, int port) { impl_->start(host, port); }
 int HttpServer::port() const { return impl_->port(); }
+bool HttpServer::wait_idle(std::chrono::milliseconds timeout) { return impl_->wait_idle(timeout); }
 void HttpServer::stop() { impl_->halt(); }
 
 }  // namespace hearth

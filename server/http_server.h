@@ -36,6 +36,8 @@ class HttpServer {
   // Listens and serves from threads of its own. Port 0: any free one. Throws kUnavailable when the port is taken.
   void start(const std::string& host, int port);
   int port() const;
+  // True as soon as no request is being served, false at the deadline.
+  bool wait_idle(std::chrono::milliseconds timeout);
   // Closes every connection, whatever it is doing, and waits for the threads.
   void stop();
 

@@ -40,7 +40,8 @@ struct Request {
   std::string id;                                  // what the client sees as x-request-id
   std::chrono::steady_clock::time_point received;  // when its headers were complete
   Client* client = nullptr;                        // null in tests
-  std::string path_argument;                       // what {id} of the route's pattern matched
+  std::string route = {};                          // the pattern of the route that was found
+  std::string path_argument = {};                  // what {id} of it matched
 
   // The first header of that name.
   std::optional<std::string_view> header(const std::string& name) const;

@@ -15,6 +15,8 @@ struct ServedModel {
   int64_t created = 0;         // unix seconds; of the file
   LoadedModel loaded;          // its `defaults` already hold what the configuration overrides
   int default_max_tokens = 0;  // of a chat answer that does not say; 0: what the context holds
+  int max_running = 0;         // of the engine
+  std::string fingerprint;     // of what decides about the answers: version, model, computation
   std::unique_ptr<Engine> engine;
 };
 

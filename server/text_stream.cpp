@@ -10,11 +10,6 @@
 namespace hearth {
 namespace {
 
-size_t count_characters(std::string_view text) {
-  return static_cast<size_t>(
-      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
 // How many bytes at the end of `text` may be the beginning of `stop`.
 size_t partial_match(std::string_view text, std::string_view stop) {
   for (size_t length = std::min(text.size(), stop.size() - 1); length > 0; --length)
@@ -23,6 +18,11 @@ size_t partial_match(std::string_view text, std::string_view stop) {
 }
 
 }  // namespace
+
+size_t count_characters(std::string_view text) {
+  return static_cast<size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
 
 TokenText describe_token(const Tokenizer& tokenizer, TokenId id, float logprob) {
   TokenText token{.logprob = logprob};

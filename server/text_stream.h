@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "runtime/engine/stream.h"
@@ -29,6 +30,8 @@ struct TextLogprob {
   size_t text_offset = 0;      // where the token begins in the answer, in characters (Unicode code points)
 };
 
+// Code points of valid UTF-8.
+size_t count_characters(std::string_view text);
 TokenText describe_token(const Tokenizer& tokenizer, TokenId id, float logprob);
 
 struct TextStreamOptions {

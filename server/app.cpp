@@ -1,0 +1,247 @@
+#include "server/app.h"
+
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include <boost/asio.hpp>
+#include <sys/stat.h>
+
+#include "runtime/base/log.h"
+#include "server/api_error.h"
+#include "server/config.h"
+#include "server/http_server.h"
+#include "server/metrics.h"
+#include "server/routes.h"
+
+namespace hearth {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int kLoadingRetrySeconds = 2, kDrainingRetrySeconds = 10;
+// Connections beside those that wait for an answer: probes, lists, idle ones.
+constexpr int kSpareConnections = 64, kMaxConnections = 960;  // cpp-httplib's select() ends at descriptor 1,024
+
+HttpLimits limits_for(const AppOptions& options) {
+  HttpLimits limits;
+  const int64_t answers = int64_t{options.engine.max_running} + options.engine.max_queued;
+  const auto models = static_cast<int64_t>(std::max<size_t>(options.models.size(), 1));
+  limits.max_connections = static_cast<int>(std::min<int64_t>(answers * models + kSpareConnections, kMaxConnections));
+  return limits;
+}
+
+template <class Value>
+void override_with(const std::optional<Value>& from, std::optional<Value>& to) {
+  if (from) to = from;
+}
+
+GenerationDefaults merged(GenerationDefaults defaults, const GenerationDefaults& configured) {
+  override_with(configured.temperature, defaults.temperature);
+  override_with(configured.top_p, defaults.top_p);
+  override_with(configured.top_k, defaults.top_k);
+  override_with(configured.min_p, defaults.min_p);
+  override_with(configured.typical_p, defaults.typical_p);
+  override_with(configured.repetition_penalty, defaults.repetition_penalty);
+  return defaults;
+}
+
+int64_t modification_time(const std::filesystem::path& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 ? static_cast<int64_t>(status.st_mtime) : 0;
+}
+
+// A digest of what decides about the answers besides the request (FNV-1a).
+std::string fingerprint(const std::string& description, ComputeDtype dtype) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (const char c : fmt::format("{}|{}|{}", HEARTH_VERSION, description, static_cast<int>(dtype)))
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  return fmt::format("fp_{:010x}", hash & 0xffffffffffu);
+}
+
+// One token, so that the first user does not wait for pages and caches.
+void warm_up(const ServedModel& model) {
+  GenerateRequest request;
+  request.prompt = {model.loaded.tokenizer->bos().value_or(model.loaded.tokenizer->eos().value_or(0))};
+  request.max_tokens = 1;
+  const std::shared_ptr<Stream> stream = model.engine->submit(std::move(request));
+  for (;;) {
+    const std::optional<StreamEvent> event = stream->next(std::chrono::seconds(1));
+    if (!event || event->kind != StreamEvent::Kind::kFinished) continue;
+    if (event->finish_reason == FinishReason::kError) throw internal_error("{}: {}", model.id, event->error);
+    return;
+  }
+}
+
+ApiError shutting_down() {
+  return {ErrorCode::kUnavailable,
+          "the server is shutting down",
+          {.code = "shutting_down", .retry_after_seconds = kDrainingRetrySeconds}};
+}
+
+ApiError model_loading(std::string_view id) {
+  return {ErrorCode::kUnavailable,
+          fmt::format("'{}' is being loaded", id),
+          {.code = "model_loading", .retry_after_seconds = kLoadingRetrySeconds}};
+}
+
+}  // namespace
+
+void check_exposure(std::string_view host, const std::vector<std::string>& api_keys) {
+  if (api_keys.empty() && !is_loopback(host))
+    throw invalid_argument(
+        "listening on {} lets the network in, so an API key is needed; give --api-key, or listen on 127.0.0.1", host);
+}
+
+struct App::Impl {
+  Impl(App& app, AppOptions given) : options(std::move(given)), api(app, options), server(api, limits_for(options)) {}
+
+  void load_all();
+  std::shared_ptr<ServedModel> load(const AppOptions::Model& source) const;
+
+  const AppOptions options;
+  Metrics metrics;
+  std::atomic<State> state{State::kLoading};
+  mutable std::mutex mutex;
+  std::vector<std::shared_ptr<ServedModel>> models;  // loaded so far
+  std::exception_ptr failure;
+  boost::asio::io_context loop{1};
+  Api api;
+  HttpServer server;
+  std::thread loader;
+  std::mutex stopping;  // one stop() at a time
+};
+
+std::shared_ptr<ServedModel> App::Impl::load(const AppOptions::Model& source) const {
+  const auto begin = Clock::now();
+  auto model = std::make_shared<ServedModel>();
+  model->id = source.id;
+  model->created = modification_time(source.path);
+  model->loaded = load_model(source.path, {.compute_dtype = options.compute_dtype});
+  model->loaded.defaults = merged(model->loaded.defaults, options.generation);
+  model->default_max_tokens = options.default_max_tokens;
+  model->fingerprint = fingerprint(model->loaded.description, options.compute_dtype);
+  EngineOptions engine = options.engine;
+  if (options.compute_dtype == ComputeDtype::kFloat32) engine.kv_format = KvFormat::kF32;
+  model->max_running = engine.max_running;
+  model->engine = std::make_unique<Engine>(model->loaded.model, engine);
+  warm_up(*model);
+  const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  log::info("{}: {}, ready after {:.2f} s", model->id, model->loaded.description, seconds);
+  return model;
+}
+
+void App::Impl::load_all() {
+  try {
+    for (const AppOptions::Model& source : options.models) {
+      if (state != State::kLoading) return;
+      std::shared_ptr<ServedModel> model = load(source);
+      const std::lock_guard lock(mutex);
+      models.push_back(std::move(model));
+    }
+    State loading = State::kLoading;  // a drain that began meanwhile stays
+    state.compare_exchange_strong(loading, State::kReady);
+  } catch (const std::exception&) {
+    {
+      const std::lock_guard lock(mutex);
+      failure = std::current_exception();
+    }
+    state = State::kFailed;
+    loop.stop();
+  }
+}
+
+App::App(AppOptions options) {
+  check_exposure(options.host, options.api_keys);
+  if (options.models.empty()) throw invalid_argument("there is no model to serve; give --model PATH_OR_NAME");
+  impl_ = std::make_unique<Impl>(*this, std::move(options));
+}
+
+App::~App() { stop(); }
+
+void App::start() {
+  impl_->server.start(impl_->options.host, impl_->options.port);
+  log::info("listening on http://{}:{}", impl_->options.host, port());
+  impl_->loader = std::thread([this] { impl_->load_all(); });
+}
+
+void App::run() {
+  boost::asio::signal_set signals(impl_->loop, SIGINT, SIGTERM);
+  const auto work = boost::asio::make_work_guard(impl_->loop);
+  std::thread drainer;
+  signals.async_wait([&](const boost::system::error_code& error, int) {
+    if (error) return;
+    log::info("draining: no new requests; running answers have {} s", impl_->options.drain_timeout.count());
+    drainer = std::thread([this] {
+      if (!drain(impl_->options.drain_timeout)) log::warn("some answers were cut off");
+      impl_->loop.stop();
+    });
+    signals.async_wait([this](const boost::system::error_code& again, int) {
+      if (!again) impl_->loop.stop();
+    });
+  });
+  start();
+  impl_->loop.run();
+  stop();
+  if (drainer.joinable()) drainer.join();
+  const std::lock_guard lock(impl_->mutex);
+  if (impl_->failure) std::rethrow_exception(impl_->failure);
+}
+
+bool App::drain(std::chrono::milliseconds timeout) {
+  const auto deadline = Clock::now() + timeout;
+  const auto left = [deadline] {
+    return std::max(std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()),
+                    std::chrono::milliseconds(0));
+  };
+  impl_->state = State::kDraining;
+  std::vector<std::shared_ptr<ServedModel>> models;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    models = impl_->models;
+  }
+  for (const auto& model : models) model->engine->drain();
+  for (const auto& model : models)
+    if (!model->engine->wait_idle(left())) return false;
+  return impl_->server.wait_idle(left());  // what was drawn has been sent too
+}
+
+void App::stop() {
+  const std::lock_guard lock(impl_->stopping);
+  State state = impl_->state;
+  while (state != State::kFailed && !impl_->state.compare_exchange_weak(state, State::kDraining)) {
+  }
+  impl_->server.stop();
+  impl_->loop.stop();
+  if (impl_->loader.joinable()) impl_->loader.join();
+}
+
+int App::port() const { return impl_->server.port(); }
+App::State App::state() const { return impl_->state; }
+Metrics& App::metrics() { return impl_->metrics; }
+const AppOptions& App::options() const { return impl_->options; }
+
+std::vector<std::shared_ptr<ServedModel>> App::models() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->models;
+}
+
+std::shared_ptr<ServedModel> App::model(std::string_view id) const {
+  for (const auto& model : models())
+    if (model->id == id) return model;
+  std::string known;
+  for (const AppOptions::Model& source : impl_->options.models) {
+    if (source.id == id) throw state() == State::kLoading ? model_loading(id) : shutting_down();
+    known += (known.empty() ? "'" : ", '") + source.id + "'";
+  }
+  throw ApiError(ErrorCode::kNotFound, fmt::format("the model '{}' does not exist; served: {}", id, known),
+                 {.code = "model_not_found", .param = "model"});
+}
+
+std::shared_ptr<ServedModel> App::model_for_generation(std::string_view id) const {
+  if (state() == State::kDraining) throw shutting_down();
+  return model(id);
+}
+
+}  // namespace hearth

@@ -1,0 +1,189 @@
+#include "server/generation.h"
+
+#include <algorithm>
+#include <random>
+
+#include "server/api_error.h"
+
+namespace hearth {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// How long one answer is waited for while others may have news.
+constexpr auto kTurn = std::chrono::milliseconds(10);
+constexpr float kLowestLogprob = -9999;
+
+template <class Value>
+Value choose(const std::optional<Value>& request, const std::optional<Value>& model, Value otherwise) {
+  return request ? *request : model.value_or(otherwise);
+}
+
+SamplingParams sampling_of(const GenerationFields& fields, const GenerationDefaults& defaults) {
+  SamplingParams out;
+  out.temperature = choose(fields.temperature, defaults.temperature, out.temperature);
+  out.top_p = choose(fields.top_p, defaults.top_p, out.top_p);
+  out.top_k = choose(fields.top_k, defaults.top_k, out.top_k);
+  out.min_p = choose(fields.min_p, defaults.min_p, out.min_p);
+  out.typical_p = choose(fields.typical_p, defaults.typical_p, out.typical_p);
+  out.repetition_penalty = choose(fields.repetition_penalty, defaults.repetition_penalty, out.repetition_penalty);
+  out.frequency_penalty = fields.frequency_penalty;
+  out.presence_penalty = fields.presence_penalty;
+  out.logit_bias = fields.logit_bias;
+  return out;
+}
+
+// Never shortens what was asked for.
+int max_tokens_of(const GenerationFields& fields, const ServedModel& model, int64_t prompt_tokens,
+                  const std::string& param) {
+  const int64_t limit = model.engine->max_context();
+  int64_t wanted = 1;  // an answer that may be as long as it likes needs room for one token
+  if (fields.max_tokens)
+    wanted = *fields.max_tokens;
+  else if (model.default_max_tokens > 0)
+    wanted = std::min<int64_t>(model.default_max_tokens, std::max<int64_t>(1, limit - prompt_tokens));
+  else
+    wanted = std::max<int64_t>(1, limit - prompt_tokens);
+  if (prompt_tokens + wanted <= limit) return static_cast<int>(wanted);
+  throw ApiError(
+      ErrorCode::kInvalidArgument,
+      fmt::format("'{}' holds {} tokens at most, but {} were requested: {} in the prompt and {} for the answer; "
+                  "shorten the prompt or lower max_tokens",
+                  model.id, limit, prompt_tokens + wanted, prompt_tokens, wanted),
+      {.code = "context_length_exceeded", .param = param});
+}
+
+uint64_t random_seed() {
+  thread_local std::random_device random;
+  return (uint64_t{random()} << 32) | random();
+}
+
+}  // namespace
+
+Generation::Generation(std::shared_ptr<ServedModel> model, const GenerationFields& fields, GenerationInputs inputs,
+                       ModelMetrics& metrics, Clock::time_point received)
+    : model_(std::move(model)), metrics_(metrics), received_(received), per_prompt_(static_cast<size_t>(fields.n)) {
+  GenerateRequest request;
+  request.sampling = sampling_of(fields, model_->loaded.defaults);
+  request.min_tokens = fields.min_tokens;
+  request.top_logprobs = fields.top_logprobs;
+  if (!fields.ignore_eos) request.stop_token_ids = model_->loaded.stop_token_ids;
+  request.stop_token_ids.insert(request.stop_token_ids.end(), fields.stop_token_ids.begin(),
+                                fields.stop_token_ids.end());
+  const uint64_t seed = fields.seed ? static_cast<uint64_t>(*fields.seed) : random_seed();
+  const TextStreamOptions options = {
+      .stop = fields.stop, .min_tokens = fields.min_tokens, .logprobs = fields.top_logprobs >= 0};
+  std::vector<int> max_tokens;
+  for (const auto& prompt : inputs.prompts)
+    max_tokens.push_back(max_tokens_of(fields, *model_, static_cast<int64_t>(prompt.size()), inputs.prompt_param));
+  try {
+    for (size_t i = 0; i < inputs.prompts.size() * per_prompt_; ++i) {
+      GenerateRequest copy = request;
+      copy.prompt = inputs.prompts[i / per_prompt_];
+      copy.max_tokens = max_tokens[i / per_prompt_];
+      copy.sampling.seed = seed + i;
+      copy.prompt_logprobs = inputs.prompt_logprobs;
+      answers_.push_back(
+          {.stream = TextStream(model_->engine->submit(std::move(copy)), model_->loaded.tokenizer, options)});
+    }
+  } catch (const QueueFull& error) {  // the answers that were submitted are cancelled as they go
+    const int seconds = metrics_.retry_after_seconds(model_->engine->stats(), model_->max_running);
+    throw ApiError(ErrorCode::kResourceExhausted, error.what(),
+                   {.code = "server_overloaded", .retry_after_seconds = seconds});
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kUnavailable) throw;
+    throw ApiError(ErrorCode::kUnavailable, error.what(), {.code = "shutting_down"});
+  }
+  running_ = answers_.size();
+}
+
+std::optional<Generation::Event> Generation::next(std::chrono::milliseconds timeout) {
+  const auto deadline = Clock::now() + timeout;
+  while (running_ > 0) {
+    // One answer is waited for, a short while when there are others; then all of them are asked, in turn.
+    for (size_t asked = 0; asked < answers_.size(); ++asked) {
+      const size_t index = (turn_ + asked) % answers_.size();
+      Answer& answer = answers_[index];
+      if (answer.finished) continue;
+      if (std::optional<TextEvent> event = answer.stream.next(std::chrono::milliseconds(0))) {
+        turn_ = index + 1;
+        take(answer, *event);
+        return Event{index, std::move(*event)};
+      }
+    }
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+    if (left.count() <= 0) return std::nullopt;
+    while (answers_[turn_ % answers_.size()].finished) ++turn_;
+    const size_t index = turn_ % answers_.size();
+    if (std::optional<TextEvent> event =
+            answers_[index].stream.next(running_ > 1 ? std::min<std::chrono::milliseconds>(left, kTurn) : left)) {
+      take(answers_[index], *event);
+      ++turn_;
+      return Event{index, std::move(*event)};
+    }
+    ++turn_;
+  }
+  return std::nullopt;
+}
+
+void Generation::take(Answer& answer, const TextEvent& event) {
+  const auto now = Clock::now();
+  const auto seconds_since = [now](Clock::time_point then) {
+    return std::chrono::duration<double>(now - then).count();
+  };
+  if (event.kind == TextEvent::Kind::kText) {
+    if (answer.last_text == Clock::time_point())
+      metrics_.first_token(seconds_since(received_));
+    else
+      metrics_.next_token(seconds_since(answer.last_text));
+    answer.last_text = now;
+  }
+  if (event.kind != TextEvent::Kind::kFinished) return;
+  answer.finished = true;
+  --running_;
+  answer.prompt_tokens = event.prompt_tokens;
+  answer.cached_tokens = event.cached_tokens;
+  answer.completion_tokens = event.completion_tokens;
+  switch (event.finish_reason) {
+    case FinishReason::kStop:
+    case FinishReason::kLength:
+      return metrics_.finished(finish_reason_name(event.finish_reason), seconds_since(received_));
+    case FinishReason::kCancelled:
+      metrics_.finished("cancelled", seconds_since(received_));
+      if (cancelled_) throw cancelled("the client went away");
+      throw ApiError(ErrorCode::kUnavailable, "the server is shutting down", {.code = "shutting_down"});
+    case FinishReason::kError:
+      metrics_.finished("error", seconds_since(received_));
+      throw internal_error("{}", event.error);
+  }
+}
+
+void Generation::cancel() {
+  cancelled_ = true;
+  for (Answer& answer : answers_) answer.stream.cancel();
+}
+
+std::shared_ptr<void> Generation::watch(Client* client) {
+  return client ? client->on_gone([this] { cancel(); }) : nullptr;
+}
+
+nlohmann::ordered_json Generation::usage() const {
+  int prompt = 0, cached = 0, completion = 0;
+  for (size_t i = 0; i < answers_.size(); ++i) {
+    completion += answers_[i].completion_tokens;
+    if (i % per_prompt_ != 0) continue;  // a prompt counts once, however many answers it gets
+    prompt += answers_[i].prompt_tokens;
+    cached += answers_[i].cached_tokens;
+  }
+  return {{"prompt_tokens", prompt},
+          {"completion_tokens", completion},
+          {"total_tokens", prompt + completion},
+          {"prompt_tokens_details", {{"cached_tokens", cached}, {"audio_tokens", 0}}},
+          {"completion_tokens_details", {{"reasoning_tokens", 0}, {"audio_tokens", 0}}}};
+}
+
+std::string_view finish_reason_name(FinishReason reason) { return reason == FinishReason::kLength ? "length" : "stop"; }
+
+double json_logprob(float logprob) { return std::max(logprob, kLowestLogprob); }
+
+}  // namespace hearth

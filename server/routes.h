@@ -1,0 +1,50 @@
+// Which URL does what: the table of all routes, and who may call them.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "server/access.h"
+#include "server/http_server.h"
+#include "server/http_types.h"
+
+namespace hearth {
+
+class App;
+struct AppOptions;
+
+struct Route {
+  std::string_view method;   // GET answers HEAD too
+  std::string_view pattern;  // what begins with /v1 is also found without it; {id} is the rest of the path
+  Reply (*handler)(const Request& request, App& app);
+  bool is_public = false;  // needs no key
+};
+
+std::span<const Route> routes();
+
+struct RouteMatch {
+  const Route* route = nullptr;
+  std::string argument;       // what {id} stands for
+  std::string other_methods;  // when there is no route: the methods that this path has, "GET, POST"
+};
+RouteMatch find_route(std::string_view method, std::string_view path);
+
+// The daemon's API on the HTTP server: access, routes, metrics.
+class Api : public HttpHandler {
+ public:
+  Api(App& app, const AppOptions& options);
+  std::optional<Reply> refuse(Request& request) override;
+  Reply handle(const Request& request) override;
+  void decorate(const Request& request, Reply& reply) override;
+  void finished(const Request& request, int status, double seconds) override;
+
+ private:
+  App& app_;
+  const std::string host_;
+  ApiKeys keys_;
+  Cors cors_;
+};
+
+}  // namespace hearth

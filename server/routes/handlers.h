@@ -1,0 +1,28 @@
+// The functions behind the route table, by the file that holds them. Each parses, calls and replies; what they throw
+// becomes the reply.
+#pragma once
+
+#include "server/http_types.h"
+
+namespace hearth {
+
+class App;
+
+// models.cpp
+Reply handle_list_models(const Request& request, App& app);
+Reply handle_get_model(const Request& request, App& app);
+// chat_completions.cpp
+Reply handle_chat_completions(const Request& request, App& app);
+// completions.cpp
+Reply handle_completions(const Request& request, App& app);
+// text.cpp
+Reply handle_tokenize(const Request& request, App& app);
+Reply handle_detokenize(const Request& request, App& app);
+Reply handle_apply_template(const Request& request, App& app);
+// status.cpp
+Reply handle_index(const Request& request, App& app);
+Reply handle_health(const Request& request, App& app);
+Reply handle_ready(const Request& request, App& app);
+Reply handle_metrics(const Request& request, App& app);
+
+}  // namespace hearth

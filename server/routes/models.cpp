@@ -1,0 +1,36 @@
+#include "server/api_error.h"
+#include "server/app.h"
+#include "server/routes/handlers.h"
+
+namespace hearth {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json describe(const ServedModel& model) {
+  return {{"id", model.id},
+          {"object", "model"},
+          {"created", model.created},
+          {"owned_by", "hearth"},
+          {"root", model.id},
+          {"parent", nullptr},
+          {"max_model_len", model.engine->max_context()},
+          {"capabilities", {{"completions", true}, {"chat", model.loaded.chat_template != nullptr}}}};
+}
+
+}  // namespace
+
+Reply handle_list_models(const Request&, App& app) {
+  const auto models = app.models();
+  if (models.empty()) app.model(app.options().models.front().id);  // throws what keeps it away
+  Json data = Json::array();
+  for (const auto& model : models) data.push_back(describe(*model));
+  const Json first = data.front()["id"], last = data.back()["id"];
+  return json_reply({{"object", "list"}, {"data", data}, {"has_more", false}, {"first_id", first}, {"last_id", last}});
+}
+
+Reply handle_get_model(const Request& request, App& app) {
+  return json_reply(describe(*app.model(request.path_argument)));
+}
+
+}  // namespace hearth

@@ -1,0 +1,32 @@
+#include "server/api_error.h"
+#include "server/app.h"
+#include "server/metrics.h"
+#include "server/routes.h"
+#include "server/routes/handlers.h"
+
+namespace hearth {
+
+using Json = nlohmann::ordered_json;
+
+Reply handle_index(const Request&, App&) {
+  Json names = Json::array();
+  for (const Route& route : routes()) names.push_back(std::string(route.method) + " " + std::string(route.pattern));
+  return json_reply(
+      {{"name", "hearth"}, {"api", "OpenAI's HTTP API; base URL: this address and /v1"}, {"routes", names}});
+}
+
+Reply handle_health(const Request&, App&) { return json_reply({{"status", "ok"}}); }
+
+Reply handle_ready(const Request&, App& app) {
+  if (app.state() == App::State::kReady) return json_reply({{"status", "ready"}});
+  const bool loading = app.state() == App::State::kLoading;
+  throw ApiError(ErrorCode::kUnavailable, loading ? "models are being loaded" : "the server is shutting down",
+                 {.code = loading ? "model_loading" : "shutting_down"});
+}
+
+Reply handle_metrics(const Request&, App& app) {
+  for (const auto& model : app.models()) app.metrics().update(model->id, model->engine->stats());
+  return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = app.metrics().text()};
+}
+
+}  // namespace hearth

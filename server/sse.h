@@ -1,0 +1,26 @@
+// Server-sent events as OpenAI's clients expect them.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "server/http_types.h"
+
+namespace hearth {
+
+// A reply whose body `stream` writes; its headers keep proxies from holding it back.
+Reply sse_reply(std::function<void(BodyWriter&)> stream);
+
+class SseWriter {
+ public:
+  explicit SseWriter(BodyWriter& body) : body_(body) {}
+  // All return false when the client is gone.
+  bool event(const nlohmann::ordered_json& data) { return body_.write("data: " + to_text(data) + "\n\n"); }
+  bool done() { return body_.write("data: [DONE]\n\n"); }
+  // A comment, which clients skip: the connection is alive.
+  bool ping() { return body_.write(": ping\n\n"); }
+
+ private:
+  BodyWriter& body_;
+};
+
+}  // namespace hearth
