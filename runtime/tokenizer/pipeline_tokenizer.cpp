@@ -10,7 +10,8 @@
 namespace hearth {
 
 bool is_outside(const ByteRange& range, std::span<const ByteRange> literal) {
-  auto it = std::partition_point(literal.begin(), literal.end(), [&](const ByteRange& r) { return r.end <= range.begin; });
+  auto it =
+      std::partition_point(literal.begin(), literal.end(), [&](const ByteRange& r) { return r.end <= range.begin; });
   while (it != literal.end() && it->begin == it->end) ++it;  // empty ranges hold nothing
   return it == literal.end() || it->begin >= range.end;
 }

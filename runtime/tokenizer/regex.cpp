@@ -1,5 +1,7 @@
 #include "runtime/tokenizer/regex.h"
 
+#include <algorithm>
+
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
@@ -42,69 +44,84 @@ std::string error_text(int code) {
   return reinterpret_cast<const char*>(buffer);
 }
 
-// Oniguruma's \s, \w and their complements where PCRE2's differ (U+180E is no space; marks and connectors are word
-// characters), and refuses what means something else in the two dialects.
-std::string translate(const std::string& pattern) {
-  std::string out;
-  bool in_class = false;
-  bool after_counted = false;  // behind the '}' of {n,m}
-  for (size_t i = 0; i < pattern.size(); ++i) {
-    const char c = pattern[i];
-    const bool was_counted = after_counted;
-    after_counted = false;
-    if (c == '\\' && i + 1 < pattern.size()) {
-      const char kind = pattern[++i];
-      if (kind == 's') {
-        out += "\\p{WSpace}";
-      } else if (kind == 'S') {
-        out += "\\P{WSpace}";
-      } else if (kind == 'w') {
-        out += in_class ? "\\p{L}\\p{M}\\p{Nd}\\p{Pc}" : "[\\p{L}\\p{M}\\p{Nd}\\p{Pc}]";
-      } else if (kind == 'W' && !in_class) {
-        out += "[^\\p{L}\\p{M}\\p{Nd}\\p{Pc}]";
-      } else if (kind == 'W' || kind == 'h' || kind == 'H') {
-        throw data_corruption("regular expression '{}': \\{} is not supported{}", pattern, kind,
-                              kind == 'W' ? " inside [...]" : "");
+// Writes Oniguruma's \s, \w and their complements in PCRE2's terms where the two differ (U+180E is no space; marks and
+// connectors are word characters), and refuses what means something else in the two dialects.
+class Translator {
+ public:
+  explicit Translator(const std::string& pattern) : in_(pattern) {}
+
+  std::string translate() {
+    bool was_counted = false;  // behind the '}' of {n,m}
+    while (at_ < in_.size()) {
+      const char c = in_[at_];
+      if (c == '+' && was_counted) refuse("'+' behind {n,m}");
+      was_counted = c == '}' && !in_class_;
+      if (c == '\\' && at_ + 1 < in_.size()) {
+        escape();
+      } else if (in_class_) {
+        class_character();
       } else {
-        if ((kind == 'p' || kind == 'P') && i + 1 < pattern.size() && pattern[i + 1] == '{') {
-          const size_t close = std::min(pattern.find('}', i), pattern.size() - 1);
-          out += '\\';
-          out.append(pattern, i, close - i + 1);
-          i = close;
-          continue;
-        }
-        out += '\\';
-        out += kind;
+        copy(1);
+        if (c == '[') open_class();
       }
-      continue;
     }
-    if (c == '+' && was_counted)
-      throw data_corruption("regular expression '{}': '+' behind {{n,m}} is not supported", pattern);
-    if (c == '[' && in_class && pattern.compare(i, 2, "[:") != 0) {
-      throw data_corruption("regular expression '{}': nested [...] is not supported", pattern);
-    }
-    if (c == '&' && in_class && pattern.compare(i, 2, "&&") == 0) {
-      throw data_corruption("regular expression '{}': '&&' inside [...] is not supported", pattern);
-    }
-    out += c;
-    if (in_class && c == '[') {  // [:alpha:]
-      const size_t close = pattern.find(":]", i);
-      if (close != std::string::npos) {
-        out.append(pattern, i + 1, close + 1 - i);
-        i = close + 1;
-      }
-    } else if (!in_class && c == '[') {
-      in_class = true;
-      if (i + 1 < pattern.size() && pattern[i + 1] == '^') out += pattern[++i];
-      if (i + 1 < pattern.size() && pattern[i + 1] == ']') out += pattern[++i];
-    } else if (c == ']') {
-      in_class = false;
-    } else if (c == '}' && !in_class) {
-      after_counted = true;
-    }
+    return std::move(out_);
   }
-  return out;
-}
+
+ private:
+  static constexpr const char* kWord = R"(\p{L}\p{M}\p{Nd}\p{Pc})";
+
+  [[noreturn]] void refuse(const char* what) const {
+    throw data_corruption("regular expression '{}': {} is not supported", in_, what);
+  }
+
+  void copy(size_t bytes) {
+    out_.append(in_, at_, bytes);
+    at_ += bytes;
+  }
+
+  void escape() {
+    const char kind = in_[at_ + 1];
+    if (kind == 'h' || kind == 'H') refuse("\\h");
+    if (kind == 'W' && in_class_) refuse("\\W inside [...]");
+    if ((kind == 'p' || kind == 'P') && in_.compare(at_ + 2, 1, "{") == 0)
+      return copy(std::min(in_.find('}', at_), in_.size() - 1) + 1 - at_);
+    if (kind == 's') {
+      out_ += R"(\p{WSpace})";
+    } else if (kind == 'S') {
+      out_ += R"(\P{WSpace})";
+    } else if (kind == 'w') {
+      out_ += in_class_ ? kWord : fmt::format("[{}]", kWord);
+    } else if (kind == 'W') {
+      out_ += fmt::format("[^{}]", kWord);
+    } else {
+      return copy(2);
+    }
+    at_ += 2;
+  }
+
+  void open_class() {
+    in_class_ = true;
+    if (in_.compare(at_, 1, "^") == 0) copy(1);
+    if (in_.compare(at_, 1, "]") == 0) copy(1);
+  }
+
+  void class_character() {
+    if (in_.compare(at_, 2, "&&") == 0) refuse("'&&' inside [...]");
+    if (in_[at_] == '[') {
+      const size_t close = in_.compare(at_, 2, "[:") == 0 ? in_.find(":]", at_) : std::string::npos;
+      if (close == std::string::npos) refuse("a nested [...]");
+      return copy(close + 2 - at_);  // [:alpha:]
+    }
+    if (in_[at_] == ']') in_class_ = false;
+    copy(1);
+  }
+
+  const std::string& in_;
+  size_t at_ = 0;
+  bool in_class_ = false;
+  std::string out_;
+};
 
 }  // namespace
 
@@ -112,7 +129,7 @@ Regex::Regex(const std::string& pattern) : pattern_(pattern) {
   const std::unique_ptr<pcre2_compile_context, Free> context(pcre2_compile_context_create(nullptr));
   if (!context) throw resource_exhausted("out of memory for regular expressions");
   pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
-  const std::string translated = translate(pattern);
+  const std::string translated = Translator(pattern).translate();
   int code = 0;
   PCRE2_SIZE at = 0;
   pcre2_code* compiled =
