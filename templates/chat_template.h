@@ -1,8 +1,10 @@
-// A model's own chat template (Jinja, as transformers' apply_chat_template renders it), with one addition: which bytes of the prompt came from user and tool
-// messages, so that control-token text in them stays text.
+// A model's own chat template (Jinja, as transformers' apply_chat_template renders it), with one addition: which bytes
+// of the prompt came from user and tool messages, so that control-token text in them stays text.
 #pragma once
 
+#include <ctime>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,15 +16,19 @@
 namespace hearth {
 
 struct ChatTemplateInputs {
-  nlohmann::ordered_json messages;                // array, OpenAI's message objects
-  nlohmann::ordered_json tools;                   // array or null
-  nlohmann::ordered_json extra;                   // object or null: chat_template_kwargs
+  nlohmann::ordered_json messages;  // array, OpenAI's message objects
+  nlohmann::ordered_json tools;     // array or null
+  nlohmann::ordered_json extra;     // object or null: chat_template_kwargs
   bool add_generation_prompt = true;
+  std::optional<std::time_t> now;  // for strftime_now; the clock when unset
 };
 
 struct RenderedPrompt {
   std::string text;
-  std::vector<ByteRange> literal;  // sorted, disjoint byte ranges of `text` that user and tool messages (and tool results) supplied
+  // Sorted, disjoint byte ranges of `text` that user and tool messages (and tool results) supplied.
+  std::vector<ByteRange> literal;
+  // What the template's {% generation %} blocks wrote: the assistant's part, where a template marks it.
+  std::vector<ByteRange> generated;
 };
 
 class ChatTemplate {
@@ -33,7 +39,8 @@ class ChatTemplate {
   ChatTemplate(ChatTemplate&&) noexcept;
   ChatTemplate& operator=(ChatTemplate&&) noexcept;
 
-  // Bounded in steps, output bytes and recursion. Throws kInvalidArgument with the template's own raise_exception text, or what failed and where.
+  // Bounded in steps, output bytes and recursion. Throws kInvalidArgument with the template's own raise_exception text,
+  // or what failed and where.
   RenderedPrompt render(const ChatTemplateInputs& inputs) const;
 
   const std::string& source() const;

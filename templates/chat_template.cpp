@@ -1,0 +1,169 @@
+#include "templates/chat_template.h"
+
+#include <array>
+#include <ctime>
+#include <unordered_map>
+#include <utility>
+
+#include "runtime/base/error.h"
+#include "templates/jinja/interpreter.h"
+#include "templates/jinja/parser.h"
+
+namespace hearth {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kMaxJsonDepth = jinja::kMaxNesting - 10;
+
+// JSON as a template's values; `literal` marks every string of it as a user's or a tool's.
+class Converter {
+ public:
+  explicit Converter(jinja::RenderState& state) : state_(state) {}
+
+  jinja::Value convert(const Json& json, bool literal, int depth = 0) {
+    if (depth > kMaxJsonDepth) throw jinja::fault("JSON nested more than {} deep", kMaxJsonDepth);
+    state_.step();
+    switch (json.type()) {
+      case Json::value_t::null:
+        return jinja::None{};
+      case Json::value_t::boolean:
+        return json.get<bool>();
+      case Json::value_t::number_integer:
+        return static_cast<jinja::Int>(json.get<int64_t>());
+      case Json::value_t::number_unsigned:
+        return static_cast<jinja::Int>(json.get<uint64_t>());
+      case Json::value_t::number_float:
+        return json.get<double>();
+      case Json::value_t::string:
+        return text(json.get_ref<const std::string&>(), literal);
+      case Json::value_t::array: {
+        std::vector<jinja::Value> items;
+        items.reserve(json.size());
+        for (const Json& item : json) items.push_back(convert(item, literal, depth + 1));
+        return state_.list(std::move(items));
+      }
+      case Json::value_t::object: {
+        std::vector<jinja::Dict::Entry> entries;
+        entries.reserve(json.size());
+        for (const auto& [key, value] : json.items())
+          entries.emplace_back(text(key, literal), convert(value, literal, depth + 1));
+        return state_.dict(std::move(entries));
+      }
+      default:
+        throw jinja::fault("JSON holds a value that is none of JSON's");
+    }
+  }
+
+  jinja::Value messages(const Json& json) {
+    if (!json.is_array()) throw invalid_argument("messages must be an array, not {}", json.type_name());
+    std::vector<jinja::Value> items;
+    items.reserve(json.size());
+    for (const Json& message : json) {
+      if (!message.is_object())
+        throw invalid_argument("messages[{}] must be an object, not {}", items.size(), message.type_name());
+      items.push_back(this->message(message));
+    }
+    return state_.list(std::move(items));
+  }
+
+ private:
+  jinja::Value text(const std::string& bytes, bool literal) {
+    state_.allocate(bytes.size());
+    jinja::String string{bytes, {}};
+    if (literal && !bytes.empty()) string.literal.push_back({0, bytes.size()});
+    return std::make_shared<const jinja::String>(std::move(string));
+  }
+
+  // As transformers prepares a message: keys whose value is null are dropped, and reasoning is found under the two
+  // names that templates read.
+  jinja::Value message(const Json& json) {
+    const auto role = json.find("role");
+    const std::string_view name =
+        role != json.end() && role->is_string() ? std::string_view(role->get_ref<const std::string&>()) : "";
+    const bool literal = name != "system" && name != "developer" && name != "assistant";
+    const bool known = name == "user" || name == "tool";
+    const Json* reasoning = nullptr;
+    for (const char* key : {"reasoning_content", "thinking", "reasoning"}) {
+      const auto it = json.find(key);
+      if (!reasoning && it != json.end() && !it->is_null()) reasoning = &*it;
+    }
+    std::vector<jinja::Dict::Entry> entries;
+    const auto add = [&](const std::string& key, const Json& value) {
+      entries.emplace_back(jinja::Value::text(key), convert(value, literal && !(known && key == "role"), 1));
+    };
+    if (reasoning) {
+      const auto thinking = json.find("thinking");
+      add("thinking", thinking != json.end() && !thinking->is_null() ? *thinking : *reasoning);
+    }
+    bool placed = false;
+    for (const auto& [key, value] : json.items()) {
+      if (value.is_null() || (reasoning && key == "thinking")) continue;
+      if (key == "reasoning_content") placed = true;
+      add(key, value);
+    }
+    if (reasoning && !placed) add("reasoning_content", *reasoning);
+    return state_.dict(std::move(entries));
+  }
+
+  jinja::RenderState& state_;
+};
+
+void define_inputs(jinja::Interpreter& interpreter, const ChatTemplateInputs& inputs, const std::string& bos,
+                   const std::string& eos) {
+  Converter converter(interpreter.state());
+  const auto define = [&](const char* name, const Json& json) {
+    if (interpreter.mentions(name)) interpreter.define(name, converter.convert(json, false));
+  };
+  // A token that the tokenizer lacks is undefined, as in the reference.
+  if (!bos.empty()) interpreter.define("bos_token", jinja::Value::text(bos));
+  if (!eos.empty()) interpreter.define("eos_token", jinja::Value::text(eos));
+  interpreter.define("messages", converter.messages(inputs.messages));
+  define("tools", inputs.tools);
+  define("documents", nullptr);
+  interpreter.define("add_generation_prompt", inputs.add_generation_prompt);
+  if (inputs.extra.is_null()) return;
+  if (!inputs.extra.is_object())
+    throw invalid_argument("chat_template_kwargs must be an object, not {}", inputs.extra.type_name());
+  for (const auto& [key, value] : inputs.extra.items()) define(key.c_str(), value);
+}
+
+}  // namespace
+
+struct ChatTemplate::Impl {
+  std::string source, bos_token, eos_token;
+  jinja::Ast ast;
+};
+
+ChatTemplate::ChatTemplate(std::string source, std::string bos_token, std::string eos_token) {
+  try {
+    jinja::Ast ast = jinja::Parser(source).parse();
+    impl_ = std::make_unique<Impl>(Impl{std::move(source), std::move(bos_token), std::move(eos_token), std::move(ast)});
+  } catch (const jinja::SyntaxFault& e) {
+    throw invalid_argument("chat template, line {}: {}", e.line, e.what());
+  }
+}
+
+ChatTemplate::~ChatTemplate() = default;
+ChatTemplate::ChatTemplate(ChatTemplate&&) noexcept = default;
+ChatTemplate& ChatTemplate::operator=(ChatTemplate&&) noexcept = default;
+
+const std::string& ChatTemplate::source() const { return impl_->source; }
+
+RenderedPrompt ChatTemplate::render(const ChatTemplateInputs& inputs) const {
+  jinja::RenderState state(jinja::Limits{}, inputs.now ? *inputs.now : std::time(nullptr));
+  jinja::Interpreter interpreter(impl_->ast, state);
+  try {
+    define_inputs(interpreter, inputs, impl_->bos_token, impl_->eos_token);
+    jinja::StringBuilder out(state);
+    interpreter.run(out);
+    jinja::String text = out.take();
+    return {std::move(text.bytes), std::move(text.literal), interpreter.generated()};
+  } catch (const jinja::RaisedByTemplate& e) {
+    throw Error(ErrorCode::kInvalidArgument, e.what());
+  } catch (const jinja::Fault& e) {
+    throw invalid_argument("chat template, line {}: {}", interpreter.line(), e.what());
+  }
+}
+
+}  // namespace hearth
