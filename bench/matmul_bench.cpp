@@ -27,11 +27,9 @@ struct Shape {
   Format format;
   int64_t out, in;
 };
-const Shape kShapes[] = {{Format::kQ4_1, 1536, 576},
-                         {Format::kQ4_1, 576, 1536},
-                         {Format::kQ4_1, 576, 576},
-                         {Format::kQ8_0, 49152, 576},
-                         {Format::kQ6_K, 2048, 2048}};
+const Shape kShapes[] = {{Format::kQ4_1, 1536, 576},  {Format::kQ4_1, 576, 1536},  {Format::kQ4_1, 576, 576},
+                         {Format::kQ8_0, 49152, 576}, {Format::kQ6_K, 2048, 2048}, {Format::kBF16, 1536, 576},
+                         {Format::kF16, 1536, 576}};
 
 void packed(benchmark::State& state) {
   const Shape shape = kShapes[state.range(0)];
@@ -68,7 +66,7 @@ void exact(benchmark::State& state) {
   for (auto _ : state) matmul(x.data(), rows, {&product, 1});
   state.SetItemsProcessed(state.iterations() * rows * shape.out * shape.in);
 }
-BENCHMARK(exact)->ArgsProduct({{0, 1}, {1, 64, 512}})->UseRealTime();
+BENCHMARK(exact)->ArgsProduct({{0, 1, 5, 6}, {1, 64, 512}})->UseRealTime();
 
 void backward(benchmark::State& state) {
   const Shape shape = kShapes[state.range(0)];

@@ -215,11 +215,17 @@ void dequantize(Format format, const std::byte* blocks, int64_t n, float* values
     if (n > 0) std::memcpy(values, blocks, static_cast<size_t>(n) * sizeof(float));
     return;
   }
-  const bool f16 = format == Format::kF16;
-  for (int64_t i = 0; i < n; ++i) {
-    uint16_t h;
-    std::memcpy(&h, blocks + 2 * i, sizeof h);
-    values[i] = f16 ? f16_to_f32(h) : bf16_to_f32(h);
+  const auto widen = [&](auto convert) {
+    for (int64_t i = 0; i < n; ++i) {
+      uint16_t h;
+      std::memcpy(&h, blocks + 2 * i, sizeof h);
+      values[i] = convert(h);
+    }
+  };
+  if (format == Format::kF16) {
+    widen([](uint16_t h) { return f16_to_f32(h); });
+  } else {
+    widen([](uint16_t h) { return bf16_to_f32(h); });
   }
 }
 

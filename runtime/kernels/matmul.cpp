@@ -59,15 +59,33 @@ void multiply_packed(const Call& call, const PackedWeight& w, int64_t p, int64_t
   }
 }
 
+// Formats without blocks are converted while they are transposed. False when `format` is another.
+bool transpose_rows(const MatmulKernels& kernels, Format format, const std::byte* rows, int64_t stride, int64_t n,
+                    float* panel) {
+  const auto* halves = reinterpret_cast<const uint16_t*>(rows);
+  if (format == Format::kF32) {
+    kernels.transpose(reinterpret_cast<const float*>(rows), stride, n, panel);
+  } else if (format == Format::kF16) {
+    kernels.transpose_f16(halves, stride, n, panel);
+  } else if (format == Format::kBF16) {
+    kernels.transpose_bf16(halves, stride, n, panel);
+  } else {
+    return false;
+  }
+  return true;
+}
+
 // Inputs [begin, begin + n) of 16 outputs -> panel_scratch [n][16]; outputs past the last are zero.
 const float* dequantize_panel(const MatmulKernels& kernels, const WeightView& w, int64_t p, int64_t begin, int64_t n) {
-  float* values = row_scratch.of<float>(kPanelOutputs * kFloatInputs);
   float* panel = panel_scratch.of<float>(kPanelOutputs * kFloatInputs);
-  const size_t row_size = row_bytes(w.format, w.in), offset = row_bytes(w.format, begin);
+  const size_t row_size = row_bytes(w.format, w.in);
+  const std::byte* rows = w.rows + p * kPanelOutputs * row_size + row_bytes(w.format, begin);
+  const int64_t outputs = std::min<int64_t>(kPanelOutputs, w.out - p * kPanelOutputs);
+  if (outputs == kPanelOutputs && transpose_rows(kernels, w.format, rows, w.in, n, panel)) return panel;
+  float* values = row_scratch.of<float>(kPanelOutputs * kFloatInputs);
   for (int64_t o = 0; o < kPanelOutputs; ++o) {
-    const int64_t output = p * kPanelOutputs + o;
-    if (output < w.out) {
-      dequantize(w.format, w.rows + output * row_size + offset, n, values + o * kFloatInputs);
+    if (o < outputs) {
+      dequantize(w.format, rows + o * row_size, n, values + o * kFloatInputs);
     } else {
       std::fill_n(values + o * kFloatInputs, n, 0.f);
     }

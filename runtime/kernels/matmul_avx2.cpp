@@ -63,7 +63,8 @@ struct Avx2 {
   static Floats to_floats(Ints x) { return {_mm256_cvtepi32_ps(x.low), _mm256_cvtepi32_ps(x.high)}; }
 };
 
-constexpr MatmulKernels kKernels = {round_activations, unpack<Avx2>, multiply<Avx2>, multiply_f32<Avx2>, transpose};
+constexpr MatmulKernels kKernels = {round_activations,  unpack<Avx2>,       multiply<Avx2>,     multiply_f32<Avx2>,
+                                    transpose<LoadF32>, transpose<LoadF16>, transpose<LoadBf16>};
 
 }  // namespace
 

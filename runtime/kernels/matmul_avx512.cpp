@@ -33,8 +33,8 @@ struct Avx512 {
   static Floats to_floats(Ints x) { return _mm512_cvtepi32_ps(x); }
 };
 
-constexpr MatmulKernels kKernels = {round_activations, unpack<Avx512>, multiply<Avx512>, multiply_f32<Avx512>,
-                                    transpose};
+constexpr MatmulKernels kKernels = {round_activations,  unpack<Avx512>,     multiply<Avx512>,   multiply_f32<Avx512>,
+                                    transpose<LoadF32>, transpose<LoadF16>, transpose<LoadBf16>};
 
 }  // namespace
 

@@ -54,8 +54,10 @@ struct MatmulKernels {
   void (*multiply_f32)(const float* x, int64_t x_stride, int64_t rows, const float* w, int64_t w_stride, int64_t depth,
                        float* y, int64_t y_stride);
 
-  // in [16][n], rows `stride` floats apart -> out [n][16]
+  // in [16][n], rows `stride` values apart -> f32 out [n][16]
   void (*transpose)(const float* in, int64_t stride, int64_t n, float* out);
+  void (*transpose_f16)(const uint16_t* in, int64_t stride, int64_t n, float* out);
+  void (*transpose_bf16)(const uint16_t* in, int64_t stride, int64_t n, float* out);
 };
 
 const MatmulKernels& matmul_kernels(Isa isa);

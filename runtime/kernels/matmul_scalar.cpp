@@ -110,13 +110,22 @@ void multiply_f32(const float* x, int64_t x_stride, int64_t rows, const float* w
   }
 }
 
-void transpose(const float* in, int64_t stride, int64_t n, float* out) {
+template <class Stored, float (*kConvert)(Stored)>
+void transpose(const Stored* in, int64_t stride, int64_t n, float* out) {
   for (int64_t i = 0; i < n; ++i) {
-    for (int o = 0; o < kOutputs; ++o) out[i * kOutputs + o] = in[o * stride + i];
+    for (int o = 0; o < kOutputs; ++o) out[i * kOutputs + o] = kConvert(in[o * stride + i]);
   }
 }
 
-constexpr MatmulKernels kKernels = {round_activations, unpack, multiply, multiply_f32, transpose};
+float unchanged(float value) { return value; }
+
+constexpr MatmulKernels kKernels = {round_activations,
+                                    unpack,
+                                    multiply,
+                                    multiply_f32,
+                                    transpose<float, unchanged>,
+                                    transpose<uint16_t, f16_to_f32>,
+                                    transpose<uint16_t, bf16_to_f32>};
 
 }  // namespace
 

@@ -237,10 +237,30 @@ void multiply_f32(const float* x, int64_t x_stride, int64_t rows, const float* w
   });
 }
 
-// An 8 x 8 corner: rows `stride` apart -> columns 16 apart.
-inline void transpose_8x8(const float* in, int64_t stride, float* out) {
+// Eight stored values as f32.
+struct LoadF32 {
+  using Stored = float;
+  static __m256 load(const float* p) { return _mm256_loadu_ps(p); }
+};
+struct LoadF16 {
+  using Stored = uint16_t;
+  static __m256 load(const uint16_t* p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+};
+struct LoadBf16 {
+  using Stored = uint16_t;
+  static __m256 load(const uint16_t* p) {
+    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+  }
+};
+
+// Eight values of eight rows -> eight columns, 16 floats apart.
+template <class Load>
+void transpose_8x8(const typename Load::Stored* in, int64_t stride, float* out) {
   __m256 a[8], b[8];
-  for (int i = 0; i < 8; ++i) a[i] = _mm256_loadu_ps(in + i * stride);
+  for (int i = 0; i < 8; ++i) a[i] = Load::load(in + i * stride);
   for (int i = 0; i < 8; i += 2) {
     b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
     b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
@@ -257,15 +277,21 @@ inline void transpose_8x8(const float* in, int64_t stride, float* out) {
   }
 }
 
-inline void transpose(const float* in, int64_t stride, int64_t n, float* out) {
+template <class Load>
+void transpose(const typename Load::Stored* in, int64_t stride, int64_t n, float* out) {
   int64_t i = 0;
   for (; i + 8 <= n; i += 8) {
-    transpose_8x8(in + i, stride, out + i * kOutputs);
-    transpose_8x8(in + 8 * stride + i, stride, out + i * kOutputs + 8);
+    transpose_8x8<Load>(in + i, stride, out + i * kOutputs);
+    transpose_8x8<Load>(in + 8 * stride + i, stride, out + i * kOutputs + 8);
   }
-  for (; i < n; ++i) {
-    for (int o = 0; o < kOutputs; ++o) out[i * kOutputs + o] = in[o * stride + i];
-  }
+  if (i == n) return;
+  // The last few values through copies that are long enough to load.
+  typename Load::Stored tail[kOutputs * 8] = {};
+  float columns[8 * kOutputs];
+  for (int o = 0; o < kOutputs; ++o)
+    std::memcpy(tail + o * 8, in + o * stride + i, static_cast<size_t>(n - i) * sizeof(*in));
+  transpose<Load>(tail, 8, 8, columns);
+  std::memcpy(out + i * kOutputs, columns, static_cast<size_t>(n - i) * kOutputs * sizeof(float));
 }
 
 }  // namespace
