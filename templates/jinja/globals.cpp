@@ -41,7 +41,8 @@ void collect(S& s, const P& p, DictBuilder& out) {
     } else if (auto* space = from.object_as<Namespace>()) {
       for (const auto& [key, value] : space->attributes) out.set(V::text(key), value);
     } else {
-      for (const Value& pair : iterate(s, from)->items) {
+      const ListRef all_items = iterate(s, from);
+      for (const Value& pair : all_items->items) {
         const ListRef two = iterate(s, pair);
         if (two->items.size() != 2)
           throw fault("dictionary update sequence element has length {}; 2 is required", two->items.size());

@@ -218,7 +218,8 @@ Value sum(S& s, const V& self, const P& p) {
   const AttributePath path(p.get(0));
   Value total = p.get(1) ? p[1] : V(0);
   if (total.is(Kind::kString)) throw fault("sum() can't sum strings [use ''.join(seq) instead]");
-  for (const Value& item : iterate(s, self)->items) total = arithmetic(s, Arithmetic::kAdd, total, path(s, item));
+  const ListRef all_items = iterate(s, self);
+  for (const Value& item : all_items->items) total = arithmetic(s, Arithmetic::kAdd, total, path(s, item));
   return total;
 }
 

@@ -146,7 +146,8 @@ Value urlencode(S& s, const V& self, const P&) {
   const Value pairs = self.is(Kind::kDict)
                           ? V(std::make_shared<const DictView>(DictView{DictView::Type::kItems, self.dict_ref()}))
                           : self;
-  for (const Value& pair : iterate(s, pairs)->items) {
+  const ListRef all_items = iterate(s, pairs);
+  for (const Value& pair : all_items->items) {
     if (!pair.is(Kind::kList) || pair.list().items.size() != 2) throw fault("urlencode(): pairs are required");
     if (out.size() > 0) out.append("&");
     append_quoted(out, pair.list().items[0], true);

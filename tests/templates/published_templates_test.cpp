@@ -53,7 +53,8 @@ TEST_P(PublishedTemplates, RenderAsTransformersDoes) {
 
 std::vector<std::string> present_templates() {
   std::vector<std::string> names;
-  for (const auto& [name, outputs] : read_template_cases("published.json").items()) {
+  const Json published = read_template_cases("published.json");
+  for (const auto& [name, outputs] : published.items()) {
     if (std::filesystem::exists(kFolder / name)) names.push_back(name);
   }
   if (names.empty()) std::cerr << "PublishedTemplates is not registered: no " << kFolder << " here\n";
