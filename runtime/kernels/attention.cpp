@@ -17,16 +17,6 @@ constexpr int64_t kSerialWork = 64 << 10;  // multiply-adds below which waking t
 
 thread_local Scratch tile_scratch;
 
-const AttentionKernels& table() {
-  static const AttentionKernels& chosen = attention_kernels(isa());
-  return chosen;
-}
-
-Transpose transpose() {
-  static const Transpose chosen = matmul_kernels(isa()).transpose;
-  return chosen;
-}
-
 // Rows of one segment for one kv head.
 struct Item {
   const AttentionSegment* segment;
@@ -69,7 +59,7 @@ void for_items(const std::vector<Item>& items, int64_t multiply_adds, Fn fn) {
   for (int64_t i = 0; i < count; ++i) fn(items[i]);
 }
 
-AttentionTile tile_of(const AttentionShape& shape, const Item& item, const float* q, float* y) {
+AttentionTile tile_of(const AttentionShape& shape, const Item& item, const float* q, float* y, Isa isa) {
   AttentionTile tile = {};
   tile.group = shape.num_heads / shape.num_kv_heads;
   tile.stride = int64_t{shape.num_heads} * shape.head_dim;
@@ -80,7 +70,7 @@ AttentionTile tile_of(const AttentionShape& shape, const Item& item, const float
   tile.head_dim = shape.head_dim;
   tile.scale = shape.scale;
   tile.first_position = item.segment->past + static_cast<int>(item.row - item.segment->begin);
-  tile.transpose = transpose();
+  tile.transpose = matmul_kernels(isa).transpose;
   tile.scratch = tile_scratch.of<float>(attend_scratch(int64_t{item.rows} * tile.group, shape.head_dim));
   return tile;
 }
@@ -100,7 +90,7 @@ const AttentionKernels& attention_kernels(Isa isa) {
 }
 
 void append(const AttentionShape& shape, const float* k, const float* v, std::span<const AttentionSegment> segments,
-            const CacheView& cache) {
+            const CacheView& cache, Isa isa) {
   struct Run {  // tokens of one block
     int64_t row;
     int count, slot, block;
@@ -123,39 +113,40 @@ void append(const AttentionShape& shape, const float* k, const float* v, std::sp
       for (int h = 0; h < shape.num_kv_heads; ++h) {
         const int64_t from = run.row * stride + int64_t{h} * shape.head_dim;
         const size_t to = run.block * cache.block_bytes + h * cache.head_bytes;
-        table().write_block({k + from, v + from, stride, run.count, run.slot, shape.head_dim, cache.keys + to,
-                             cache.values + to, cache.is_f16, transpose(), scratch});
+        attention_kernels(isa).write_block({k + from, v + from, stride, run.count, run.slot, shape.head_dim,
+                                            cache.keys + to, cache.values + to, cache.is_f16,
+                                            matmul_kernels(isa).transpose, scratch});
       }
     }
   });
 }
 
 void attend_cached(const AttentionShape& shape, const float* q, std::span<const AttentionSegment> segments,
-                   const CacheView& cache, float* y) {
+                   const CacheView& cache, float* y, Isa isa) {
   const auto source = cache.is_f16 ? KeyValues::Source::kF16Blocks : KeyValues::Source::kF32Blocks;
   for_items(cut(shape, segments, tile_rows(shape)), work(shape, segments), [&](const Item& item) {
-    AttentionTile tile = tile_of(shape, item, q, y);
+    AttentionTile tile = tile_of(shape, item, q, y, isa);
     const size_t head = item.kv_head * cache.head_bytes;
     tile.kv = {source, cache.keys + head, cache.values + head, 0, item.segment->blocks, cache.block_bytes};
-    table().attend(tile);
+    attention_kernels(isa).attend(tile);
   });
 }
 
 void attend(const AttentionShape& shape, const float* q, const float* k, const float* v,
-            std::span<const AttentionSegment> segments, float* y, float* log_sums) {
+            std::span<const AttentionSegment> segments, float* y, float* log_sums, Isa isa) {
   const int64_t kv_stride = int64_t{shape.num_kv_heads} * shape.head_dim;
   for_items(cut(shape, segments, tile_rows(shape)), work(shape, segments), [&](const Item& item) {
-    AttentionTile tile = tile_of(shape, item, q, y);
+    AttentionTile tile = tile_of(shape, item, q, y, isa);
     const int64_t head = item.segment->begin * kv_stride + int64_t{item.kv_head} * shape.head_dim;
     tile.kv = {KeyValues::Source::kRows, k + head, v + head, kv_stride, nullptr, 0};
     tile.log_sums_stride = shape.num_heads;
     if (log_sums) tile.log_sums = log_sums + item.row * shape.num_heads + item.kv_head * tile.group;
-    table().attend(tile);
+    attention_kernels(isa).attend(tile);
   });
 }
 
 void attend_backward(const AttentionShape& shape, const AttentionGradient& g,
-                     std::span<const AttentionSegment> segments) {
+                     std::span<const AttentionSegment> segments, Isa isa) {
   const int group = shape.num_heads / shape.num_kv_heads;
   const int64_t stride = int64_t{shape.num_heads} * shape.head_dim;
   const int64_t kv_stride = int64_t{shape.num_kv_heads} * shape.head_dim;
@@ -181,9 +172,9 @@ void attend_backward(const AttentionShape& shape, const AttentionGradient& g,
     tile.head_dim = shape.head_dim;
     tile.scale = shape.scale;
     tile.tile_rows = std::min(item.rows, tile_rows(shape));
-    tile.transpose = transpose();
+    tile.transpose = matmul_kernels(isa).transpose;
     tile.scratch = tile_scratch.of<float>(attend_backward_scratch(int64_t{tile.tile_rows} * group, shape.head_dim));
-    table().attend_backward(tile);
+    attention_kernels(isa).attend_backward(tile);
   });
 }
 

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <span>
 
+#include "runtime/base/cpu.h"
+
 namespace hearth::kernels {
 
 struct AttentionShape {
@@ -36,14 +38,14 @@ struct CacheView {
 
 // Writes k and v to their blocks.
 void append(const AttentionShape& shape, const float* k, const float* v, std::span<const AttentionSegment> segments,
-            const CacheView& cache);
+            const CacheView& cache, Isa isa = hearth::isa());
 // Attends to past + new tokens, which are all in the cache.
 void attend_cached(const AttentionShape& shape, const float* q, std::span<const AttentionSegment> segments,
-                   const CacheView& cache, float* y);
+                   const CacheView& cache, float* y, Isa isa = hearth::isa());
 
 // Attends within each segment. log_sums [tokens, num_heads] gets the log of each softmax's denominator; may be null.
 void attend(const AttentionShape& shape, const float* q, const float* k, const float* v,
-            std::span<const AttentionSegment> segments, float* y, float* log_sums);
+            std::span<const AttentionSegment> segments, float* y, float* log_sums, Isa isa = hearth::isa());
 
 struct AttentionGradient {
   const float *q, *k, *v, *y, *dy, *log_sums;
@@ -51,6 +53,6 @@ struct AttentionGradient {
 };
 // Computes the probabilities again from log_sums.
 void attend_backward(const AttentionShape& shape, const AttentionGradient& gradient,
-                     std::span<const AttentionSegment> segments);
+                     std::span<const AttentionSegment> segments, Isa isa = hearth::isa());
 
 }  // namespace hearth::kernels

@@ -1,0 +1,240 @@
+#include "runtime/kernels/attention.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include "runtime/base/random.h"
+#include "tests/runtime/kernels/isas.h"
+
+namespace hearth::kernels {
+namespace {
+
+constexpr int kTokens = 16;  // of a block
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+using Values = std::vector<float>;
+
+Values random_values(int64_t n, uint64_t seed) {
+  Random random(seed);
+  Values values(n);
+  for (float& v : values) v = random.normal();
+  return values;
+}
+
+AttentionShape shape_of(int heads, int kv_heads, int head_dim) {
+  return {heads, kv_heads, head_dim, 1.f / std::sqrt(static_cast<float>(head_dim))};
+}
+
+const AttentionShape kShapes[] = {shape_of(9, 3, 64), shape_of(2, 2, 8),   shape_of(4, 1, 24), shape_of(8, 2, 128),
+                                  shape_of(3, 1, 80), shape_of(2, 1, 256), shape_of(50, 1, 8)};
+
+// Random rows of one or more sequences.
+struct Inputs {
+  Inputs(const AttentionShape& s, int64_t rows)
+      : shape(s),
+        tokens(rows),
+        q(random_values(rows * s.num_heads * s.head_dim, 1)),
+        k(random_values(rows * s.num_kv_heads * s.head_dim, 2)),
+        v(random_values(rows * s.num_kv_heads * s.head_dim, 3)) {}
+  int64_t q_width() const { return int64_t{shape.num_heads} * shape.head_dim; }
+  int64_t kv_width() const { return int64_t{shape.num_kv_heads} * shape.head_dim; }
+
+  AttentionShape shape;
+  int64_t tokens;
+  Values q, k, v;
+};
+
+// A layer of a cache whose untouched elements are nan, and a table that scatters blocks.
+class Cache {
+ public:
+  Cache(const AttentionShape& shape, int64_t tokens, bool is_f16) {
+    const int64_t blocks = (tokens + kTokens - 1) / kTokens;
+    const size_t element = is_f16 ? 2 : 4;
+    const size_t head = size_t{kTokens} * shape.head_dim * element, half = head * shape.num_kv_heads;
+    bytes_.resize(2 * half * blocks);
+    for (size_t i = 0; i < bytes_.size(); i += element) {
+      const uint16_t nan16 = 0x7e00;
+      std::memcpy(&bytes_[i], is_f16 ? static_cast<const void*>(&nan16) : &kNan, element);
+    }
+    for (int64_t b = 0; b < blocks; ++b) table_.push_back(static_cast<int32_t>(blocks - 1 - b));
+    view_ = {bytes_.data(), bytes_.data() + half, 2 * half, head, is_f16};
+  }
+  const CacheView& view() const { return view_; }
+  const int32_t* table() const { return table_.data(); }
+
+ private:
+  std::vector<std::byte> bytes_;
+  std::vector<int32_t> table_;
+  CacheView view_;
+};
+
+// Rows [begin, end) of the one sequence that `in` is, appended and attended to; y as if for all rows.
+void attend_chunk(const Inputs& in, const Cache& cache, int64_t begin, int64_t end, Isa isa, Values& y) {
+  const AttentionSegment segment = {0, end - begin, static_cast<int>(begin), cache.table()};
+  append(in.shape, &in.k[begin * in.kv_width()], &in.v[begin * in.kv_width()], {&segment, 1}, cache.view(), isa);
+  attend_cached(in.shape, &in.q[begin * in.q_width()], {&segment, 1}, cache.view(), &y[begin * in.q_width()], isa);
+}
+
+Values attend_in_chunks(const Inputs& in, int64_t chunk, bool is_f16, Isa isa) {
+  const Cache cache(in.shape, in.tokens, is_f16);
+  Values y(in.q.size(), kNan);
+  for (int64_t row = 0; row < in.tokens; row += chunk)
+    attend_chunk(in, cache, row, std::min(row + chunk, in.tokens), isa, y);
+  return y;
+}
+
+Values attend_without_cache(const Inputs& in, Isa isa, Values* log_sums = nullptr) {
+  Values y(in.q.size(), kNan);
+  const AttentionSegment segment = {0, in.tokens, 0, nullptr};
+  if (log_sums) log_sums->assign(in.tokens * in.shape.num_heads, kNan);
+  attend(in.shape, in.q.data(), in.k.data(), in.v.data(), {&segment, 1}, y.data(),
+         log_sums ? log_sums->data() : nullptr, isa);
+  return y;
+}
+
+// softmax(q k^T) v in double; also the softmax's log sum.
+Values define(const Inputs& in, Values& log_sums) {
+  const int d = in.shape.head_dim, group = in.shape.num_heads / in.shape.num_kv_heads;
+  Values y(in.q.size());
+  for (int64_t t = 0; t < in.tokens; ++t) {
+    for (int h = 0; h < in.shape.num_heads; ++h) {
+      std::vector<double> p(t + 1), sum(d);
+      double largest = -1e300, total = 0;
+      for (int64_t j = 0; j <= t; ++j) {
+        for (int i = 0; i < d; ++i)
+          p[j] += double{in.q[t * in.q_width() + h * d + i]} * in.k[j * in.kv_width() + h / group * d + i];
+        largest = std::max(largest, p[j] *= in.shape.scale);
+      }
+      for (double& e : p) total += e = std::exp(e - largest);
+      for (int64_t j = 0; j <= t; ++j)
+        for (int i = 0; i < d; ++i) sum[i] += p[j] / total * in.v[j * in.kv_width() + h / group * d + i];
+      for (int i = 0; i < d; ++i) y[t * in.q_width() + h * d + i] = static_cast<float>(sum[i]);
+      log_sums.push_back(static_cast<float>(largest + std::log(total)));
+    }
+  }
+  return y;
+}
+
+double largest_difference(const Values& a, const Values& b) {
+  double largest = a.size() == b.size() ? 0 : 1e300;
+  for (size_t i = 0; i < a.size() && i < b.size(); ++i) {
+    const double difference = std::abs(double{a[i]} - b[i]);
+    largest = difference <= largest ? largest : difference;  // nan counts
+  }
+  return largest;
+}
+
+Values gradients(const Inputs& in, Isa isa) {
+  Values log_sums;
+  const Values y = attend_without_cache(in, isa, &log_sums), dy = random_values(in.q.size(), 4);
+  Values dq(in.q.size(), 0.5f), dk(in.k.size(), 0.25f), dv(in.v.size(), 0.125f);
+  const AttentionSegment segment = {0, in.tokens, 0, nullptr};
+  attend_backward(
+      in.shape,
+      {in.q.data(), in.k.data(), in.v.data(), y.data(), dy.data(), log_sums.data(), dq.data(), dk.data(), dv.data()},
+      {&segment, 1}, isa);
+  dq.insert(dq.end(), dk.begin(), dk.end());
+  dq.insert(dq.end(), dv.begin(), dv.end());
+  return dq;
+}
+
+TEST(Attention, MatchesTheDefinition) {
+  for (const AttentionShape& shape : kShapes) {
+    for (const int64_t tokens : {1, 2, 15, 17, 64, 65, 90}) {
+      const Inputs in(shape, tokens);
+      Values expected_log_sums, log_sums;
+      const Values expected = define(in, expected_log_sums);
+      const Values y = attend_without_cache(in, isa(), &log_sums);
+      EXPECT_LE(largest_difference(y, expected), 3e-6) << shape.head_dim << " " << tokens;
+      EXPECT_LE(largest_difference(log_sums, expected_log_sums), 4e-6) << shape.head_dim << " " << tokens;
+    }
+  }
+}
+
+TEST(Attention, EveryInstructionSetGivesTheSameBits) {
+  for (const AttentionShape& shape : kShapes) {
+    for (const int64_t tokens : {1, 17, 70}) {
+      const Inputs in(shape, tokens);
+      for (const Isa isa : testable_isas()) {
+        EXPECT_EQ(attend_without_cache(in, isa), attend_without_cache(in, Isa::kScalar)) << to_string(isa);
+        EXPECT_EQ(attend_in_chunks(in, 9, true, isa), attend_in_chunks(in, 9, true, Isa::kScalar)) << to_string(isa);
+        EXPECT_EQ(gradients(in, isa), gradients(in, Isa::kScalar)) << to_string(isa) << " " << shape.head_dim;
+      }
+    }
+  }
+}
+
+TEST(Attention, APromptInChunksOrOneByOneGivesTheBitsOfTheWhole) {
+  for (const AttentionShape& shape : kShapes) {
+    const Inputs in(shape, 100);
+    for (const bool is_f16 : {true, false}) {
+      const Values whole = attend_in_chunks(in, in.tokens, is_f16, isa());
+      for (const int64_t chunk : {1, 5, 16, 33, 64, 99})
+        EXPECT_EQ(attend_in_chunks(in, chunk, is_f16, isa()), whole) << shape.head_dim << " " << chunk;
+    }
+  }
+}
+
+TEST(Attention, AnF32CacheGivesTheBitsOfNoCache) {
+  for (const AttentionShape& shape : kShapes) {
+    const Inputs in(shape, 97);
+    EXPECT_EQ(attend_in_chunks(in, 97, false, isa()), attend_without_cache(in, isa())) << shape.head_dim;
+  }
+}
+
+TEST(Attention, AnF16CacheCostsItsRounding) {
+  const Inputs in(kShapes[0], 120);
+  EXPECT_LE(largest_difference(attend_in_chunks(in, 120, true, isa()), attend_without_cache(in, isa())), 4e-3);
+}
+
+// Two sequences in one call, one decoding and one in prefill, against each alone.
+TEST(Attention, NeighboursInTheBatchChangeNothing) {
+  for (const AttentionShape& shape : kShapes) {
+    const Inputs in(shape, 60);
+    const Cache first(shape, 40, true), second_alone(shape, 20, true), together(shape, 80, true);
+    Values alone(in.q.size()), both(in.q.size());
+    attend_chunk(in, first, 0, 39, isa(), alone);
+    attend_chunk(in, first, 39, 40, isa(), alone);
+    const AttentionSegment other = {0, 20, 0, second_alone.table()};
+    append(shape, &in.k[40 * in.kv_width()], &in.v[40 * in.kv_width()], {&other, 1}, second_alone.view());
+    attend_cached(shape, &in.q[40 * in.q_width()], {&other, 1}, second_alone.view(), &alone[40 * in.q_width()]);
+
+    const int32_t first_blocks[] = {4, 0, 2}, second_blocks[] = {1, 3};
+    const AttentionSegment before = {0, 39, 0, first_blocks};
+    append(shape, in.k.data(), in.v.data(), {&before, 1}, together.view());
+    attend_cached(shape, in.q.data(), {&before, 1}, together.view(), both.data());
+    const AttentionSegment step[] = {{0, 1, 39, first_blocks}, {1, 21, 0, second_blocks}};
+    append(shape, &in.k[39 * in.kv_width()], &in.v[39 * in.kv_width()], step, together.view());
+    attend_cached(shape, &in.q[39 * in.q_width()], step, together.view(), &both[39 * in.q_width()]);
+    EXPECT_EQ(both, alone) << shape.head_dim;
+  }
+}
+
+TEST(Attention, TheNumberOfThreadsChangesNothing) {
+  const Inputs in(kShapes[0], 200);
+  const int threads = omp_get_max_threads();
+  omp_set_num_threads(1);
+  const Values y = attend_in_chunks(in, 200, true, isa()), g = gradients(in, isa());
+  omp_set_num_threads(5);
+  EXPECT_EQ(attend_in_chunks(in, 200, true, isa()), y);
+  EXPECT_EQ(gradients(in, isa()), g);
+  omp_set_num_threads(threads);
+}
+
+TEST(Attention, LargeScoresDoNotOverflow) {
+  Inputs in(shape_of(2, 1, 16), 70);
+  for (float& v : in.q) v *= 300.f;
+  Values log_sums;
+  const Values expected = define(in, log_sums);
+  for (const Isa isa : testable_isas())
+    EXPECT_LE(largest_difference(attend_without_cache(in, isa), expected), 5e-4) << to_string(isa);
+}
+
+}  // namespace
+}  // namespace hearth::kernels

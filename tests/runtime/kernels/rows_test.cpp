@@ -1,0 +1,183 @@
+#include "runtime/kernels/rows.h"
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "runtime/base/random.h"
+#include "runtime/kernels/rows_kernels.h"
+#include "tests/runtime/kernels/guarded_buffer.h"
+#include "tests/runtime/kernels/isas.h"
+
+namespace hearth::kernels {
+namespace {
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr int64_t kSizes[] = {1, 2, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 100, 576};
+
+std::vector<float> random_values(int64_t n, uint64_t seed, float deviation = 1.f) {
+  Random random(seed);
+  std::vector<float> values(n);
+  for (float& v : values) v = deviation * random.normal();
+  return values;
+}
+
+// What every kernel that writes makes of random inputs, one after the other. Inputs and outputs end at guarded pages.
+std::vector<float> outputs(Isa isa, int64_t n) {
+  const RowKernels& k = row_kernels(isa);
+  const GuardedBuffer<float> a(random_values(3 * n, 1)), b(random_values(3 * n, 2)), c(random_values(3 * n, 3));
+  const GuardedBuffer<float> y(random_values(3 * n, 4)), z(random_values(3 * n, 5));
+  std::vector<float> all;
+  const auto keep = [&](const GuardedBuffer<float>& x) { all.insert(all.end(), x.data(), x.data() + x.size()); };
+  k.add_scaled(a.data(), 0.3f, 3 * n, y.data());
+  keep(y);
+  k.add_product(a.data(), b.data(), 0.7f, 3 * n, y.data());
+  keep(y);
+  k.silu_multiply_backward(a.data(), b.data(), c.data(), 3 * n, y.data(), z.data());
+  keep(y);
+  keep(z);
+  const GuardedBuffer<float> inverse_rms(3);
+  k.rms_norm(a.data(), b.data(), 1e-5f, 3, n, z.data(), inverse_rms.data());
+  keep(z);
+  keep(inverse_rms);
+  k.rms_norm_backward(a.data(), b.data(), inverse_rms.data(), c.data(), 3, n, y.data());
+  keep(y);
+  k.add(a.data(), b.data(), 3 * n, y.data());
+  keep(y);
+  k.multiply(a.data(), b.data(), 3 * n, y.data());
+  keep(y);
+  k.scale(a.data(), 1.7f, 3 * n, y.data());
+  keep(y);
+  k.silu_multiply(a.data(), b.data(), 3 * n, y.data());
+  keep(y);
+  const float log_sum = k.log_sum_exp(a.data(), 3 * n);
+  all.push_back(log_sum);
+  all.push_back(static_cast<float>(k.argmax(a.data(), 3 * n)));
+  k.scaled_softmax(y.data(), log_sum, 0.5f, 3 * n);
+  keep(y);
+  return all;
+}
+
+TEST(Rows, EveryInstructionSetGivesTheSameBits) {
+  for (const int64_t n : kSizes) {
+    const std::vector<float> expected = outputs(Isa::kScalar, n);
+    for (const Isa isa : testable_isas()) EXPECT_EQ(outputs(isa, n), expected) << to_string(isa) << " " << n;
+  }
+}
+
+TEST(Rows, RotationGivesTheSameBitsOnEveryInstructionSet) {
+  for (const int64_t pairs : {1, 4, 8, 12, 16, 32, 64}) {
+    for (const int64_t extra : {0, 8}) {
+      const int64_t heads = 3, rows = 2, head_dim = 2 * pairs + extra, n = rows * heads * head_dim;
+      const GuardedBuffer<float> x(random_values(n, 1)), cosines(random_values(rows * pairs, 2)),
+          sines(random_values(rows * pairs, 3));
+      const Rotation rotation = {cosines.data(), sines.data(), pairs, heads, head_dim};
+      std::vector<float> forward, backward;
+      for (const Isa isa : testable_isas()) {
+        const GuardedBuffer<float> y(n), dx(random_values(n, 4));
+        row_kernels(isa).rotate(x.data(), rotation, 0, rows, y.data());
+        row_kernels(isa).rotate_backward(x.data(), rotation, 0, rows, dx.data());
+        if (isa == Isa::kScalar) {
+          forward.assign(y.data(), y.data() + n);
+          backward.assign(dx.data(), dx.data() + n);
+        }
+        EXPECT_EQ(std::vector<float>(y.data(), y.data() + n), forward) << to_string(isa) << " " << pairs;
+        EXPECT_EQ(std::vector<float>(dx.data(), dx.data() + n), backward) << to_string(isa) << " " << pairs;
+      }
+    }
+  }
+}
+
+TEST(Rows, ExpIsWithinOneUnitInTheLastPlace) {
+  std::vector<float> x;
+  for (float v = -87.f; v <= 88.f; v += 0.00107f) x.push_back(v);
+  for (const Isa isa : testable_isas()) {
+    std::vector<float> y = x;
+    row_kernels(isa).scaled_softmax(y.data(), 0.f, 1.f, static_cast<int64_t>(y.size()));
+    double worst = 0;
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double exact = std::exp(static_cast<double>(x[i]));
+      const auto nearest = static_cast<float>(exact);
+      worst = std::max(worst, std::abs(y[i] - exact) / (std::nextafter(nearest, kInfinity) - nearest));
+    }
+    EXPECT_LE(worst, 1.0) << to_string(isa);
+  }
+}
+
+TEST(Rows, ExpHasExactEnds) {
+  for (const Isa isa : testable_isas()) {
+    std::vector<float> y = {0.f, -0.f, -kInfinity, -88.f, -1e30f, kInfinity, kNan};
+    row_kernels(isa).scaled_softmax(y.data(), 0.f, 1.f, static_cast<int64_t>(y.size()));
+    EXPECT_EQ(std::vector<float>(y.begin(), y.end() - 1), (std::vector<float>{1, 1, 0, 0, 0, kInfinity}));
+    EXPECT_TRUE(std::isnan(y.back()));
+  }
+}
+
+TEST(Rows, LogSumExpMatchesTheDefinitionAndDoesNotOverflow) {
+  for (const int64_t n : {1, 15, 16, 17, 1000, 49152}) {
+    std::vector<float> x = random_values(n, 6, 4.f);
+    for (const float shift : {0.f, 1000.f, -1000.f}) {
+      std::vector<float> moved = x;
+      for (float& v : moved) v += shift;
+      long double sum = 0;
+      for (const float v : moved) sum += std::exp(static_cast<long double>(v) - shift);
+      const double expected = shift + static_cast<double>(std::log(sum));
+      for (const Isa isa : testable_isas()) {
+        const float found = row_kernels(isa).log_sum_exp(moved.data(), n);
+        EXPECT_NEAR(found, expected, 2e-6 + 1e-7 * std::abs(expected)) << to_string(isa) << " " << n;
+      }
+    }
+  }
+}
+
+TEST(Rows, LogSumExpOfNanIsNan) {
+  for (const Isa isa : testable_isas()) {
+    for (const size_t at : {0, 5, 16, 36}) {
+      std::vector<float> x = random_values(37, 6);
+      x[at] = kNan;
+      EXPECT_TRUE(std::isnan(row_kernels(isa).log_sum_exp(x.data(), 37))) << to_string(isa) << " " << at;
+    }
+  }
+}
+
+TEST(Rows, ArgmaxIsTheFirstOfTheLargestAndNeverNan) {
+  for (const Isa isa : testable_isas()) {
+    const auto argmax = [&](std::vector<float> x) {
+      const GuardedBuffer<float> guarded{x};
+      return row_kernels(isa).argmax(guarded.data(), static_cast<int64_t>(x.size()));
+    };
+    EXPECT_EQ(argmax({-3.f}), 0);
+    EXPECT_EQ(argmax({-3.f, -2.f, -2.f}), 1);
+    EXPECT_EQ(argmax({kNan, -5.f, kNan}), 1);
+    EXPECT_EQ(argmax({kNan, kNan}), 0);
+    EXPECT_EQ(argmax({-kInfinity, kInfinity}), 1);
+    for (const size_t at : {0, 15, 16, 63, 64, 99}) {
+      std::vector<float> x(100, 1.f);
+      x[at] = 2.f;
+      EXPECT_EQ(argmax(x), at) << to_string(isa);
+    }
+  }
+}
+
+TEST(Rows, CutsIntoThreadsLeaveNothingOut) {
+  const int64_t rows = 173, n = 1000;
+  const std::vector<float> x = random_values(rows * n, 8), w = random_values(n, 9);
+  std::vector<float> y(rows * n), row(n), columns(n, 1.f);
+  rms_norm(x.data(), w.data(), 1e-6f, rows, n, y.data(), nullptr);
+  for (int64_t r = 0; r < rows; ++r) {
+    rms_norm(x.data() + r * n, w.data(), 1e-6f, 1, n, row.data(), nullptr);
+    EXPECT_EQ(std::vector<float>(y.begin() + r * n, y.begin() + (r + 1) * n), row) << r;
+  }
+  add_columns(x.data(), rows, n, columns.data());
+  for (int64_t i = 0; i < n; ++i) {
+    float expected = 1.f;
+    for (int64_t r = 0; r < rows; ++r) expected += x[r * n + i];
+    EXPECT_EQ(columns[i], expected) << i;
+  }
+}
+
+}  // namespace
+}  // namespace hearth::kernels

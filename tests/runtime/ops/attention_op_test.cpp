@@ -1,0 +1,121 @@
+// The attention op's contract: segments, blocks and the tape. Its arithmetic is tested in tests/runtime/kernels.
+#include <cstring>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "runtime/base/error.h"
+#include "runtime/ops/ops.h"
+#include "tests/support/random_tensor.h"
+
+namespace hearth {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr ops::AttentionSpec kSpec{4, 2, 16, 0.25f};
+
+struct Inputs {
+  explicit Inputs(int64_t rows)
+      : q(random_tensor({rows, 64}, 1)), k(random_tensor({rows, 32}, 2)), v(random_tensor({rows, 32}, 3)) {}
+  Tensor q, k, v;
+};
+
+Batch batch_of(std::initializer_list<Segment> segments, KvCache* cache) {
+  Batch batch;
+  batch.segments = segments;
+  batch.cache = cache;
+  batch.token_ids.resize(batch.segments.back().end);
+  batch.positions.resize(batch.segments.back().end);
+  return batch;
+}
+
+void expect_internal(const Inputs& in, const Batch& batch, const std::string& text, int layer = 0,
+                     const ops::AttentionSpec& spec = kSpec) {
+  try {
+    ops::attention(in.q, in.k, in.v, batch, layer, spec);
+    ADD_FAILURE() << "did not throw: " << text;
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInternal);
+    EXPECT_THAT(error.what(), HasSubstr(text));
+  }
+}
+
+Tensor rows_of(const Tensor& x, int64_t begin, int64_t end) {
+  Tensor y({end - begin, x.dim(-1)});
+  std::memcpy(y.data(), x.row(begin), y.size() * sizeof(float));
+  return y;
+}
+
+TEST(AttentionOp, WholePrefillChunkedPrefillAndDecodeGiveTheSameBits) {
+  const Inputs in(50);
+  for (const KvFormat format : {KvFormat::kF16, KvFormat::kF32}) {
+    KvCache cache({2, 2, 16}, 9, format);
+    const BlockTable whole_blocks = {8, 1, 3, 0}, chunk_blocks = {2, 7, 4, 5};
+    const Tensor whole = ops::attention(in.q, in.k, in.v, batch_of({{0, 50, 0, &whole_blocks}}, &cache), 1, kSpec);
+    const int cuts[] = {0, 20, 21, 22, 40, 41, 50};
+    for (size_t i = 0; i + 1 < std::size(cuts); ++i) {
+      const int begin = cuts[i], end = cuts[i + 1];
+      const Tensor y = ops::attention(rows_of(in.q, begin, end), rows_of(in.k, begin, end), rows_of(in.v, begin, end),
+                                      batch_of({{0, end - begin, begin, &chunk_blocks}}, &cache), 1, kSpec);
+      EXPECT_EQ(0, std::memcmp(y.data(), whole.row(begin), y.size() * sizeof(float))) << begin;
+    }
+  }
+}
+
+TEST(AttentionOp, SegmentsDoNotSeeEachOther) {
+  const Inputs in(30);
+  const Tensor both = ops::attention(in.q, in.k, in.v, batch_of({{0, 12}, {12, 30}}, nullptr), 0, kSpec);
+  const Tensor second = ops::attention(rows_of(in.q, 12, 30), rows_of(in.k, 12, 30), rows_of(in.v, 12, 30),
+                                       batch_of({{0, 18}}, nullptr), 0, kSpec);
+  EXPECT_EQ(0, std::memcmp(second.data(), both.row(12), second.size() * sizeof(float)));
+}
+
+TEST(AttentionOp, RefusesToRecordAcrossACache) {
+  KvCache cache({1, 2, 16}, 1, KvFormat::kF16);
+  const BlockTable blocks = {0};
+  Tape tape;
+  const Tape::Recording on(tape);
+  expect_internal(Inputs(3), batch_of({{0, 3, 0, &blocks}}, &cache), "gradients do not cross a KV cache");
+}
+
+TEST(AttentionOp, RefusesBlocksThatAreNotThere) {
+  KvCache cache({1, 2, 16}, 2, KvFormat::kF16);
+  const BlockTable one = {0}, outside = {2};
+  expect_internal(Inputs(3), batch_of({{0, 3, 0, nullptr}}, &cache), "0 blocks for 3 tokens");
+  expect_internal(Inputs(3), batch_of({{0, 3, 14, &one}}, &cache), "1 blocks for 17 tokens, must be 2");
+  expect_internal(Inputs(3), batch_of({{0, 3, 0, &outside}}, &cache), "block 2 of a cache of 2");
+  expect_internal(Inputs(3), batch_of({{0, 3, 0, &one}}, &cache), "layer 1 of a cache of 1", 1);
+}
+
+TEST(AttentionOp, RefusesSegmentsThatDoNotCoverTheRows) {
+  expect_internal(Inputs(4), batch_of({{0, 3}}, nullptr), "segments cover 3 of 4 rows");
+  expect_internal(Inputs(4), batch_of({{0, 1}, {2, 4}}, nullptr), "must begin at row 1");
+  expect_internal(Inputs(4), batch_of({{0, 4, 2}}, nullptr), "after 2 tokens without a cache");
+}
+
+TEST(AttentionOp, RefusesOtherShapes) {
+  const Batch batch = batch_of({{0, 3}}, nullptr);
+  expect_internal(Inputs(3), batch, "head_dim is 12", 0, {4, 2, 12, 1.0f});
+  expect_internal(Inputs(3), batch, "num_heads is 3", 0, {3, 2, 16, 1.0f});
+  expect_internal(Inputs(3), batch, "q is [3, 64], must be [tokens, 128]", 0, {8, 2, 16, 1.0f});
+  expect_internal(Inputs(3), batch, "k and v are [3, 32] and [3, 32], must be [3, 64]", 0, {4, 4, 16, 1.0f});
+}
+
+TEST(KvCache, RefusesSizesThatCannotBe) {
+  EXPECT_THROW(KvCache({0, 1, 8}, 1, KvFormat::kF16), Error);
+  EXPECT_THROW(KvCache({1 << 30, 1 << 30, 1 << 30}, 1 << 30, KvFormat::kF16), Error);
+}
+
+TEST(KvCache, LaysBlocksOutWithoutOverlap) {
+  KvCache cache({2, 3, 8}, 4, KvFormat::kF32);
+  const size_t bytes = cache.block_elements() * cache.element_bytes();
+  EXPECT_EQ(bytes, 3u * 8 * 16 * 4);
+  EXPECT_EQ(cache.values(1, 2), cache.keys(1, 2) + bytes);
+  EXPECT_EQ(cache.keys(1, 3), cache.values(1, 2) + bytes);
+  EXPECT_EQ(cache.keys(1, 0), cache.values(0, 3) + bytes);
+  std::memset(cache.values(1, 3), 1, bytes);
+}
+
+}  // namespace
+}  // namespace hearth

@@ -1,0 +1,141 @@
+// Every op's recorded gradient against finite differences.
+#include <gtest/gtest.h>
+
+#include "runtime/base/error.h"
+#include "tests/support/gradient_check.h"
+
+namespace hearth {
+namespace {
+
+Weight random_weight(int64_t out, int64_t in, uint64_t seed) {
+  Random random(seed);
+  std::vector<float> values(out * in);
+  for (float& v : values) v = 0.3f * random.normal();
+  return Weight::from_values(out, in, values);
+}
+
+// Segments of these lengths, positions counting from zero in each.
+Batch batch_of(std::initializer_list<int> lengths) {
+  Batch batch;
+  for (const int length : lengths) {
+    const int begin = batch.tokens();
+    for (int i = 0; i < length; ++i) {
+      batch.token_ids.push_back(0);
+      batch.positions.push_back(i);
+    }
+    batch.segments.push_back({.begin = begin, .end = begin + length});
+  }
+  return batch;
+}
+
+TEST(Gradient, Add) {
+  const Tensor a = random_tensor({3, 5}, 1), b = random_tensor({3, 5}, 2);
+  expect_gradient([&](const Tensor& t) { return ops::add(t, b); }, a);
+  expect_gradient([&](const Tensor& t) { return ops::add(a, t); }, b);
+}
+
+TEST(Gradient, Multiply) {
+  const Tensor a = random_tensor({3, 5}, 1), b = random_tensor({3, 5}, 2);
+  expect_gradient([&](const Tensor& t) { return ops::multiply(t, b); }, a);
+  expect_gradient([&](const Tensor& t) { return ops::multiply(a, t); }, b);
+}
+
+TEST(Gradient, Scale) {
+  expect_gradient([](const Tensor& t) { return ops::scale(t, -1.7f); }, random_tensor({1, 19}, 1));
+}
+
+TEST(Gradient, SiluMultiply) {
+  const Tensor gate = random_tensor({3, 17}, 1, 3.0f), up = random_tensor({3, 17}, 2);
+  expect_gradient([&](const Tensor& t) { return ops::silu_multiply(t, up); }, gate);
+  expect_gradient([&](const Tensor& t) { return ops::silu_multiply(gate, t); }, up);
+}
+
+TEST(Gradient, RmsNorm) {
+  const Tensor x = random_tensor({4, 33}, 1), weight = random_tensor({33}, 2);
+  expect_gradient([&](const Tensor& t) { return ops::rms_norm(t, weight, 1e-5f); }, x);
+  expect_gradient([&](const Tensor& t) { return ops::rms_norm(x, t, 1e-5f); }, weight);
+}
+
+TEST(Gradient, Linear) {
+  const Tensor x = random_tensor({5, 24}, 1), bias = random_tensor({7}, 2);
+  const Weight weight = random_weight(7, 24, 3);
+  expect_gradient([&](const Tensor& t) { return ops::linear(t, weight, bias); }, x);
+  expect_gradient([&](const Tensor& t) { return ops::linear(x, weight, t); }, bias);
+}
+
+TEST(Gradient, LinearOfSeveralProjections) {
+  const Weight first = random_weight(9, 24, 1), second = random_weight(9, 24, 2);
+  expect_gradient(
+      [&](const Tensor& t) {
+        const ops::Projection projections[] = {{&first}, {&second}};
+        const std::vector<Tensor> y = ops::linear(t, projections);
+        return ops::multiply(y[0], y[1]);
+      },
+      random_tensor({3, 24}, 3));
+}
+
+TEST(Gradient, Rope) {
+  Rope rope{.head_dim = 24, .inverse_frequencies = {}, .attention_factor = 1.3f, .dynamic = {}};
+  for (int i = 0; i < 10; ++i) rope.inverse_frequencies.push_back(std::pow(100.0f, -0.1f * static_cast<float>(i)));
+  const Batch batch = batch_of({4, 3});
+  expect_gradient([&](const Tensor& t) { return ops::rope(t, batch, rope); }, random_tensor({7, 48}, 1));
+}
+
+TEST(Gradient, Attention) {
+  for (const int head_dim : {8, 24, 32}) {
+    const ops::AttentionSpec spec{4, 2, head_dim, 0.4f};
+    const Batch batch = batch_of({20, 1, 9});
+    const Tensor q = random_tensor({30, 4 * head_dim}, 1), k = random_tensor({30, 2 * head_dim}, 2),
+                 v = random_tensor({30, 2 * head_dim}, 3);
+    expect_gradient([&](const Tensor& t) { return ops::attention(t, k, v, batch, 0, spec); }, q);
+    expect_gradient([&](const Tensor& t) { return ops::attention(q, t, v, batch, 0, spec); }, k);
+    expect_gradient([&](const Tensor& t) { return ops::attention(q, k, t, batch, 0, spec); }, v);
+  }
+}
+
+TEST(Gradient, AttentionOverSeveralSpansOfKeys) {
+  const ops::AttentionSpec spec{3, 1, 8, 0.25f};
+  const Batch batch = batch_of({140});
+  const Tensor q = random_tensor({140, 24}, 1), k = random_tensor({140, 8}, 2), v = random_tensor({140, 8}, 3);
+  expect_gradient([&](const Tensor& t) { return ops::attention(t, k, v, batch, 0, spec); }, q);
+  expect_gradient([&](const Tensor& t) { return ops::attention(q, t, v, batch, 0, spec); }, k);
+  expect_gradient([&](const Tensor& t) { return ops::attention(q, k, t, batch, 0, spec); }, v);
+}
+
+TEST(Gradient, GatherRowsThatRepeat) {
+  const std::vector<int> rows = {2, 0, 2};
+  expect_gradient([&](const Tensor& t) { return ops::gather_rows(t, rows); }, random_tensor({3, 5}, 1));
+}
+
+TEST(Gradient, TokenLogprobs) {
+  const Weight head = random_weight(37, 16, 1);
+  const std::vector<TokenId> targets = {3, -1, 36, 0, 3};
+  expect_gradient([&](const Tensor& t) { return ops::token_logprobs(t, head, targets); }, random_tensor({5, 16}, 2));
+}
+
+TEST(Gradient, SumAndMean) {
+  expect_gradient([](const Tensor& t) { return ops::sum(t); }, random_tensor({3, 5}, 1));
+  expect_gradient([](const Tensor& t) { return ops::mean(t); }, random_tensor({3, 5}, 1));
+}
+
+TEST(Gradient, OfTwoConsumersAddsUp) {
+  const Tensor b = random_tensor({2, 9}, 2);
+  expect_gradient([&](const Tensor& t) { return ops::add(ops::multiply(t, b), ops::multiply(t, t)); },
+                  random_tensor({2, 9}, 1));
+}
+
+TEST(Gradient, OfAResidualLayerAddsUp) {
+  const Weight gate = random_weight(20, 16, 1), up = random_weight(20, 16, 2), down = random_weight(16, 20, 3);
+  const Tensor norm = random_tensor({16}, 4);
+  expect_gradient(
+      [&](const Tensor& t) {
+        const Tensor h = ops::rms_norm(t, norm, 1e-5f);
+        const ops::Projection projections[] = {{&gate}, {&up}};
+        const std::vector<Tensor> y = ops::linear(h, projections);
+        return ops::add(t, ops::linear(ops::silu_multiply(y[0], y[1]), down));
+      },
+      random_tensor({3, 16}, 5));
+}
+
+}  // namespace
+}  // namespace hearth

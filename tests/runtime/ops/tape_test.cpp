@@ -1,0 +1,104 @@
+#include "runtime/tape.h"
+
+#include <gtest/gtest.h>
+
+#include "runtime/base/error.h"
+#include "runtime/ops/ops.h"
+#include "tests/support/random_tensor.h"
+
+namespace hearth {
+namespace {
+
+Parameter parameter_of(std::initializer_list<float> values) {
+  const Shape shape{static_cast<int64_t>(values.size())};
+  return {"p", Tensor::from(shape, values), Tensor::zeros(shape)};
+}
+
+TEST(Tape, RecordsNothingWithoutRecording) {
+  Parameter p = parameter_of({1, 2});
+  const Tensor y = ops::scale(Tape::leaf(p), 2.0f);
+  EXPECT_FALSE(y.needs_grad());
+  EXPECT_FALSE(Tape::recording());
+}
+
+TEST(Tape, RecordsOnlyWhatDependsOnALeaf) {
+  Parameter p = parameter_of({1, 2});
+  Tape tape;
+  const Tape::Recording on(tape);
+  const Tensor constant = ops::scale(p.value, 2.0f);
+  EXPECT_FALSE(constant.needs_grad());
+  EXPECT_EQ(tape.size(), 0u);
+  EXPECT_TRUE(ops::add(constant, Tape::leaf(p)).needs_grad());
+  EXPECT_EQ(tape.size(), 2u);
+}
+
+TEST(Tape, PausedHoldsRecordingBackAndGivesItBack) {
+  Parameter p = parameter_of({1, 2});
+  Tape tape;
+  const Tape::Recording on(tape);
+  {
+    const Tape::Paused paused;
+    EXPECT_FALSE(Tape::recording());
+    EXPECT_FALSE(ops::scale(Tape::leaf(p), 2.0f).needs_grad());
+  }
+  EXPECT_TRUE(Tape::recording());
+  EXPECT_EQ(tape.size(), 0u);
+}
+
+TEST(Tape, AddsToAParametersGradientUntilItsOwnerZeroesIt) {
+  Parameter p = parameter_of({1, 2});
+  for (int step = 1; step <= 3; ++step) {
+    Tape tape;
+    const Tape::Recording on(tape);
+    tape.backward(ops::sum(ops::scale(Tape::leaf(p), 3.0f)));
+    EXPECT_EQ(p.grad.data()[0], 3.0f * static_cast<float>(step));
+  }
+}
+
+TEST(Tape, MakesAMissingGradient) {
+  Parameter p = parameter_of({1, 2});
+  p.grad = {};
+  Tape tape;
+  const Tape::Recording on(tape);
+  tape.backward(ops::sum(Tape::leaf(p)));
+  EXPECT_EQ(p.grad.data()[1], 1.0f);
+}
+
+TEST(Tape, LetsGoOfActivationsInTheSweep) {
+  Parameter p = parameter_of({1, 2});
+  Tape tape;
+  const Tape::Recording on(tape);
+  tape.backward(ops::sum(ops::multiply(Tape::leaf(p), Tape::leaf(p))));
+  EXPECT_EQ(tape.size(), 0u);
+  EXPECT_EQ(p.grad.data()[0], 2.0f);
+}
+
+TEST(Tape, RefusesALossThatIsNotOneRecordedValue) {
+  Parameter p = parameter_of({1, 2});
+  Tape tape;
+  const Tape::Recording on(tape);
+  EXPECT_THROW(tape.backward(Tape::leaf(p)), Error);
+  EXPECT_THROW(tape.backward(Tensor::from({1}, {1.0f})), Error);
+}
+
+TEST(Tape, IsEmptyAfterABackwardFunctionThrew) {
+  Parameter p = parameter_of({1});
+  Tape tape;
+  const Tape::Recording on(tape);
+  Tensor y = ops::sum(Tape::leaf(p));
+  tape.record(y, [](const Tensor&, Tape&) { throw internal_error("no"); });
+  EXPECT_THROW(tape.backward(y), Error);
+  EXPECT_EQ(tape.size(), 0u);
+  EXPECT_TRUE(Tape::recording());
+}
+
+TEST(Tape, RefusesAGradientOfAnotherShape) {
+  Parameter p = parameter_of({1, 2});
+  p.grad = Tensor::zeros({3});
+  Tape tape;
+  const Tape::Recording on(tape);
+  EXPECT_THROW(Tape::leaf(p), Error);
+}
+
+}  // namespace
+}  // namespace hearth
