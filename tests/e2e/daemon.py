@@ -18,6 +18,7 @@ def required(name):
 
 class Daemon:
     model = "test"
+    headers = {}
 
     def __init__(self, *options, environment=None):
         with socket.socket() as probe:
@@ -57,10 +58,10 @@ class Daemon:
             raise
 
     def get(self, path):
-        return urllib.request.urlopen(self.url + path, timeout=60).read().decode()
+        return urllib.request.urlopen(urllib.request.Request(self.url + path, headers=self.headers), timeout=60).read().decode()
 
     def post(self, path, body, timeout=300):
-        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json", **self.headers})
         return json.load(urllib.request.urlopen(request, timeout=timeout))
 
     def metric(self, name):
