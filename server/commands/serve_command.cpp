@@ -73,7 +73,7 @@ Prepare add_serve(CLI::App& app) {
   app.add_option("--infer-dtype", arguments->infer_dtype, "auto (fast, the default) or float32 (exact)");
   app.add_option("--cache-tokens", arguments->cache_tokens, "Tokens that a model's KV cache holds (default 8192)");
   app.add_option("--max-running", arguments->max_running, "Sequences that run at once (default 64)");
-  app.add_option("--max-queued", arguments->max_queued, "Requests that may wait; one more gets 429 (default 256)");
+  app.add_option("--max-queued", arguments->max_queued, "Requests that may wait; one more gets 503 (default 256)");
   app.footer(
       "Examples:\n"
       "  hearth serve\n"
