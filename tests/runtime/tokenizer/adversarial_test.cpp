@@ -1,5 +1,6 @@
 // Input made to be slow, and many threads at once.
-#include <chrono>
+#include <atomic>
+#include <ctime>
 #include <thread>
 
 #include "golden.h"
@@ -24,7 +25,7 @@ std::vector<std::shared_ptr<const Tokenizer>> every_kind() {
   return tokenizers;
 }
 
-// Quadratic work on these texts would take minutes; the bound leaves room for sanitizers and busy machines.
+// Quadratic work on these texts would take minutes; the bound leaves room for sanitizers.
 TEST(Adversarial, LongWordsAndRunsTakeNearLinearTime) {
   const std::string texts[] = {repeat("a", 100'000),
                                repeat(" ", 30'000),
@@ -40,10 +41,11 @@ TEST(Adversarial, LongWordsAndRunsTakeNearLinearTime) {
                                repeat("'s", 15'000)};
   for (const auto& tokenizer : every_kind()) {
     for (const std::string& text : texts) {
-      const auto start = std::chrono::steady_clock::now();
+      const std::clock_t start = std::clock();
       const std::vector<TokenId> ids = tokenizer->encode(text);
-      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      EXPECT_LT(seconds, 5.0) << text.substr(0, 8);
+      const double seconds =
+          static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;  // of this process, not of the clock
+      EXPECT_LT(seconds, 10.0) << text.substr(0, 8);
       EXPECT_LE(ids.size(), 3 * text.size() + 3);
     }
   }
