@@ -3,8 +3,11 @@
 # files of its own, chosen at start; these inner loops are not instrumented by sanitizers (minutes to compile, tens of times slower): their tests put
 # buffers against protected pages instead. With EMULATE_AVX512 the *_avx512.cpp are translated by SIMDe to AVX2, so that they can be tested on CPUs that lack it.
 set(HEARTH_AVX2_FLAGS -mavx2 -mfma -mf16c)
-set(HEARTH_AVX512_FLAGS ${HEARTH_AVX2_FLAGS} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512bf16 -mprefer-vector-width=512
-    -Wno-uninitialized -Wno-maybe-uninitialized)  # gcc 12 warns inside its own AVX-512 headers (PR 105593)
+set(HEARTH_AVX512_FLAGS ${HEARTH_AVX2_FLAGS} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512bf16 -mprefer-vector-width=512)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  # gcc 12 warns inside its own AVX-512 headers (PR 105593)
+  list(APPEND HEARTH_AVX512_FLAGS -Wno-uninitialized -Wno-maybe-uninitialized)
+endif()
 
 function(set_kernel_flags folder)
   file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cpp)
