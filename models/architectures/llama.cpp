@@ -49,6 +49,7 @@ class LlamaLayer : public DecoderLayer {
 std::unique_ptr<const LanguageModel> make_llama(const ModelConfig& config, LayerLoader& load) {
   const auto rope = std::make_shared<const Rope>(make_rope(config.rope, config.head_dim));
   std::vector<std::unique_ptr<const DecoderLayer>> layers;
+  layers.reserve(config.num_hidden_layers);
   for (int i = 0; i < config.num_hidden_layers; ++i)
     layers.push_back(std::make_unique<LlamaLayer>(config, rope, "model.layers." + std::to_string(i) + ".", load));
   return std::make_unique<Decoder>(config, load, std::move(layers));
