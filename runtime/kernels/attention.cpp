@@ -12,7 +12,7 @@
 namespace hearth::kernels {
 namespace {
 
-constexpr int kTilePairs = 48;             // scores, queries and sums of so many stay in the second-level cache
+constexpr int kTilePairs = 96;             // scores, queries and sums of so many stay in the second-level cache
 constexpr int64_t kSerialWork = 64 << 10;  // multiply-adds below which waking threads costs more
 
 thread_local Scratch tile_scratch;

@@ -17,6 +17,16 @@ inline int least(int a, int b) { return a < b ? a : b; }
 // Tokens of the span that starts at `base` in block j of it, of `count` in the span.
 inline int tokens_in_block(int count, int j) { return least(kBlockTokens, count - j * kBlockTokens); }
 
+// The first 16 columns of `count` rows, those past `columns` zero -> out [count][16].
+template <class Element>
+inline void copy_columns(const Element* in, int64_t stride, int count, int columns, float* out) {
+  if (columns >= 16) {
+    for (int t = 0; t < count; ++t) Lanes::load(in + t * stride).store(out + 16 * t);
+  } else {
+    for (int t = 0; t < count; ++t) Lanes::load(in + t * stride, columns).store(out + 16 * t);
+  }
+}
+
 // Keys and values that lie in cache blocks.
 template <class Element>
 struct Blocks {
@@ -34,9 +44,10 @@ struct Blocks {
     const Element* in = keys(block);
     for (int d = 0; d < head_dim; ++d) Lanes::load(in + d * kBlockTokens).store(out + d * kBlockTokens);
   }
-  Lanes load_value(int token, int offset, int head_dim, int lanes) const {
-    const Element* in = values(token / kBlockTokens) + token % kBlockTokens * head_dim + offset;
-    return lanes == 16 ? Lanes::load(in) : Lanes::load(in, lanes);
+  // Columns offset .. offset + 15 of a block's values, those past head_dim zero -> out [count][16].
+  void load_values(int block, int count, int offset, int head_dim, float* out) const {
+    const Element* in = values(block) + offset;
+    copy_columns(in, head_dim, count, head_dim - offset, out);
   }
 };
 
@@ -53,9 +64,9 @@ struct Rows {
       for (int t = 0; t < kBlockTokens; ++t) out[d * kBlockTokens + t] = t < count ? in[t * kv.stride + d] : 0.f;
     }
   }
-  Lanes load_value(int token, int offset, int, int lanes) const {
-    const float* in = static_cast<const float*>(kv.values) + token * kv.stride + offset;
-    return lanes == 16 ? Lanes::load(in) : Lanes::load(in, lanes);
+  void load_values(int block, int count, int offset, int head_dim, float* out) const {
+    const float* in = static_cast<const float*>(kv.values) + int64_t{block} * kBlockTokens * kv.stride + offset;
+    copy_columns(in, kv.stride, count, head_dim - offset, out);
   }
 };
 
@@ -72,7 +83,7 @@ struct TileState {
   float* values;   // [64][16] of a span's columns
 };
 
-inline TileState start(const AttentionTile& t) {
+[[gnu::noinline]] TileState start(const AttentionTile& t) {
   TileState s;
   s.pairs = t.rows * t.group;
   s.width = padded_width(t.head_dim);
@@ -100,7 +111,7 @@ inline TileState start(const AttentionTile& t) {
 
 // Scores of the first `visible` keys of a span -> exp(score - top), the others -> 0, after the pair's sums have been
 // brought to the new top.
-inline void soften(const TileState& s, int pair, int blocks, int visible) {
+[[gnu::noinline]] void soften(const TileState& s, int pair, int blocks, int visible) {
   float* scores = s.scores + int64_t{pair} * kSpanTokens;
   float* weights = s.weights + int64_t{pair} * 16;
   const Lanes none = Lanes::broadcast(-__builtin_inff());
@@ -169,14 +180,16 @@ void pass_span_copied(const AttentionTile& t, const TileState& s, const Source& 
   for (int p = first_pair; p < s.pairs; ++p) soften(s, p, blocks, t.first_position + p / t.group + 1 - base);
   const Factor weights = {scores, kSpanTokens, 1};
   for (int i = 0; i < t.head_dim; i += 16) {
-    for (int j = 0; j < count; ++j)
-      source.load_value(base + j, i, t.head_dim, least(16, t.head_dim - i)).store(s.values + 16 * j);
+    for (int j = 0; j < blocks; ++j) {
+      source.load_values(base / kBlockTokens + j, tokens_in_block(count, j), i, t.head_dim,
+                         s.values + j * kBlockTokens * 16);
+    }
     const float* values = s.values;
     multiply(pairs, 1, weights, &values, 16, count, s.sum + first_pair * s.width + i, s.width);
   }
 }
 
-inline void finish(const AttentionTile& t, const TileState& s) {
+[[gnu::noinline]] void finish(const AttentionTile& t, const TileState& s) {
   for (int p = 0; p < s.pairs; ++p) {
     const int row = p / t.group, head = p % t.group;
     const float weight = sum_lanes(Lanes::load(s.weights + int64_t{p} * 16));
