@@ -1,12 +1,15 @@
-// Who owns which KV block. Blocks are shared by reference count; a full block is published under the chain of token ids
-// that it ends, and once nobody holds it, it stays shareable until its place is needed (least recently released first).
-// Blocks never written before come last, lowest id first, so that the cache's memory becomes resident only as it is
-// needed.
+// Who holds which block of the KV cache. A block is held by sequences (counted), cached (full, findable by its tokens,
+// held by nobody, evicted in least-recently-used order when room is needed) or empty. Full blocks are found by their 16
+// token ids and the identity of the block before them, so a match is a match of the whole prefix and two prefixes can
+// never be taken for each other (vLLM's and SGLang's prefix caches trust a hash instead). Empty blocks go out lowest id
+// first, because pages of the cache become resident when they are first written.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <functional>
 #include <list>
-#include <optional>
+#include <queue>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -17,44 +20,66 @@ namespace hearth {
 
 class BlockPool {
  public:
-  using Chain = uint64_t;  // stands for all tokens up to the end of a block; kNoChain before the first
-  static constexpr Chain kNoChain = 0;
+  // Identity of the content of a block together with all blocks before it. Never used twice.
+  using ContentId = uint64_t;
+  static constexpr ContentId kNoContent = 0;  // before the first block
 
-  // The chain of a block with these kBlockTokens tokens after `before`.
-  static Chain extend(Chain before, std::span<const TokenId> tokens);
+  struct Prefix {
+    BlockTable blocks;
+    ContentId content = kNoContent;  // of the last block
+  };
 
   explicit BlockPool(int num_blocks);
 
-  int total() const { return static_cast<int>(blocks_.size()); }
-  int used() const { return used_; }                 // held by somebody
-  int available() const { return total() - used_; }  // free, or shareable and held by nobody
+  int num_blocks() const { return static_cast<int>(blocks_.size()); }
+  int available() const { return static_cast<int>(empty_.size() + cached_.size()); }  // that nobody holds
+  bool held(int32_t block) const { return blocks_[block].holders > 0; }
 
-  // A block for new tokens, held once; nothing when all are held. Takes the place of the longest unheld shareable block
-  // when no other is left.
-  std::optional<int32_t> allocate();
-  // The published block with these kBlockTokens tokens after `before`, held once more.
-  std::optional<int32_t> share(Chain before, std::span<const TokenId> tokens);
-  // Makes a full block, held and not published, shareable. An equal block that is published already stays the shared
-  // one.
-  void publish(int32_t block, Chain before, std::span<const TokenId> tokens);
-  void release(int32_t block);
+  // The longest run of findable blocks that `tokens` begins with. Nothing is held by it: call hold() before the next
+  // allocate().
+  Prefix match(std::span<const TokenId> tokens) const;
+  void hold(int32_t block);
+
+  // A block for one holder; its former content is forgotten. Call only when available() > 0.
+  int32_t allocate();
+
+  // Makes a held block findable as the 16 `tokens` that follow `before`. Returns the content's identity: an earlier
+  // block's, when it has the same.
+  ContentId publish(int32_t block, ContentId before, std::span<const TokenId> tokens);
+  // Takes a held block out of the findable ones: its content cannot be trusted.
+  void forget(int32_t block);
+
+  // Ends the table's hold of its blocks and empties it. Last block first, so that of cached prefixes the beginning,
+  // which others may share, survives longest.
+  void release(BlockTable& table);
 
  private:
+  struct Key {
+    ContentId before;
+    std::array<TokenId, kBlockTokens> tokens;
+    bool operator==(const Key&) const = default;
+  };
+  struct KeyHash {
+    size_t operator()(const Key& key) const;
+  };
+  struct Found {
+    int32_t block;
+    ContentId content;
+  };
+  using Index = std::unordered_map<Key, Found, KeyHash>;
   struct Block {
     int holders = 0;
-    bool published = false;
-    Chain before = kNoChain, chain = kNoChain;
-    std::vector<TokenId> tokens;             // of a published block
-    std::list<int32_t>::iterator unheld_at;  // where it stands in unheld_, when published and held by nobody
+    Index::const_iterator entry;             // end(): not findable
+    std::list<int32_t>::iterator in_cached;  // valid while cached
   };
-  void hold(int32_t id);
-  void unpublish(Block& block);
+
+  static Key make_key(ContentId before, std::span<const TokenId> tokens);
 
   std::vector<Block> blocks_;
-  std::vector<int32_t> blank_;  // neither held nor published; the last is taken first
-  std::list<int32_t> unheld_;   // published and held by nobody, longest first
-  std::unordered_map<Chain, int32_t> published_;
-  int used_ = 0;
+  Index index_;
+  std::priority_queue<int32_t, std::vector<int32_t>, std::greater<>> empty_;
+  std::list<int32_t> cached_;  // least recently used first
+  ContentId last_content_ = kNoContent;
 };
 
 }  // namespace hearth

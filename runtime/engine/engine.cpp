@@ -1,131 +1,158 @@
 #include "runtime/engine/engine.h"
 
 #include <algorithm>
-#include <atomic>
 #include <condition_variable>
+#include <limits>
 #include <mutex>
 #include <thread>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
-#include "runtime/base/error.h"
 #include "runtime/base/log.h"
-#include "runtime/base/parallel.h"
 #include "runtime/engine/scheduler.h"
-#include "runtime/ops/ops.h"
+#include "runtime/engine/step_runner.h"
 
 namespace hearth {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Clock = Sequence::Clock;
 
-constexpr size_t kLogitRows = 32;  // rows whose logits exist at once: 6 MiB for 49,152 tokens
-
-int context_of(const ModelDims& dims, const EngineOptions& options) {
-  const int cache = (options.cache_tokens + kBlockTokens - 1) / kBlockTokens * kBlockTokens;
-  return std::min({options.max_context > 0 ? options.max_context : dims.max_positions, dims.max_positions, cache});
+double seconds_between(Clock::time_point begin, Clock::time_point end) {
+  return std::chrono::duration<double>(end - begin).count();
 }
 
-// A row whose logits are wanted: to score the prompt's next token, or to draw one.
-struct LogitRow {
-  int row;  // of the step
-  Sequence* sequence;
-  TokenId target;  // -1: draw
-};
-
-TokenOutput describe(const Logprobs& logprobs, TokenId id, int top) { return {id, logprobs.of(id), logprobs.top(top)}; }
-
-TokenOutput evaluate(const LogitRow& wanted, std::span<float> logits) {
-  const int top = wanted.sequence->request.top_logprobs;
-  if (wanted.target >= 0) return describe(Logprobs(logits), wanted.target, std::max(top, 0));
-  if (top < 0) return {wanted.sequence->sampler.draw(logits), 0, {}};
-  const std::vector<float> raw(logits.begin(), logits.end());  // the model's own distribution, before penalties
-  const TokenId id = wanted.sequence->sampler.draw(logits);
-  return describe(Logprobs(raw), id, top);
+void require_positive(const char* name, int value) {
+  if (value < 1) throw invalid_argument("engine: {} is {}, must be at least 1", name, value);
 }
+
+int blocks_of(const EngineOptions& options) {
+  require_positive("cache_tokens", options.cache_tokens);
+  require_positive("max_running", options.max_running);
+  require_positive("max_queued", options.max_queued);
+  require_positive("step_tokens", options.step_tokens);
+  return (options.cache_tokens - 1) / kBlockTokens + 1;
+}
+
+int context_of(const EngineOptions& options, const ModelDims& dims) {
+  const int64_t cache = int64_t{blocks_of(options)} * kBlockTokens;
+  const auto most = static_cast<int>(std::min<int64_t>(dims.max_positions, cache));
+  if (options.max_context == 0) return most;
+  require_positive("max_context", options.max_context);
+  if (options.max_context > most) {
+    throw invalid_argument(
+        "engine: max_context is {}, but the model has {} positions and the cache {} tokens: lower max_context or raise "
+        "cache_tokens",
+        options.max_context, dims.max_positions, cache);
+  }
+  return options.max_context;
+}
+
+KvCache::Dims cache_dims(const ModelDims& dims) { return {dims.num_layers, dims.num_kv_heads, dims.head_dim}; }
 
 }  // namespace
 
+ContextOverflow::ContextOverflow(int64_t limit_tokens, int64_t prompt, int64_t requested_tokens)
+    : Error(resource_exhausted("the context holds {} tokens, but {} were requested ({} in the prompt, {} for the "
+                               "answer); shorten the prompt or ask for a shorter answer",
+                               limit_tokens, prompt + requested_tokens, prompt, requested_tokens)),
+      limit(limit_tokens),
+      prompt_tokens(prompt),
+      requested(requested_tokens) {}
+
+QueueFull::QueueFull(int in_flight)
+    : Error(resource_exhausted("the queue is full: {} requests are running or waiting; try again later", in_flight)) {}
+
 class Engine::Impl {
  public:
-  Impl(std::shared_ptr<const LanguageModel> model, EngineOptions options)
-      : model_(std::move(model)),
-        options_(options),
-        max_context_(context_of(model_->dims(), options)),
-        pool_((options.cache_tokens + kBlockTokens - 1) / kBlockTokens),
-        cache_({model_->dims().num_layers, model_->dims().num_kv_heads, model_->dims().head_dim}, pool_.total(),
-               options.kv_format),
-        scheduler_(pool_, {options.max_running, options.step_tokens}),
-        thread_([this] { run(); }) {}
-
-  ~Impl() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    wake_.notify_one();
-    thread_.join();
-  }
+  Impl(std::shared_ptr<const LanguageModel> model, const EngineOptions& options);
+  ~Impl();
 
   std::shared_ptr<Stream> submit(GenerateRequest request);
-  void drain() {
-    const std::lock_guard lock(mutex_);
-    draining_ = true;
-  }
-  bool wait_idle(std::chrono::milliseconds timeout) {
-    std::unique_lock lock(mutex_);
-    return idle_.wait_for(lock, timeout,
-                          [this] { return incoming_.empty() && stats_.running == 0 && stats_.queued == 0; });
-  }
+  void drain();
+  bool wait_idle(std::chrono::milliseconds timeout);
   int max_context() const { return max_context_; }
-  EngineStats stats() const {
-    const std::lock_guard lock(mutex_);
-    EngineStats stats = stats_;
-    stats.queued += static_cast<int>(incoming_.size());
-    return stats;
-  }
+  EngineStats stats() const;
 
  private:
+  using Sequences = std::vector<std::unique_ptr<Sequence>>;
+
   void check(const GenerateRequest& request) const;
+
+  // The inference thread's.
   void run();
-  bool take_incoming();
+  bool take_submitted();
+  void drop_cancelled();
   void step();
-  void compute(const StepPlan& plan);
-  Batch batch_of(const StepPlan& plan);
-  std::vector<LogitRow> wanted_rows(const StepPlan& plan) const;
-  void deliver(const LogitRow& row, TokenOutput output);
-  void send_prompt(Sequence& sequence);
-  void finish(Sequence& sequence, FinishReason reason, const std::string& error = {});
-  void finish_all(FinishReason reason);
-  void publish_gauges();
+  void fail_all(const char* reason);
+  void fail_step(const StepPlan& plan, const char* reason);
+  void deliver(StepResult& result);
+  void deliver_prompt(Sequence& sequence, std::vector<TokenOutput>& outputs);
+  void deliver_token(Sequence& sequence, TokenOutput token);
+  enum class Blocks { kReusable, kSpoiled };  // may others find what the sequence computed
+  void finish(Sequence& sequence, FinishReason reason, const std::string& error = {},
+              Blocks blocks = Blocks::kReusable);
+  void count_rows(const StepPlan& plan, double seconds);
+  void publish_stats();  // under mutex_
 
-  const std::shared_ptr<const LanguageModel> model_;
   const EngineOptions options_;
+  const int64_t vocab_size_;
   const int max_context_;
-  BlockPool pool_;
-  KvCache cache_;
-  Scheduler scheduler_;
-  std::vector<const Sequence*> finished_;  // in the step under way
-  uint64_t next_id_ = 0;
+  const int max_in_flight_;
 
+  // Shared with the threads that submit; held for a few instructions at a time.
   mutable std::mutex mutex_;
-  std::condition_variable wake_, idle_;
-  std::vector<std::unique_ptr<Sequence>> incoming_;
+  std::condition_variable wake_;  // submitted_ or stopping_ changed
+  std::condition_variable idle_;  // in_flight_ fell to 0
+  Sequences submitted_;
+  int in_flight_ = 0;
   bool draining_ = false, stopping_ = false;
-  EngineStats stats_;
+  EngineStats published_stats_;  // of stats_, after the last step
 
-  std::thread thread_;  // last: it uses all of the above
+  KvCache cache_;
+  BlockPool pool_;
+  Scheduler scheduler_;
+  StepRunner runner_;
+  std::unordered_map<Sequence*, std::unique_ptr<Sequence>> sequences_;  // waiting and running
+  EngineStats stats_;
+  std::thread thread_;  // last: starts when all else stands
 };
 
+Engine::Impl::Impl(std::shared_ptr<const LanguageModel> model, const EngineOptions& options)
+    : options_(options),
+      vocab_size_(model->dims().vocab_size),
+      max_context_(context_of(options, model->dims())),
+      max_in_flight_(static_cast<int>(
+          std::min<int64_t>(int64_t{options.max_running} + options.max_queued, std::numeric_limits<int>::max()))),
+      cache_(cache_dims(model->dims()), blocks_of(options), options.kv_format),
+      pool_(cache_.num_blocks()),
+      scheduler_(pool_, {options.max_running, options.step_tokens, model->dims().fixed_rope_length}),
+      runner_(std::move(model), cache_) {
+  publish_stats();  // alone so far
+  thread_ = std::thread([this] { run(); });
+}
+
+Engine::Impl::~Impl() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
 void Engine::Impl::check(const GenerateRequest& request) const {
-  const int64_t vocab_size = model_->dims().vocab_size;
-  const auto check_id = [vocab_size](TokenId id, const char* what) {
-    if (id < 0 || id >= vocab_size)
-      throw invalid_argument("{} {} is not a token of the model; ids are 0 to {}", what, id, vocab_size - 1);
-  };
   if (request.prompt.empty()) throw invalid_argument("the prompt has no tokens");
-  for (const TokenId id : request.prompt) check_id(id, "prompt token");
-  for (const TokenId id : request.stop_token_ids) check_id(id, "stop token");
-  for (const auto& [id, bias] : request.sampling.logit_bias) check_id(id, "logit_bias token");
+  for (size_t i = 0; i < request.prompt.size(); ++i) {
+    const TokenId id = request.prompt[i];
+    if (id < 0 || id >= vocab_size_)
+      throw invalid_argument("token {} of the prompt is {}, which is not in the vocabulary of {}", i, id, vocab_size_);
+  }
+  if (request.max_tokens < 0) throw invalid_argument("max_tokens is {}, must be at least 0", request.max_tokens);
+  if (request.min_tokens < 0) throw invalid_argument("min_tokens is {}, must be at least 0", request.min_tokens);
+  if (request.top_logprobs < -1 || request.top_logprobs > vocab_size_)
+    throw invalid_argument("top_logprobs is {}, must be from 0 to {}", request.top_logprobs, vocab_size_);
+  Sampler::check(request.sampling, vocab_size_);
   const auto prompt = static_cast<int64_t>(request.prompt.size());
   if (prompt + request.max_tokens > max_context_) throw ContextOverflow(max_context_, prompt, request.max_tokens);
 }
@@ -133,232 +160,196 @@ void Engine::Impl::check(const GenerateRequest& request) const {
 std::shared_ptr<Stream> Engine::Impl::submit(GenerateRequest request) {
   check(request);
   auto stream = std::make_shared<Stream>();
+  auto sequence = std::make_unique<Sequence>(std::move(request), stream);
+  if (Sampler::uses_counts(sequence->request.sampling))
+    for (const TokenId id : sequence->tokens) sequence->counts.try_emplace(id, 0);
+  sequence->submitted_at = Clock::now();
   {
     const std::lock_guard lock(mutex_);
-    if (draining_ || stopping_) throw unavailable("the engine is shutting down");
-    if (static_cast<int>(incoming_.size()) + stats_.queued >= options_.max_queued) throw QueueFull(options_.max_queued);
-    auto sequence = std::make_unique<Sequence>(next_id_++, std::move(request), stream);
-    const int longest = sequence->prompt_tokens() + sequence->request.max_tokens;
-    sequence->shares_prefix = !sequence->request.prompt_logprobs && longest <= model_->dims().fixed_rope_length;
-    incoming_.push_back(std::move(sequence));
+    if (draining_ || stopping_) throw unavailable("the engine is shutting down and takes no more requests");
+    if (in_flight_ >= max_in_flight_) throw QueueFull(in_flight_);
+    submitted_.push_back(std::move(sequence));
+    ++in_flight_;
   }
   wake_.notify_one();
   return stream;
 }
 
-// Waits for work; false when the engine is to end.
-bool Engine::Impl::take_incoming() {
-  std::unique_lock lock(mutex_);
-  if (scheduler_.empty()) wake_.wait(lock, [this] { return stopping_ || !incoming_.empty(); });
-  if (stopping_) return false;
-  for (auto& sequence : incoming_) scheduler_.add(std::move(sequence));
-  incoming_.clear();
-  stats_.queued = scheduler_.waiting();
-  stats_.running = scheduler_.running();
-  return true;
+void Engine::Impl::drain() {
+  const std::lock_guard lock(mutex_);
+  draining_ = true;
 }
 
-void Engine::Impl::publish_gauges() {
+bool Engine::Impl::wait_idle(std::chrono::milliseconds timeout) {
+  std::unique_lock lock(mutex_);
+  return idle_.wait_for(lock, timeout, [&] { return in_flight_ == 0; });
+}
+
+EngineStats Engine::Impl::stats() const {
+  const std::lock_guard lock(mutex_);
+  EngineStats stats = published_stats_;
+  stats.queued += static_cast<int>(submitted_.size());
+  return stats;
+}
+
+// Sleeps while there is nothing to do. False when the engine stops.
+bool Engine::Impl::take_submitted() {
+  Sequences submitted;
+  bool stopping;
   {
-    const std::lock_guard lock(mutex_);
-    stats_.running = scheduler_.running();
-    stats_.queued = scheduler_.waiting();
-    stats_.blocks_total = pool_.total();
-    stats_.blocks_used = pool_.used();
+    std::unique_lock lock(mutex_);
+    publish_stats();
+    if (sequences_.empty()) wake_.wait(lock, [&] { return stopping_ || !submitted_.empty(); });
+    submitted.swap(submitted_);
+    stopping = stopping_;
   }
-  idle_.notify_all();
+  for (std::unique_ptr<Sequence>& sequence : submitted) {
+    Sequence* key = sequence.get();
+    scheduler_.add(*key);
+    sequences_.emplace(key, std::move(sequence));
+  }
+  return !stopping;
 }
 
 void Engine::Impl::run() {
-  publish_gauges();
-  while (take_incoming()) {
-    const auto cancelled = scheduler_.take_if([](const Sequence& sequence) { return sequence.stream->cancelled(); });
-    publish_gauges();
-    for (const auto& sequence : cancelled) finish(*sequence, FinishReason::kCancelled);
-    if (!scheduler_.empty()) step();
+  while (take_submitted()) {
+    try {
+      drop_cancelled();
+      if (!sequences_.empty()) step();
+    } catch (const std::exception& error) {
+      fail_all(error.what());
+    }
   }
-  finish_all(FinishReason::kCancelled);
-  publish_gauges();
+  while (!sequences_.empty()) finish(*sequences_.begin()->first, FinishReason::kCancelled);
+}
+
+void Engine::Impl::drop_cancelled() {
+  std::vector<Sequence*> cancelled;
+  for (const auto& [sequence, owner] : sequences_)
+    if (sequence->stream->cancelled() || sequence->stream.use_count() == 1) cancelled.push_back(sequence);
+  for (Sequence* sequence : cancelled) finish(*sequence, FinishReason::kCancelled);
 }
 
 void Engine::Impl::step() {
+  const Clock::time_point begin = Clock::now();
   const StepPlan plan = scheduler_.plan();
-  const auto begin = Clock::now();
-  std::string error;
+  HEARTH_CHECK(!plan.rows.empty());
+  for (Sequence* sequence : plan.admitted) {
+    sequence->admitted_at = begin;
+    stats_.cached_tokens += sequence->cached_tokens;
+  }
+  for (Sequence* sequence : plan.preempted) sequence->prompt_outputs.clear();
+  stats_.preempted += plan.preempted.size();
+  std::vector<StepResult> results;
   try {
-    compute(plan);
-  } catch (const std::exception& failure) {
-    error = failure.what();
-    log::error("engine: a step of {} sequences failed: {}", plan.rows.size(), error);
+    results = runner_.run(plan);
+  } catch (const std::exception& error) {
+    return fail_step(plan, error.what());
   }
-  const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-  const auto in_plan = [&plan](const Sequence& sequence) {
-    return std::ranges::any_of(plan.rows, [&](const PlannedRows& rows) { return rows.sequence == &sequence; });
-  };
-  const auto done = scheduler_.take_if([&](const Sequence& sequence) {
-    return error.empty() ? std::ranges::find(finished_, &sequence) != finished_.end() : in_plan(sequence);
-  });
-  {
-    const std::lock_guard lock(mutex_);
-    int rows = 0;
-    for (const PlannedRows& planned : plan.rows) rows += planned.rows;
-    const double decode_share = rows > 0 ? static_cast<double>(plan.decode_rows) / rows : 0;
-    ++stats_.steps;
-    stats_.preempted += plan.preempted;
-    stats_.prompt_tokens += rows - plan.decode_rows;
-    stats_.decode_seconds += seconds * decode_share;
-    stats_.prefill_seconds += seconds * (1 - decode_share);
-  }
-  // Blocks are free before the clients hear of it.
-  publish_gauges();
-  for (const auto& sequence : done) {
-    if (!error.empty()) {
-      finish(*sequence, FinishReason::kError, error);
-    } else {
-      finish(*sequence, sequence->finish_reason);
-    }
-  }
-  finished_.clear();
+  scheduler_.commit(plan);
+  count_rows(plan, seconds_between(begin, Clock::now()));
+  for (StepResult& result : results) deliver(result);
 }
 
-Batch Engine::Impl::batch_of(const StepPlan& plan) {
-  Batch batch;
-  batch.cache = &cache_;
-  for (const auto& [sequence, rows] : plan.rows) {
-    Segment segment;
-    segment.begin = batch.tokens();
-    segment.end = segment.begin + rows;
-    segment.past = sequence->computed;
-    segment.blocks = &sequence->blocks;
-    segment.prompt_length = sequence->prompt_tokens();
-    for (int i = 0; i < rows; ++i) {
-      batch.token_ids.push_back(sequence->tokens[sequence->computed + i]);
-      batch.positions.push_back(sequence->computed + i);
-    }
-    batch.segments.push_back(segment);
-  }
-  return batch;
+// What the step's sequences computed is not found again: nobody knows how far the model came.
+void Engine::Impl::fail_step(const StepPlan& plan, const char* reason) {
+  log::error("a step of {} sequences failed: {}", plan.rows.size(), reason);
+  for (const PlannedRows& rows : plan.rows) finish(*rows.sequence, FinishReason::kError, reason, Blocks::kSpoiled);
 }
 
-std::vector<LogitRow> Engine::Impl::wanted_rows(const StepPlan& plan) const {
-  std::vector<LogitRow> wanted;
-  int row = 0;
-  for (const auto& [sequence, rows] : plan.rows) {
-    const int end = sequence->computed + rows;
-    if (sequence->request.prompt_logprobs && !sequence->prompt_sent) {
-      for (int i = sequence->computed; i < std::min(end, sequence->prompt_tokens() - 1); ++i)
-        wanted.push_back({row + i - sequence->computed, sequence, sequence->request.prompt[i + 1]});
-    }
-    row += rows;
-    if (end == static_cast<int>(sequence->tokens.size()) && sequence->request.max_tokens > 0)
-      wanted.push_back({row - 1, sequence, -1});
-  }
-  return wanted;
+void Engine::Impl::fail_all(const char* reason) {
+  log::error("{} sequences failed: {}", sequences_.size(), reason);
+  while (!sequences_.empty()) finish(*sequences_.begin()->first, FinishReason::kError, reason, Blocks::kSpoiled);
 }
 
-void Engine::Impl::compute(const StepPlan& plan) {
-  const Batch batch = batch_of(plan);
-  const Tensor hidden = model_->forward(batch);
-  const std::vector<LogitRow> wanted = wanted_rows(plan);
-  for (const auto& [sequence, rows] : plan.rows) {
-    if (sequence->computed == 0) sequence->prompt_logprobs.clear();  // a preempted prompt begins again
+void Engine::Impl::deliver(StepResult& result) {
+  Sequence& sequence = *result.sequence;
+  if (!result.error.empty()) {
+    log::error("a sequence of {} tokens failed: {}", sequence.length(), result.error);
+    return finish(sequence, FinishReason::kError, result.error, Blocks::kSpoiled);
   }
-  scheduler_.computed(plan);
-  std::vector<TokenOutput> outputs(wanted.size());
-  for (size_t begin = 0; begin < wanted.size(); begin += kLogitRows) {
-    const size_t count = std::min(kLogitRows, wanted.size() - begin);
-    std::vector<int> rows(count);
-    for (size_t i = 0; i < count; ++i) rows[i] = wanted[begin + i].row;
-    Tensor logits = ops::logits(ops::gather_rows(hidden, rows), model_->output_head());
-    parallel_for(static_cast<int64_t>(count), 2, [&](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; ++i)
-        outputs[begin + i] = evaluate(wanted[begin + i], {logits.row(i), static_cast<size_t>(logits.dim(-1))});
-    });
-  }
-  for (size_t i = 0; i < wanted.size(); ++i) deliver(wanted[i], std::move(outputs[i]));
-  for (const auto& [sequence, rows] : plan.rows) {
-    if (sequence->request.max_tokens > 0 || sequence->pending() > 0) continue;
-    send_prompt(*sequence);
-    sequence->finish_reason = FinishReason::kLength;
-    finished_.push_back(sequence);
-  }
+  if (sequence.prompt_logprobs_pending()) deliver_prompt(sequence, result.prompt);
+  if (result.token)
+    deliver_token(sequence, std::move(*result.token));
+  else if (sequence.pending() == 0)
+    finish(sequence, FinishReason::kLength);  // the prompt was all
 }
 
-void Engine::Impl::send_prompt(Sequence& sequence) {
-  if (!sequence.request.prompt_logprobs || sequence.prompt_sent) return;
+void Engine::Impl::deliver_prompt(Sequence& sequence, std::vector<TokenOutput>& outputs) {
+  std::move(outputs.begin(), outputs.end(), std::back_inserter(sequence.prompt_outputs));
+  if (sequence.computed < sequence.prompt_length) return;
   StreamEvent event;
   event.kind = StreamEvent::Kind::kPrompt;
-  event.prompt = std::move(sequence.prompt_logprobs);
-  sequence.prompt_sent = true;
+  event.prompt = std::move(sequence.prompt_outputs);
   sequence.stream->push(std::move(event));
+  sequence.prompt_delivered = true;
 }
 
-void Engine::Impl::deliver(const LogitRow& row, TokenOutput output) {
-  Sequence& sequence = *row.sequence;
-  if (row.target >= 0) {
-    sequence.prompt_logprobs.push_back(std::move(output));
-    return;
-  }
-  send_prompt(sequence);
-  const TokenId id = output.id;
-  sequence.tokens.push_back(id);
-  if (std::ranges::find(sequence.request.stop_token_ids, id) != sequence.request.stop_token_ids.end()) {
-    sequence.finish_reason = FinishReason::kStop;
-    finished_.push_back(&sequence);
-    return;
-  }
+void Engine::Impl::deliver_token(Sequence& sequence, TokenOutput token) {
+  const GenerateRequest& request = sequence.request;
+  sequence.tokens.push_back(token.id);
+  if (Sampler::uses_counts(request.sampling)) ++sequence.counts[token.id];
+  ++stats_.generated_tokens;
+  const std::vector<TokenId>& stops = request.stop_token_ids;
+  if (std::find(stops.begin(), stops.end(), token.id) != stops.end()) return finish(sequence, FinishReason::kStop);
   StreamEvent event;
-  event.token = std::move(output);
+  event.kind = StreamEvent::Kind::kToken;
+  event.token = std::move(token);
   sequence.stream->push(std::move(event));
-  if (sequence.drawn() < sequence.request.max_tokens) return;
-  sequence.finish_reason = FinishReason::kLength;
-  finished_.push_back(&sequence);
+  if (sequence.drawn() == request.max_tokens) finish(sequence, FinishReason::kLength);
 }
 
-void Engine::Impl::finish(Sequence& sequence, FinishReason reason, const std::string& error) {
+void Engine::Impl::finish(Sequence& sequence, FinishReason reason, const std::string& error, Blocks blocks) {
+  if (blocks == Blocks::kReusable)
+    scheduler_.remove(sequence);
+  else
+    scheduler_.discard(sequence);
+  stats_.cancelled += reason == FinishReason::kCancelled;
+  stats_.failed += reason == FinishReason::kError;
+
   StreamEvent event;
   event.kind = StreamEvent::Kind::kFinished;
   event.finish_reason = reason;
   event.error = error;
-  event.prompt_tokens = sequence.prompt_tokens();
+  event.prompt_tokens = sequence.prompt_length;
   event.cached_tokens = sequence.cached_tokens;
   event.completion_tokens = sequence.drawn();
+  event.queue_seconds = seconds_between(sequence.submitted_at, sequence.admitted ? sequence.admitted_at : Clock::now());
+  const std::shared_ptr<Stream> stream = sequence.stream;
+  sequences_.erase(&sequence);
   {
     const std::lock_guard lock(mutex_);
-    stats_.generated_tokens += static_cast<uint64_t>(sequence.drawn());
-    stats_.cached_tokens += static_cast<uint64_t>(sequence.cached_tokens);
-    stats_.cancelled += reason == FinishReason::kCancelled;
-    stats_.failed += reason == FinishReason::kError;
+    --in_flight_;
+    publish_stats();  // whoever reads the event finds its blocks free
   }
-  sequence.stream->push(std::move(event));
+  stream->push(std::move(event));
+  idle_.notify_all();
 }
 
-void Engine::Impl::finish_all(FinishReason reason) {
-  std::vector<std::unique_ptr<Sequence>> left = scheduler_.take_if([](const Sequence&) { return true; });
-  {
-    const std::lock_guard lock(mutex_);
-    for (auto& sequence : incoming_) left.push_back(std::move(sequence));
-    incoming_.clear();
+void Engine::Impl::count_rows(const StepPlan& plan, double seconds) {
+  int rows = 0, decode_rows = 0;
+  for (const PlannedRows& planned : plan.rows) {
+    rows += planned.count;
+    decode_rows += planned.past >= planned.sequence->prompt_length && planned.count == 1;
   }
-  for (const auto& sequence : left) finish(*sequence, reason);
+  ++stats_.steps;
+  stats_.prompt_tokens += rows - decode_rows;
+  stats_.decode_seconds += seconds * decode_rows / rows;
+  stats_.prefill_seconds += seconds * (rows - decode_rows) / rows;
 }
 
-ContextOverflow::ContextOverflow(int64_t limit_tokens, int64_t prompt, int64_t requested_tokens)
-    : Error(ErrorCode::kResourceExhausted,
-            fmt::format("the context holds {} tokens, but {} were requested ({} in the prompt, {} for the answer); "
-                        "shorten the prompt or ask for a shorter answer",
-                        limit_tokens, prompt + requested_tokens, prompt, requested_tokens)),
-      limit(limit_tokens),
-      prompt_tokens(prompt),
-      requested(requested_tokens) {}
-
-QueueFull::QueueFull(int queue_limit)
-    : Error(ErrorCode::kResourceExhausted,
-            fmt::format("{} requests are waiting already, which is the limit; try again later", queue_limit)) {}
+void Engine::Impl::publish_stats() {
+  stats_.running = static_cast<int>(scheduler_.running().size());
+  stats_.queued = static_cast<int>(scheduler_.waiting().size());
+  stats_.blocks_total = pool_.num_blocks();
+  stats_.blocks_used = pool_.num_blocks() - pool_.available();
+  published_stats_ = stats_;
+}
 
 Engine::Engine(std::shared_ptr<const LanguageModel> model, EngineOptions options)
     : impl_(std::make_unique<Impl>(std::move(model), options)) {}
 Engine::~Engine() = default;
+
 std::shared_ptr<Stream> Engine::submit(GenerateRequest request) { return impl_->submit(std::move(request)); }
 void Engine::drain() { impl_->drain(); }
 bool Engine::wait_idle(std::chrono::milliseconds timeout) { return impl_->wait_idle(timeout); }

@@ -17,9 +17,9 @@ namespace hearth {
 struct EngineOptions {
   int cache_tokens = 8192;  // capacity of the KV cache, rounded up to blocks
   KvFormat kv_format = KvFormat::kF16;
-  int max_context = 0;    // tokens of one sequence; 0: the model's max_positions, at most cache_tokens
+  int max_context = 0;    // tokens of one sequence; no more than the model's max_positions and the cache; 0: that many
   int max_running = 64;   // sequences in the batch at once
-  int max_queued = 256;   // waiting requests; one more is refused
+  int max_queued = 256;   // requests beyond max_running; one more is refused
   int step_tokens = 512;  // rows of one step
 };
 
@@ -28,15 +28,15 @@ struct ContextOverflow : Error {
   ContextOverflow(int64_t limit_tokens, int64_t prompt, int64_t requested_tokens);
   int64_t limit, prompt_tokens, requested;
 };
-// max_queued requests wait already: kResourceExhausted.
+// max_running + max_queued requests are under way: kResourceExhausted.
 struct QueueFull : Error {
-  explicit QueueFull(int queue_limit);
+  explicit QueueFull(int in_flight);
 };
 
 // Counters since start and gauges now; for /metrics and /health.
 struct EngineStats {
-  uint64_t prompt_tokens = 0, generated_tokens = 0, cached_tokens = 0, steps = 0, cancelled = 0, failed = 0,
-           preempted = 0;
+  uint64_t prompt_tokens = 0;  // computed: without those from the prefix cache, with those computed again
+  uint64_t cached_tokens = 0, generated_tokens = 0, steps = 0, cancelled = 0, failed = 0, preempted = 0;
   double prefill_seconds = 0, decode_seconds = 0;  // wall time of steps, split by rows
   int running = 0, queued = 0;
   int blocks_total = 0, blocks_used = 0;  // used: held by a sequence (cached but free blocks are not used)
@@ -49,7 +49,7 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Thread-safe. Throws kInvalidArgument for a request that can never run (empty prompt, id out of range),
+  // Thread-safe. Throws kInvalidArgument for a request that can never run (empty prompt, id or parameter out of range),
   // ContextOverflow when prompt + max_tokens does not fit max_context(), QueueFull, kUnavailable while draining.
   std::shared_ptr<Stream> submit(GenerateRequest request);
 

@@ -2,6 +2,7 @@
 // caller's business.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <unordered_map>
@@ -21,7 +22,7 @@ struct SamplingParams {
   float repetition_penalty = 1.0f;  // over prompt and answer, transformers' rule
   float frequency_penalty = 0.0f;   // over the answer, OpenAI's rule
   float presence_penalty = 0.0f;
-  std::unordered_map<TokenId, float> logit_bias;
+  std::unordered_map<TokenId, float> logit_bias = {};
   uint64_t seed = 0;
 };
 
@@ -42,8 +43,8 @@ struct TokenLogprob {
 
 struct TokenOutput {
   TokenId id = 0;
-  float logprob =
-      0;  // under the model's own distribution (before penalties and temperature); set when logprobs were asked for
+  // Under the model's own distribution (before penalties and temperature); set when logprobs were asked for.
+  float logprob = 0;
   std::vector<TokenLogprob> top;  // likeliest first; a token's number here equals the one above to the bit
 };
 
@@ -59,6 +60,8 @@ struct StreamEvent {
   std::string error;                                 // kFinished with kError: one line
   int prompt_tokens = 0, cached_tokens = 0;          // kFinished: for usage
   int completion_tokens = 0;                         // kFinished: tokens drawn, a stop token included
+  double queue_seconds = 0;                          // kFinished: from submit to the first step
+  std::chrono::steady_clock::time_point time{};      // of the push: for the times to first token and between tokens
 };
 
 }  // namespace hearth

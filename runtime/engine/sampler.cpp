@@ -2,186 +2,223 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
-#include <numeric>
 
+#include "runtime/base/error.h"
+#include "runtime/base/random.h"
 #include "runtime/kernels/rows.h"
 
 namespace hearth {
+namespace {
 
-Logprobs::Logprobs(std::span<const float> logits) : logits_(logits) {
-  const double largest = logits[kernels::argmax(logits.data(), static_cast<int64_t>(logits.size()))];
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+bool adjusts(const SamplingParams& p) {
+  return p.repetition_penalty != 1 || p.frequency_penalty != 0 || p.presence_penalty != 0 || !p.logit_bias.empty();
+}
+
+// [0, 1)
+double uniform(uint64_t seed, uint64_t draw) {
+  // The seed is mixed first: neighbouring seeds would otherwise give shifted copies of one stream.
+  return Random(Random(seed).next() + draw).uniform();
+}
+
+// The index whose share of [0, sum) holds `at`, with at in [0, 1).
+template <class Weights>
+size_t pick(size_t n, double at, Weights weight) {
   double sum = 0;
-  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - largest);
-  log_sum_exp_ = largest + std::log(sum);
+  for (size_t i = 0; i < n; ++i) sum += weight(i);
+  double left = at * sum;
+  size_t last = 0;  // with a share: rounding may leave `left` a little above the last one's end
+  for (size_t i = 0; i < n; ++i) {
+    const double w = weight(i);
+    if (w <= 0) continue;
+    if (left < w) return i;
+    left -= w;
+    last = i;
+  }
+  return last;
 }
 
-std::vector<TokenLogprob> Logprobs::top(int n) const {
-  const size_t count = std::min(static_cast<size_t>(n), logits_.size());
-  std::vector<TokenLogprob> best;  // a heap whose first is the least likely
-  const auto likelier = [this](const TokenLogprob& a, const TokenLogprob& b) {
-    return logits_[a.id] != logits_[b.id] ? logits_[a.id] > logits_[b.id] : a.id < b.id;
-  };
-  for (size_t i = 0; i < logits_.size() && count > 0; ++i) {
-    if (best.size() == count) {
-      if (!(logits_[i] > logits_[best.front().id])) continue;
-      std::ranges::pop_heap(best, likelier);
-      best.pop_back();
-    }
-    best.push_back({static_cast<TokenId>(i), of(static_cast<TokenId>(i))});
-    std::ranges::push_heap(best, likelier);
-  }
-  std::ranges::sort_heap(best, likelier);
-  return best;
+void require_range(const char* name, float value, float low, float high) {
+  if (!(value >= low && value <= high))
+    throw invalid_argument("{} is {}, must be from {} to {}", name, value, low, high);
 }
 
-Sampler::Sampler(const GenerateRequest& request)
-    : params_(request.sampling),
-      stop_token_ids_(request.stop_token_ids),
-      min_tokens_(request.min_tokens),
-      random_(request.sampling.seed) {
-  if (params_.repetition_penalty == 1.0f) return;
-  for (const TokenId id : request.prompt) {
-    if (seen_set_.insert(id).second) seen_.push_back(id);
-  }
-}
+}  // namespace
 
-void Sampler::adjust(std::span<float> logits) const {
-  for (const TokenId id : seen_)
-    logits[id] = logits[id] < 0 ? logits[id] * params_.repetition_penalty : logits[id] / params_.repetition_penalty;
-  if (params_.frequency_penalty != 0 || params_.presence_penalty != 0) {
-    for (const auto& [id, count] : answer_counts_)
-      logits[id] -= static_cast<float>(count) * params_.frequency_penalty + params_.presence_penalty;
-  }
-  for (const auto& [id, bias] : params_.logit_bias) logits[id] += bias;
-  if (drawn_ < min_tokens_) {
-    for (const TokenId id : stop_token_ids_) logits[id] = -std::numeric_limits<float>::infinity();
+void Sampler::check(const SamplingParams& p, int64_t vocab_size) {
+  constexpr float kMost = std::numeric_limits<float>::max();
+  require_range("temperature", p.temperature, 0, kMost);
+  require_range("top_p", p.top_p, 0, 1);
+  require_range("min_p", p.min_p, 0, 1);
+  require_range("typical_p", p.typical_p, 0, 1);
+  require_range("frequency_penalty", p.frequency_penalty, -kMost, kMost);
+  require_range("presence_penalty", p.presence_penalty, -kMost, kMost);
+  if (p.top_k < 0) throw invalid_argument("top_k is {}, must be at least 0 (0: off)", p.top_k);
+  if (!(p.repetition_penalty > 0 && p.repetition_penalty <= kMost))
+    throw invalid_argument("repetition_penalty is {}, must be above 0 (1: off)", p.repetition_penalty);
+  for (const auto& [id, bias] : p.logit_bias) {
+    if (id < 0 || id >= vocab_size)
+      throw invalid_argument("logit_bias: token id {} is not in the vocabulary of {}", id, vocab_size);
+    require_range("logit_bias", bias, -kMost, kMost);
   }
 }
 
-// The top_k largest and their equals, largest first.
-void Sampler::keep_top_k(std::span<const float> logits) {
-  const size_t k = static_cast<size_t>(params_.top_k);
-  const auto larger = [](const Candidate& a, const Candidate& b) { return a.logit > b.logit; };
-  std::vector<float> heap;  // the k largest so far, the least of them first
-  heap.reserve(k + 1);
-  for (const float logit : logits) {
-    if (heap.size() == k && !(logit > heap.front())) continue;
-    heap.push_back(logit);
-    std::ranges::push_heap(heap, std::greater<>());
-    if (heap.size() > k) {
-      std::ranges::pop_heap(heap, std::greater<>());
-      heap.pop_back();
-    }
-  }
-  const float least = heap.front();
-  for (size_t i = 0; i < logits.size(); ++i) {
-    if (logits[i] >= least) candidates_.push_back({logits[i], static_cast<TokenId>(i)});
-  }
-  std::ranges::stable_sort(candidates_, larger);
+bool Sampler::uses_counts(const SamplingParams& p) {
+  return p.repetition_penalty != 1 || p.frequency_penalty != 0 || p.presence_penalty != 0;
 }
 
-void Sampler::keep_all(std::span<const float> logits) {
-  candidates_.reserve(logits.size());
-  for (size_t i = 0; i < logits.size(); ++i) candidates_.push_back({logits[i], static_cast<TokenId>(i)});
-}
+TokenId Sampler::draw(std::span<const float> logits, const Request& request) {
+  const SamplingParams& p = request.params;
+  const std::span<const float> adjusted = adjust(logits, request);
+  const auto n = static_cast<int64_t>(adjusted.size());
+  const int64_t best = kernels::argmax(adjusted.data(), n);
+  const float top = adjusted[best];
+  if (!std::isfinite(top)) throw internal_error("no token can be drawn: the largest logit is {}", top);
+  if (p.temperature == 0) return static_cast<TokenId>(best);
 
-// probabilities_ = softmax of the candidates' logits
-void Sampler::to_probabilities() {
-  float largest = -std::numeric_limits<float>::infinity();
-  for (const Candidate& candidate : candidates_) largest = std::max(largest, candidate.logit);
-  probabilities_.resize(candidates_.size());
-  double sum = 0;
-  for (size_t i = 0; i < candidates_.size(); ++i) sum += probabilities_[i] = std::exp(candidates_[i].logit - largest);
-  for (double& p : probabilities_) p /= sum;
-}
-
-// The smallest set of likeliest tokens with at least top_p of the mass.
-void Sampler::keep_nucleus() {
-  to_probabilities();
-  // Tokens below this have together less than 1 - top_p, so none of them belongs to the nucleus: only the others are
-  // sorted.
-  const double least = (1.0 - static_cast<double>(params_.top_p)) / static_cast<double>(candidates_.size());
-  std::vector<size_t> order;
-  for (size_t i = 0; i < candidates_.size(); ++i) {
-    if (probabilities_[i] >= least) order.push_back(i);
-  }
-  std::ranges::stable_sort(order, [this](size_t a, size_t b) { return probabilities_[a] > probabilities_[b]; });
-  std::vector<Candidate> kept;
-  double mass = 0;
-  for (const size_t i : order) {
-    kept.push_back(candidates_[i]);
-    if ((mass += probabilities_[i]) >= static_cast<double>(params_.top_p)) break;
-  }
-  candidates_ = std::move(kept);
-}
-
-void Sampler::keep_min_p() {
-  to_probabilities();
-  const double least = *std::ranges::max_element(probabilities_) * static_cast<double>(params_.min_p);
-  size_t kept = 0;
-  for (size_t i = 0; i < candidates_.size(); ++i) {
-    if (probabilities_[i] >= least) candidates_[kept++] = candidates_[i];
-  }
-  candidates_.resize(kept);
-}
-
-// Locally typical sampling (arXiv 2202.00666): the tokens whose information is nearest to the entropy, until they hold
-// typical_p of the mass.
-void Sampler::keep_typical() {
-  to_probabilities();
-  double entropy = 0;
-  for (const double p : probabilities_) {
-    if (p > 0) entropy -= p * std::log(p);
-  }
-  std::vector<double> distance(candidates_.size());
-  for (size_t i = 0; i < candidates_.size(); ++i) {
-    distance[i] = probabilities_[i] > 0 ? std::abs(-std::log(probabilities_[i]) - entropy)
-                                        : std::numeric_limits<double>::infinity();
-  }
-  std::vector<size_t> order(candidates_.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::ranges::stable_sort(order, [&](size_t a, size_t b) { return distance[a] < distance[b]; });
-  std::vector<Candidate> kept;
-  double mass = 0;
-  for (const size_t i : order) {
-    kept.push_back(candidates_[i]);
-    if ((mass += probabilities_[i]) >= static_cast<double>(params_.typical_p)) break;
-  }
-  candidates_ = std::move(kept);
-}
-
-TokenId Sampler::pick() {
-  to_probabilities();
-  double left = random_.uniform();
-  for (size_t i = 0; i < candidates_.size(); ++i) {
-    if ((left -= probabilities_[i]) < 0) return candidates_[i].id;
-  }
-  return candidates_[static_cast<size_t>(std::ranges::max_element(probabilities_) - probabilities_.begin())].id;
-}
-
-TokenId Sampler::draw(std::span<float> logits) {
-  adjust(logits);
-  TokenId id = 0;
-  if (params_.temperature == 0) {
-    id = static_cast<TokenId>(kernels::argmax(logits.data(), static_cast<int64_t>(logits.size())));
+  scale(adjusted, top, p.temperature);
+  const double at = uniform(p.seed, request.drawn);
+  if (p.top_k > 0 && p.top_k < n) {
+    take_top_k(p.top_k);
   } else {
-    candidates_.clear();
-    if (params_.top_k > 0 && static_cast<size_t>(params_.top_k) < logits.size()) {
-      keep_top_k(logits);
-    } else {
-      keep_all(logits);
-    }
-    for (Candidate& candidate : candidates_) candidate.logit /= params_.temperature;
-    if (params_.top_p < 1) keep_nucleus();
-    if (params_.min_p > 0) keep_min_p();
-    if (params_.typical_p < 1) keep_typical();
-    id = pick();
+    kernels::scaled_softmax(row_.data(), kernels::log_sum_exp(row_.data(), n), 1, n);
+    if (p.top_p >= 1 && p.min_p <= 0 && p.typical_p >= 1)
+      return static_cast<TokenId>(pick(row_.size(), at, [&](size_t i) { return row_[i]; }));
+    take_likely(p);
   }
-  ++drawn_;
-  ++answer_counts_[id];
-  if (params_.repetition_penalty != 1.0f && seen_set_.insert(id).second) seen_.push_back(id);
-  return id;
+  if (p.top_p < 1) cut_top_p(p.top_p);
+  if (p.min_p > 0) cut_min_p(p.min_p);
+  if (p.typical_p < 1) cut_typical_p(p.typical_p);
+  return candidates_[pick(candidates_.size(), at, [&](size_t i) { return candidates_[i].probability; })].id;
+}
+
+// The logits themselves where there is nothing to change, else row_.
+std::span<const float> Sampler::adjust(std::span<const float> logits, const Request& request) {
+  const SamplingParams& p = request.params;
+  if (!adjusts(p) && request.banned.empty()) return logits;
+  row_.assign(logits.begin(), logits.end());
+  for (const auto& [id, in_answer] : request.counts) {
+    float& x = row_[id];
+    x = x < 0 ? x * p.repetition_penalty : x / p.repetition_penalty;
+    if (in_answer > 0) x -= static_cast<float>(in_answer) * p.frequency_penalty + p.presence_penalty;
+  }
+  for (const auto& [id, bias] : p.logit_bias) row_[id] += bias;
+  for (const TokenId id : request.banned)
+    if (id >= 0 && id < static_cast<int64_t>(row_.size())) row_[id] = -kInfinity;
+  return row_;
+}
+
+// row_ = (logits - top) / temperature: at most 0, so nothing overflows however small the temperature. The logits may be
+// row_ itself.
+void Sampler::scale(std::span<const float> logits, float top, float temperature) {
+  row_.resize(logits.size());
+  int not_numbers = 0;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    row_[i] = (logits[i] - top) / temperature;
+    not_numbers += row_[i] != row_[i];
+  }
+  if (not_numbers) throw internal_error("no token can be drawn: {} logits are not numbers", not_numbers);
+}
+
+float Sampler::kth_largest(int k) {
+  constexpr int kLargestHeap = 2048;  // beyond it selection is faster
+  const auto size = static_cast<int>(row_.size());
+  if (k > kLargestHeap) {
+    heap_ = row_;
+    std::nth_element(heap_.begin(), heap_.begin() + (k - 1), heap_.end(), std::greater<>());
+    return heap_[k - 1];
+  }
+  heap_.assign(row_.begin(), row_.begin() + k);
+  std::make_heap(heap_.begin(), heap_.end(), std::greater<>());
+  for (int i = k; i < size; ++i) {
+    if (row_[i] <= heap_.front()) continue;
+    std::pop_heap(heap_.begin(), heap_.end(), std::greater<>());
+    heap_.back() = row_[i];
+    std::push_heap(heap_.begin(), heap_.end(), std::greater<>());
+  }
+  return heap_.front();
+}
+
+// Candidates: all that are not below the k-th largest, so ties may make them more than k.
+void Sampler::take_top_k(int k) {
+  const float least = kth_largest(k);
+  candidates_.clear();
+  for (size_t i = 0; i < row_.size(); ++i)
+    if (row_[i] >= least) candidates_.push_back({std::exp(row_[i]), 0, static_cast<TokenId>(i)});
+  normalise();
+}
+
+// Candidates: all of row_, which holds probabilities, but for those that top_p or min_p is certain to remove. The
+// tokens at or below (1 - top_p) / n have together at most 1 - top_p, so none of them is among the fewest that reach
+// top_p.
+void Sampler::take_likely(const SamplingParams& p) {
+  const float top = *std::max_element(row_.begin(), row_.end());
+  float least = 0;
+  // Half of the bound leaves room for the rounding of the probabilities.
+  if (p.top_p < 1) least = 0.5f * (1 - p.top_p) / static_cast<float>(row_.size());
+  if (p.min_p > 0) least = std::max(least, 0.5f * p.min_p * top);
+  candidates_.clear();
+  for (size_t i = 0; i < row_.size(); ++i)
+    if (row_[i] > least) candidates_.push_back({row_[i], 0, static_cast<TokenId>(i)});
+}
+
+void Sampler::normalise() {
+  double sum = 0;
+  for (const Candidate& c : candidates_) sum += c.probability;
+  for (Candidate& c : candidates_) c.probability = static_cast<float>(c.probability / sum);
+}
+
+void Sampler::cut_top_p(float top_p) {
+  for (Candidate& c : candidates_) c.key = -c.probability;
+  candidates_.resize(smallest_prefix(top_p));
+}
+
+void Sampler::cut_min_p(float min_p) {
+  float top = 0;
+  for (const Candidate& c : candidates_) top = std::max(top, c.probability);
+  std::erase_if(candidates_, [&](const Candidate& c) { return c.probability < min_p * top; });
+}
+
+// Locally typical sampling (arXiv 2202.00666): the tokens whose information is nearest to the entropy.
+void Sampler::cut_typical_p(float typical_p) {
+  normalise();
+  double entropy = 0;
+  for (const Candidate& c : candidates_)
+    if (c.probability > 0) entropy -= c.probability * std::log(static_cast<double>(c.probability));
+  for (Candidate& c : candidates_)
+    c.key = static_cast<float>(std::abs(-std::log(static_cast<double>(c.probability)) - entropy));
+  const size_t count = smallest_prefix(typical_p);
+  const float largest = candidates_[count - 1].key;
+  const auto end = std::partition(candidates_.begin() + static_cast<int64_t>(count), candidates_.end(),
+                                  [&](const Candidate& c) { return c.key <= largest; });
+  candidates_.erase(end, candidates_.end());
+}
+
+// Puts the fewest candidates whose probabilities reach `mass` first, the one with the largest key last of them, and
+// returns their number, at least 1. Halves by selection, so the time is linear in the number of candidates.
+size_t Sampler::smallest_prefix(double mass) {
+  constexpr size_t kSmall = 32;
+  size_t begin = 0, end = candidates_.size();
+  double before = 0;
+  while (end - begin > kSmall) {
+    const size_t middle = begin + (end - begin) / 2;
+    const auto at = [&](size_t i) { return candidates_.begin() + static_cast<int64_t>(i); };
+    std::nth_element(at(begin), at(middle), at(end));
+    double lower = 0;
+    for (size_t i = begin; i < middle; ++i) lower += candidates_[i].probability;
+    if (before + lower < mass) {
+      before += lower;
+      begin = middle;
+    } else {
+      end = middle;
+    }
+  }
+  std::sort(candidates_.begin() + static_cast<int64_t>(begin), candidates_.begin() + static_cast<int64_t>(end));
+  while (begin < end && (begin == 0 || before < mass)) before += candidates_[begin++].probability;
+  return begin;
 }
 
 }  // namespace hearth

@@ -1,63 +1,60 @@
-// Draws a token from logits. Rules and their order are transformers' (repetition penalty; then temperature, top_k,
-// top_p, min_p, typical_p) with OpenAI's frequency_penalty, presence_penalty and logit_bias after the repetition
-// penalty. The same seed gives the same tokens, whatever else the batch holds.
+// Draws the next token from a row of logits. Order and rules are transformers' (generation/logits_process.py):
+// repetition penalty, temperature, top_k, top_p, min_p, typical_p; OpenAI's frequency and presence penalties and
+// logit_bias follow the repetition penalty. Random numbers come from the seed and the number of tokens drawn before,
+// and nothing else, so a request's tokens do not depend on what runs beside it.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
-#include "runtime/base/random.h"
 #include "runtime/engine/request.h"
 
 namespace hearth {
 
-// The numbers of one row of logits: log softmax by a log-sum-exp in double precision.
-class Logprobs {
- public:
-  explicit Logprobs(std::span<const float> logits);
-  float of(TokenId id) const { return static_cast<float>(logits_[id] - log_sum_exp_); }
-  // The n likeliest, likeliest first; of equals the lower id first.
-  std::vector<TokenLogprob> top(int n) const;
-
- private:
-  std::span<const float> logits_;
-  double log_sum_exp_;
-};
+// Every token of prompt and answer, with its number in the answer.
+using TokenCounts = std::unordered_map<TokenId, int>;
 
 class Sampler {
  public:
-  explicit Sampler(const GenerateRequest& request);
+  struct Request {
+    const SamplingParams& params;
+    const TokenCounts& counts;
+    std::span<const TokenId> banned;  // not to be drawn; ids outside the vocabulary are ignored
+    uint64_t drawn = 0;               // tokens of the answer so far
+  };
 
-  // Draws from `logits` [vocab_size], which is changed: penalties, bias and tokens forbidden before min_tokens are
-  // applied in place.
-  TokenId draw(std::span<float> logits);
+  // Throws kInvalidArgument for a value outside its range.
+  static void check(const SamplingParams& params, int64_t vocab_size);
+  static bool uses_counts(const SamplingParams& params);
+
+  // logits [vocab_size]. Equal logits: the lowest id goes first. Throws kInternal when they are not numbers, or all
+  // tokens are banned.
+  TokenId draw(std::span<const float> logits, const Request& request);
 
  private:
   struct Candidate {
-    float logit;
+    float probability;  // at first only up to a factor
+    float key;          // orders them, smallest first; then by id
     TokenId id;
+    bool operator<(const Candidate& other) const { return key != other.key ? key < other.key : id < other.id; }
   };
-  void adjust(std::span<float> logits) const;
-  void keep_top_k(std::span<const float> logits);
-  void keep_all(std::span<const float> logits);
-  void keep_nucleus();
-  void keep_min_p();
-  void keep_typical();
-  void to_probabilities();
-  TokenId pick();
 
-  SamplingParams params_;
-  std::vector<TokenId> stop_token_ids_;
-  int min_tokens_;
-  int drawn_ = 0;
-  Random random_;
-  std::unordered_map<TokenId, int> answer_counts_;  // of drawn tokens
-  std::vector<TokenId> seen_;  // distinct ids of prompt and answer, while a repetition penalty is on
-  std::unordered_set<TokenId> seen_set_;
+  std::span<const float> adjust(std::span<const float> logits, const Request& request);
+  void scale(std::span<const float> logits, float top, float temperature);
+  float kth_largest(int k);
+  void take_top_k(int k);
+  void take_likely(const SamplingParams& params);
+  void normalise();
+  void cut_top_p(float top_p);
+  void cut_min_p(float min_p);
+  void cut_typical_p(float typical_p);
+  size_t smallest_prefix(double mass);
+
+  std::vector<float> row_;  // [vocab_size], reused
+  std::vector<float> heap_;
   std::vector<Candidate> candidates_;
-  std::vector<double> probabilities_;  // of candidates_
 };
 
 }  // namespace hearth

@@ -1,84 +1,68 @@
-// Decides which rows the next step holds; never sees a float. Continuous batching: every decoding sequence has its row
-// in every step, and the rest of the step's rows goes to prompts, in chunks, oldest first. When blocks run out the
-// youngest running sequence goes back to the front of the queue and is computed again later; its output does not
-// change. A prompt whose next blocks another sequence is computing just now waits for them.
+// Decides which rows the next step computes: one row of every sequence that decodes, then chunks of prompts while rows
+// are left (continuous batching, Orca; chunked prefill, Sarathi). First come, first served: a prompt is begun only when
+// every earlier one is computed to its end. When blocks run out the youngest sequence is put back and computed again
+// later; its tokens stay as they are. No floats, no model, no time.
+//
+// A prompt's full blocks are findable from the moment they are planned, so that requests with the same prompt share
+// them within one step. This is right because attention writes the keys and values of all of a batch's rows to a
+// layer's blocks before any row reads them.
 #pragma once
 
 #include <deque>
-#include <memory>
+#include <limits>
 #include <vector>
 
 #include "runtime/engine/sequence.h"
 
 namespace hearth {
 
-struct SchedulerLimits {
-  int max_running = 64;
-  int step_tokens = 512;  // rows of a step; more only when more sequences decode
-};
-
-// Rows [sequence->computed, sequence->computed + rows) of a sequence; its blocks cover them.
+// Tokens [past, past + count) of a sequence.
 struct PlannedRows {
   Sequence* sequence;
-  int rows;
+  int past, count;
+  bool ends_sequence() const { return past + count == sequence->length(); }
 };
 
 struct StepPlan {
-  std::vector<PlannedRows> rows;
-  int decode_rows = 0;  // of them; decoding sequences come first
-  int preempted = 0;
+  std::vector<PlannedRows> rows;     // decode rows first
+  std::vector<Sequence*> preempted;  // put back for want of blocks
+  std::vector<Sequence*> admitted;   // in the batch for the first time
 };
 
 class Scheduler {
  public:
-  Scheduler(BlockPool& pool, SchedulerLimits limits) : pool_(pool), limits_(limits) {}
+  struct Limits {
+    int max_running = 64;
+    int step_tokens = 512;
+    int fixed_rope_length = std::numeric_limits<int>::max();  // ModelDims
+  };
+  // The pool must be able to hold any one sequence at its full length, or the sequence waits forever.
+  Scheduler(BlockPool& pool, Limits limits);
 
-  void add(std::unique_ptr<Sequence> sequence) { waiting_.push_back(std::move(sequence)); }
+  // Sequences are borrowed until remove().
+  void add(Sequence& sequence);
   StepPlan plan();
-  // The planned rows are in the cache: publishes the blocks that became full.
-  void computed(const StepPlan& plan);
-  // Takes out, blocks freed, every sequence for which `done` holds.
-  template <class Predicate>
-  std::vector<std::unique_ptr<Sequence>> take_if(Predicate done);
+  // The plan's rows are in the cache.
+  void commit(const StepPlan& plan);
+  // Ends a sequence in any state and frees its blocks.
+  void remove(Sequence& sequence);
+  // As remove(), and what the sequence computed is never found again.
+  void discard(Sequence& sequence);
 
-  int running() const { return static_cast<int>(running_.size()); }
-  int waiting() const { return static_cast<int>(waiting_.size()); }
-  bool empty() const { return running_.empty() && waiting_.empty(); }
+  const std::vector<Sequence*>& running() const { return running_; }
+  const std::deque<Sequence*>& waiting() const { return waiting_; }
 
  private:
-  bool cover(Sequence& sequence, int tokens);  // blocks for so many tokens, or none more
-  void free_blocks(Sequence& sequence);
-  bool make_room(Sequence& sequence, int tokens, StepPlan& plan);
   void plan_decode(StepPlan& plan);
-  int plan_running_prompts(StepPlan& plan, int budget);
-  void admit(StepPlan& plan, int budget);
-  void share_prefix(Sequence& sequence);
-  bool computed_elsewhere(const Sequence& sequence, int shareable) const;
-  int shareable_blocks(const Sequence& sequence) const;
+  bool try_admit(Sequence& sequence);
+  void plan_rows(StepPlan& plan, Sequence& sequence, int count);
+  void preempt_youngest(StepPlan& plan);
+  int shareable_tokens(const Sequence& sequence) const;
 
   BlockPool& pool_;
-  SchedulerLimits limits_;
-  std::vector<std::unique_ptr<Sequence>> running_;  // in the order of admission
-  std::deque<std::unique_ptr<Sequence>> waiting_;
+  Limits limits_;
+  std::vector<Sequence*> running_;  // oldest first
+  std::deque<Sequence*> waiting_;   // next first
 };
-
-template <class Predicate>
-std::vector<std::unique_ptr<Sequence>> Scheduler::take_if(Predicate done) {
-  std::vector<std::unique_ptr<Sequence>> taken;
-  const auto sweep = [&](auto& sequences) {
-    for (auto it = sequences.begin(); it != sequences.end();) {
-      if (!done(**it)) {
-        ++it;
-        continue;
-      }
-      free_blocks(**it);
-      taken.push_back(std::move(*it));
-      it = sequences.erase(it);
-    }
-  };
-  sweep(running_);
-  sweep(waiting_);
-  return taken;
-}
 
 }  // namespace hearth

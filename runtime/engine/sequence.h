@@ -1,8 +1,11 @@
-// One request inside the engine: its tokens, how many of them are in the cache, and where.
+// A request on its way through the engine. Its tokens are prompt and answer in one; what is not in the cache yet is
+// pending, and a step computes all of it, a chunk of it, or, while decoding, the one token drawn last. The inference
+// thread alone touches it.
 #pragma once
 
-#include <cstdint>
+#include <chrono>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "runtime/engine/block_pool.h"
@@ -13,32 +16,41 @@
 namespace hearth {
 
 struct Sequence {
-  Sequence(uint64_t number, GenerateRequest wanted, std::shared_ptr<Stream> out)
-      : id(number), request(std::move(wanted)), stream(std::move(out)), tokens(request.prompt), sampler(request) {}
+  using Clock = std::chrono::steady_clock;
 
-  uint64_t id;
-  GenerateRequest request;
+  explicit Sequence(GenerateRequest r, std::shared_ptr<Stream> s = nullptr)
+      : request(std::move(r)), stream(std::move(s)), tokens(std::move(request.prompt)) {
+    prompt_length = static_cast<int>(tokens.size());
+  }
+  Sequence(const Sequence&) = delete;
+  Sequence& operator=(const Sequence&) = delete;
+
+  int length() const { return static_cast<int>(tokens.size()); }
+  int drawn() const { return length() - prompt_length; }  // tokens of the answer
+  int pending() const { return length() - computed; }     // tokens that are not in the cache
+
+  GenerateRequest request;  // its prompt has moved to `tokens`
   std::shared_ptr<Stream> stream;
-  std::vector<TokenId> tokens;  // prompt, then what was drawn
-  Sampler sampler;
+  std::vector<TokenId> tokens;
+  int prompt_length = 0;
 
-  int computed = 0;                              // tokens in the cache
-  BlockTable blocks;                             // cover `computed` and the rows of the step under way
-  int published = 0;                             // leading blocks that are shareable
-  BlockPool::Chain chain = BlockPool::kNoChain;  // of the published blocks
-  bool shares_prefix = true;
-  int cached_tokens = 0;  // of the prompt, found in the cache at the first admission
-  bool admitted = false;  // was running at least once
+  // The scheduler's.
+  BlockTable blocks;
+  int computed = 0;                                      // tokens in the cache
+  int published = 0;                                     // leading blocks that others may find
+  BlockPool::ContentId content = BlockPool::kNoContent;  // of those blocks
+  int cached_tokens = 0;                                 // of the prompt, found in the cache at first admission
+  bool admitted = false;                                 // was in the batch once
 
-  std::vector<TokenOutput> prompt_logprobs;  // of prompt tokens 1 .. size()
-  bool prompt_sent = false;
-  FinishReason finish_reason = FinishReason::kStop;  // once the engine counts it as finished
+  // The sampler's.
+  TokenCounts counts;
 
-  int prompt_tokens() const { return static_cast<int>(request.prompt.size()); }
-  int drawn() const { return static_cast<int>(tokens.size()) - prompt_tokens(); }
-  int pending() const { return static_cast<int>(tokens.size()) - computed; }
-  // One row, of a token that was drawn here: a decode row.
-  bool decoding() const { return pending() == 1 && drawn() > 0; }
+  // Results. Every prompt token's logits are needed until its logprobs are delivered.
+  std::vector<TokenOutput> prompt_outputs;
+  bool prompt_logprobs_pending() const { return request.prompt_logprobs && !prompt_delivered; }
+  bool prompt_delivered = false;
+
+  Clock::time_point submitted_at{}, admitted_at{};
 };
 
 }  // namespace hearth

@@ -17,7 +17,7 @@ class Stream {
   // The next event, or nothing when none came in time. After kFinished there is nothing more. One reader.
   std::optional<StreamEvent> next(std::chrono::milliseconds timeout);
   // Asks the engine to drop the sequence: queued, in prefill or decoding, within one step. Any thread; further calls do
-  // nothing.
+  // nothing. A stream that its reader let go of counts as cancelled.
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
 

@@ -53,7 +53,7 @@ TEST_P(TinyLlamaDirectory, MatchesTransformers) {
 }
 INSTANTIATE_TEST_SUITE_P(Cases, TinyLlamaDirectory,
                          ::testing::ValuesIn(names([](const auto& one) { return one["weights"].is_string(); })),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& test) { return test.param; });
 
 class TinyLlamaGguf : public TinyLlama {};
 TEST_P(TinyLlamaGguf, MatchesTransformers) {
@@ -62,7 +62,7 @@ TEST_P(TinyLlamaGguf, MatchesTransformers) {
 }
 INSTANTIATE_TEST_SUITE_P(Cases, TinyLlamaGguf,
                          ::testing::ValuesIn(names([](const auto& one) { return one["gguf"].is_string(); })),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& test) { return test.param; });
 
 class TinyLlamaBothFiles : public TinyLlama {};
 TEST_P(TinyLlamaBothFiles, GiveTheSameBits) {
@@ -79,7 +79,7 @@ TEST_P(TinyLlamaBothFiles, GiveTheSameBits) {
 INSTANTIATE_TEST_SUITE_P(Cases, TinyLlamaBothFiles, ::testing::ValuesIn(names([](const auto& one) {
                            return one["gguf"].is_string() && one["weights"].is_string();
                          })),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& test) { return test.param; });
 
 TEST(TinyLlamaFastPath, StaysNearTheReference) {
   constexpr double kMeanTolerance = 0.02;

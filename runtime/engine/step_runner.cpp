@@ -1,0 +1,99 @@
+#include "runtime/engine/step_runner.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "runtime/base/parallel.h"
+#include "runtime/engine/logprobs.h"
+#include "runtime/ops/ops.h"
+
+namespace hearth {
+namespace {
+
+constexpr int64_t kLogitsBytes = int64_t{16} << 20;  // held at once
+
+}  // namespace
+
+StepRunner::StepRunner(std::shared_ptr<const LanguageModel> model, KvCache& cache)
+    : model_(std::move(model)), cache_(cache), samplers_(num_threads()) {}
+
+Batch StepRunner::make_batch(const StepPlan& plan) const {
+  Batch batch;
+  batch.cache = &cache_;
+  for (const PlannedRows& rows : plan.rows) {
+    Segment segment;
+    segment.begin = batch.tokens();
+    segment.end = segment.begin + rows.count;
+    segment.past = rows.past;
+    segment.blocks = &rows.sequence->blocks;
+    segment.prompt_length = rows.sequence->prompt_length;
+    batch.segments.push_back(segment);
+    const auto first = rows.sequence->tokens.begin() + rows.past;
+    batch.token_ids.insert(batch.token_ids.end(), first, first + rows.count);
+    for (int i = 0; i < rows.count; ++i) batch.positions.push_back(rows.past + i);
+  }
+  return batch;
+}
+
+void StepRunner::want_logits(const PlannedRows& rows, int first_row, StepResult& result) {
+  const Sequence& sequence = *rows.sequence;
+  result.sequence = rows.sequence;
+  if (sequence.prompt_logprobs_pending()) {
+    // The logits of a row are about the token after it.
+    const int end = std::min(rows.past + rows.count, sequence.prompt_length - 1);
+    result.prompt.resize(std::max(0, end - rows.past));
+    for (int i = 0; i < static_cast<int>(result.prompt.size()); ++i)
+      wanted_.push_back({first_row + i, &result, &result.prompt[i], sequence.tokens[rows.past + i + 1]});
+  }
+  if (rows.ends_sequence() && sequence.drawn() < sequence.request.max_tokens)
+    wanted_.push_back({first_row + rows.count - 1, &result, &result.token.emplace(), kDraw});
+}
+
+std::vector<StepResult> StepRunner::run(const StepPlan& plan) {
+  const Tensor hidden = model_->forward(make_batch(plan));  // [tokens, hidden_size]
+  std::vector<StepResult> results(plan.rows.size());
+  wanted_.clear();
+  int row = 0;
+  for (size_t i = 0; i < plan.rows.size(); ++i) {
+    want_logits(plan.rows[i], row, results[i]);
+    row += plan.rows[i].count;
+  }
+  const int64_t vocab_size = model_->dims().vocab_size;
+  const auto chunk =
+      std::max<size_t>(16, static_cast<size_t>(kLogitsBytes / (vocab_size * static_cast<int64_t>(sizeof(float)))));
+  std::vector<int> rows;
+  for (size_t begin = 0; begin < wanted_.size(); begin += chunk) {
+    const auto part = std::span(wanted_).subspan(begin, std::min(chunk, wanted_.size() - begin));
+    rows.clear();
+    for (const LogitsRow& wanted : part) rows.push_back(wanted.row);
+    const Tensor logits = ops::logits(ops::gather_rows(hidden, rows), model_->output_head());  // [rows, vocab_size]
+    parallel_for(static_cast<int64_t>(part.size()), 1, [&](int64_t i, int64_t end) {
+      for (; i < end; ++i) compute(part[i], {logits.row(i), static_cast<size_t>(vocab_size)});
+    });
+  }
+  return results;
+}
+
+// Runs on the compute pool, out of which nothing may be thrown.
+void StepRunner::compute(const LogitsRow& row, std::span<const float> logits) try {
+  const Sequence& sequence = *row.result->sequence;
+  const GenerateRequest& request = sequence.request;
+  const int top = std::max(0, request.top_logprobs);
+  if (row.target != kDraw) {
+    *row.output = describe(logits, row.target, top);
+    return;
+  }
+  Sampler::Request draw{request.sampling, sequence.counts, {}, static_cast<uint64_t>(sequence.drawn())};
+  if (sequence.drawn() < request.min_tokens) draw.banned = request.stop_token_ids;
+  const TokenId id = samplers_[omp_get_thread_num()].draw(logits, draw);
+  if (request.top_logprobs >= 0)
+    *row.output = describe(logits, id, top);
+  else
+    row.output->id = id;
+} catch (const std::exception& error) {
+  // Rows of one sequence may fail on two threads; a failed one only needs some reason.
+#pragma omp critical(hearth_step_error)
+  row.result->error = error.what();
+}
+
+}  // namespace hearth
