@@ -1,4 +1,5 @@
-// From a path to everything that serving a model takes. A Hugging Face directory and a GGUF file of the same model give exactly the same forward.
+// From a path to everything that serving a model takes. A Hugging Face directory and a GGUF file of the same model give
+// exactly the same forward.
 #pragma once
 
 #include <filesystem>
@@ -33,8 +34,8 @@ struct LoadedModel {
   std::string description;   // "llama, 134.5 M parameters, Q4_1, 8192 tokens" for logs
 };
 
-// `path`: a directory with config.json, or a .gguf file. Throws kNotFound, kInvalidArgument (an architecture that hearth does not have, by name) or
-// kDataCorruption (which file, which tensor, what was found).
+// `path`: a directory with config.json, or a .gguf file. Throws kNotFound, kInvalidArgument (an architecture that
+// hearth does not have, by name) or kDataCorruption (which file, which tensor, what was found).
 LoadedModel load_model(const std::filesystem::path& path, const LoadOptions& options = {});
 
 }  // namespace hearth

@@ -14,7 +14,8 @@ struct ModelDims {
   int64_t vocab_size = 0, hidden_size = 0;
   int num_layers = 0, num_heads = 0, num_kv_heads = 0, head_dim = 0;
   int max_positions = 0;  // the context length that the model's config states, stretched by its rope scaling
-  // Keys of a sequence up to this length do not depend on its length (dynamic rope scaling); longer ones share no cached prefix.
+  // Keys of a sequence up to this length do not depend on its length (dynamic rope scaling); longer ones share no
+  // cached prefix.
   int fixed_rope_length = std::numeric_limits<int>::max();
 };
 

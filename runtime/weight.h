@@ -1,5 +1,5 @@
-// A frozen matrix in its storage format. Quantisation is a property of a Weight and never of a Tensor: only ops::linear, ops::embedding and the heads
-// (token_logprobs, logits) look inside.
+// A frozen matrix in its storage format. Quantisation is a property of a Weight and never of a Tensor: only
+// ops::linear, ops::embedding and the heads (token_logprobs, logits) look inside.
 #pragma once
 
 #include <cstddef>
@@ -23,8 +23,8 @@ enum class ComputeDtype {
 class Weight {
  public:
   Weight() = default;
-  // `rows` holds `out` rows of row_bytes(format, in) bytes each and stays alive through `owner` (a mapped file, a buffer). Throws kInvalidArgument when
-  // `in` is not a multiple of the format's block.
+  // `rows` holds `out` rows of row_bytes(format, in) bytes each and stays alive through `owner` (a mapped file, a
+  // buffer). Throws kInvalidArgument when `in` is not a multiple of the format's block.
   Weight(Format format, int64_t out, int64_t in, const std::byte* rows, std::shared_ptr<const void> owner);
   // Owns a copy of `values`, f32 [out, in].
   static Weight from_values(int64_t out, int64_t in, const std::vector<float>& values);
@@ -38,7 +38,8 @@ class Weight {
   // Values of rows [begin, end) -> f32 [end - begin, in]. Exact in every format.
   void dequantize_rows(int64_t begin, int64_t end, float* values) const;
 
-  // Lays the matrix out for the fast kernels of this CPU. Done once at load, for the weights that matmul uses; without it ops compute in exact f32.
+  // Lays the matrix out for the fast kernels of this CPU. Done once at load, for the weights that matmul uses; without
+  // it ops compute in exact f32.
   void prepare(ComputeDtype dtype);
   const kernels::PackedWeight* packed() const { return packed_.get(); }  // null: exact f32
 
