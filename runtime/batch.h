@@ -17,7 +17,8 @@ struct Segment {
   int past = 0;                        // tokens of the sequence that are in the cache already
   const BlockTable* blocks = nullptr;  // covers past + (end - begin) tokens; null without a cache
   // The whole prompt's length where these rows are a chunk of it: scalings of rope that depend on the sequence's length
-  // go by the larger of this and each row's position + 1, so that a chunked prompt equals a whole one.
+  // go by the larger of this and each row's position + 1, so that a chunked prompt equals a whole one. Without a cache
+  // a segment is the whole sequence and its own length counts too.
   int prompt_length = 0;
 };
 

@@ -42,8 +42,9 @@ struct AttentionSpec {
   float scale;  // usually 1 / sqrt(head_dim)
 };
 // Causal attention within each segment. With batch.cache: appends k and v to `layer`'s blocks, then attends to past +
-// new tokens; throws kInternal while a tape records, because gradients never cross a cache. q [tokens, num_heads *
-// head_dim], k and v [tokens, num_kv_heads * head_dim] -> [tokens, num_heads * head_dim]
+// new tokens; throws kInternal while a tape records, because gradients never cross a cache. head_dim is a multiple
+// of 8, at most 256.
+// q [tokens, num_heads * head_dim], k and v [tokens, num_kv_heads * head_dim] -> [tokens, num_heads * head_dim]
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Batch& batch, int layer,
                  const AttentionSpec& spec);
 
