@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -46,9 +47,11 @@ std::string DownloadProgress::line(double seconds) const {
   const double rate = seconds > 0 ? static_cast<double>(std::max<int64_t>(0, done - present_)) / seconds : 0;
   const std::string left =
       rate > 0 ? format_duration((static_cast<double>(total_) - static_cast<double>(done)) / rate) : "-:--";
-  const std::string numbers = fmt::format("{:3.0f} %  {} of {}  {}/s  {} left", std::floor(share * 100),
-                                          format_bytes(static_cast<uint64_t>(done)), format_bytes(total_),
-                                          format_bytes(static_cast<uint64_t>(rate)), left);
+  // All bytes are there before their hashes are checked; a rate that sinks meanwhile would mislead.
+  const std::string pace =
+      share < 1 ? fmt::format("{}/s  {} left", format_bytes(static_cast<uint64_t>(rate)), left) : "checking";
+  const std::string numbers = fmt::format("{:3.0f} %  {} of {}  {}", std::floor(share * 100),
+                                          format_bytes(static_cast<uint64_t>(done)), format_bytes(total_), pace);
   if (!terminal_) return fmt::format("{}: {}", title_, numbers);
   constexpr int kWidth = 24;
   const int filled = static_cast<int>(share * kWidth);
@@ -76,7 +79,7 @@ void DownloadProgress::file_done(std::string_view path, uint64_t bytes) {
 
 void DownloadProgress::finish() {
   const std::lock_guard lock(writing_);
-  if (terminal_ && drawn_) fmt::print(out_, "\r\x1b[K{}\n", line(seconds_since_start()));
+  if (std::exchange(drawn_, false)) fmt::print(out_, "\r\x1b[K{}\n", line(seconds_since_start()));
   std::fflush(out_);
 }
 

@@ -15,6 +15,9 @@ namespace hearth {
 class DownloadProgress {
  public:
   DownloadProgress(std::string title, std::FILE* out, bool terminal);
+  ~DownloadProgress() { finish(); }  // also when the download failed: what is said of it begins a line
+  DownloadProgress(const DownloadProgress&) = delete;
+  DownloadProgress& operator=(const DownloadProgress&) = delete;
 
   void start(uint64_t total_bytes, uint64_t present_bytes);
   // Thread-safe: bytes that arrived, or (negative) that were thrown away.
@@ -23,7 +26,7 @@ class DownloadProgress {
 
   // Draws when it is time; called several times a second by one thread.
   void tick();
-  // Ends the bar's line.
+  // Ends the bar's line; further calls do nothing.
   void finish();
 
  private:

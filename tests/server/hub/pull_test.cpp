@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <functional>
+#include <memory>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -60,16 +61,9 @@ class PullTest : public testing::Test {
     PullOptions options;
     options.access = {hub_.endpoint(), token};
     options.retry = {3, std::chrono::milliseconds(1), std::chrono::milliseconds(5)};
-    std::FILE* nowhere = std::fopen("/dev/null", "w");
-    DownloadProgress progress(reference, nowhere, false);
-    try {
-      PullResult result = pull(parse_hub_reference(reference), options, progress, cancelled_);
-      std::fclose(nowhere);
-      return result;
-    } catch (...) {
-      std::fclose(nowhere);
-      throw;
-    }
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> nowhere(std::fopen("/dev/null", "w"), std::fclose);
+    DownloadProgress progress(reference, nowhere.get(), false);
+    return pull(parse_hub_reference(reference), options, progress, cancelled_);
   }
 
   fs::path repo() const { return cache_ / "models--tiny--llama"; }
