@@ -13,7 +13,7 @@ function(set_kernel_flags folder)
   file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cpp)
   set(avx512_flags ${HEARTH_AVX512_FLAGS})
   if("EMULATE_AVX512" IN_LIST ARGN)
-    set(avx512_flags ${HEARTH_AVX2_FLAGS} -DHEARTH_EMULATE_AVX512 -Wno-psabi -O1)  # -O3 would take minutes to compile
+    set(avx512_flags ${HEARTH_AVX2_FLAGS} -DHEARTH_EMULATE_AVX512 -Wno-psabi -fno-openmp -O1)  # -O3, or SIMDe's OpenMP loops, would take minutes to compile
   endif()
   foreach(source ${sources})
     set(flags -O3 -ffp-contract=off)

@@ -12,7 +12,8 @@ struct Avx2 {
     __m256i low, high;
   };
   static constexpr int kRows = 4;  // 8 accumulators, 2 registers of words, 2 of codes, a mask, a broadcast, a product
-  static constexpr int kRowsF32 = 6;  // 12 accumulators, 2 of weights, a broadcast
+  static constexpr int kRowsF32 = 6;          // 12 accumulators, 2 of weights, a broadcast
+  static constexpr bool kUnrollWords = true;  // a loop would copy its accumulators at every turn
 
   static Floats load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
   static void store(float* p, Floats x) {

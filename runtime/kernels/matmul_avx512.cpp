@@ -9,6 +9,7 @@ struct Avx512 {
   using Ints = __m512i;
   static constexpr int kRows = 8;
   static constexpr int kRowsF32 = 8;
+  static constexpr bool kUnrollWords = false;  // the dot product instruction accumulates in place
 
   static Floats load(const float* p) { return _mm512_loadu_ps(p); }
   static void store(float* p, Floats x) { _mm512_storeu_ps(p, x); }

@@ -1,8 +1,7 @@
 // The vector kernels of matmul, written once over a type V that holds a panel's 16 outputs: two registers of AVX2 or
-// one of AVX-512. Included by the
-// *_avx2.cpp and *_avx512.cpp, each with a V of its own in an anonymous namespace, so that no instantiation is shared
-// between instruction sets. V has: Floats, Ints, kRows (rows that share one read of the weights), and the operations
-// used below.
+// one of AVX-512. Included by matmul_avx2.cpp and matmul_avx512.cpp, each with a V of its own in an anonymous
+// namespace, so that no instantiation is shared between instruction sets. V has Floats, Ints, kRows and kRowsF32 (rows
+// that share one read of the weights), kUnrollWords, and the operations used below.
 #pragma once
 
 #include <cstring>
@@ -129,9 +128,15 @@ void multiply_rows(const Panel& panel, int64_t blocks, const ActivationBlock* ro
                           : V::multiply_32(V::broadcast(kGroups == 2 ? x[r]->negative_half_sum[g] : x[r]->negative_sum),
                                            panel.zero);
       }
+      const auto add_word = [&](int w) {
+        const typename V::Ints words = V::load_words(block + w * kOutputs * sizeof(int32_t));
+        add_pairs<V, kBits, kRows, 0>(words, x, w * kPairs<kBits>, dot);
+      };
+      if constexpr (V::kUnrollWords) {
 #pragma GCC unroll 16
-      for (int w = g * kWords; w < (g + 1) * kWords; ++w) {
-        add_pairs<V, kBits, kRows, 0>(V::load_words(block + w * kOutputs * sizeof(int32_t)), x, w * kPairs<kBits>, dot);
+        for (int w = g * kWords; w < (g + 1) * kWords; ++w) add_word(w);
+      } else {
+        for (int w = g * kWords; w < (g + 1) * kWords; ++w) add_word(w);
       }
       const typename V::Floats scale = load_factors<V, kBits>(factors, g);
 #pragma GCC unroll 16
