@@ -141,7 +141,7 @@ inline void pass_rows(const AttentionGradientTile& t, const GradientState& s, in
   }
 }
 
-void attend_backward_tile(const AttentionGradientTile& t) {
+inline void attend_backward_tile(const AttentionGradientTile& t) {
   const GradientState s = lay_out(t);
   for (int base = 0; base < t.rows; base += kSpanTokens) {
     const int count = least(kSpanTokens, t.rows - base);

@@ -83,7 +83,7 @@ struct TileState {
   float* values;   // [64][16] of a span's columns
 };
 
-[[gnu::noinline]] TileState start(const AttentionTile& t) {
+[[gnu::noinline]] inline TileState start(const AttentionTile& t) {
   TileState s;
   s.pairs = t.rows * t.group;
   s.width = padded_width(t.head_dim);
@@ -111,7 +111,7 @@ struct TileState {
 
 // Scores of the first `visible` keys of a span -> exp(score - top), the others -> 0, after the pair's sums have been
 // brought to the new top.
-[[gnu::noinline]] void soften(const TileState& s, int pair, int blocks, int visible) {
+[[gnu::noinline]] inline void soften(const TileState& s, int pair, int blocks, int visible) {
   float* scores = s.scores + int64_t{pair} * kSpanTokens;
   float* weights = s.weights + int64_t{pair} * 16;
   const Lanes none = Lanes::broadcast(-__builtin_inff());
@@ -189,7 +189,7 @@ void pass_span_copied(const AttentionTile& t, const TileState& s, const Source& 
   }
 }
 
-[[gnu::noinline]] void finish(const AttentionTile& t, const TileState& s) {
+[[gnu::noinline]] inline void finish(const AttentionTile& t, const TileState& s) {
   for (int p = 0; p < s.pairs; ++p) {
     const int row = p / t.group, head = p % t.group;
     const float weight = sum_lanes(Lanes::load(s.weights + int64_t{p} * 16));
@@ -222,7 +222,7 @@ void attend_to(const AttentionTile& t, const Source& source) {
   finish(t, s);
 }
 
-void attend_tile(const AttentionTile& t) {
+inline void attend_tile(const AttentionTile& t) {
   switch (t.kv.source) {
     case KeyValues::Source::kF16Blocks:
       return attend_to(t, Blocks<uint16_t>{t.kv});
@@ -262,7 +262,7 @@ void write_elements(const BlockWrite& w) {
   }
 }
 
-void write_block(const BlockWrite& w) {
+inline void write_block(const BlockWrite& w) {
   if (w.is_f16) return write_elements<uint16_t>(w);
   write_elements<float>(w);
 }

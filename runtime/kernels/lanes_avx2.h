@@ -9,7 +9,7 @@ namespace hearth::kernels {
 namespace {
 
 // A window of it that starts 8 - n before the middle has n lanes set.
-alignas(32) constexpr int32_t kLaneMasks[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+alignas(32) inline constexpr int32_t kLaneMasks[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
 
 inline __m256i mask_of_first(int n) {  // any n: below 0 counts as 0, above 8 as 8
   const int clamped = n < 0 ? 0 : n > 8 ? 8 : n;

@@ -208,7 +208,7 @@ inline void scaled_softmax(float* x, float log_sum, float factor, int64_t n) {
   for_lanes(0, n, [=](auto part, int64_t i) { part.store(exp(part.load(x + i) - shift) * f, x + i); });
 }
 
-constexpr RowKernels kRowKernels = {
+inline constexpr RowKernels kRowKernels = {
     add,      multiply,          scale,  add_scaled,      add_product, silu_multiply, silu_multiply_backward,
     rms_norm, rms_norm_backward, rotate, rotate_backward, log_sum_exp, argmax,        scaled_softmax};
 
