@@ -83,7 +83,7 @@ struct TileState {
   float* values;   // [64][16] of a span's columns
 };
 
-[[gnu::noinline]] inline TileState start(const AttentionTile& t) {
+inline TileState start(const AttentionTile& t) {
   TileState s;
   s.pairs = t.rows * t.group;
   s.width = padded_width(t.head_dim);
@@ -111,7 +111,7 @@ struct TileState {
 
 // Scores of the first `visible` keys of a span -> exp(score - top), the others -> 0, after the pair's sums have been
 // brought to the new top.
-[[gnu::noinline]] inline void soften(const TileState& s, int pair, int blocks, int visible) {
+inline void soften(const TileState& s, int pair, int blocks, int visible) {
   float* scores = s.scores + int64_t{pair} * kSpanTokens;
   float* weights = s.weights + int64_t{pair} * 16;
   const Lanes none = Lanes::broadcast(-__builtin_inff());
@@ -189,7 +189,7 @@ void pass_span_copied(const AttentionTile& t, const TileState& s, const Source& 
   }
 }
 
-[[gnu::noinline]] inline void finish(const AttentionTile& t, const TileState& s) {
+inline void finish(const AttentionTile& t, const TileState& s) {
   for (int p = 0; p < s.pairs; ++p) {
     const int row = p / t.group, head = p % t.group;
     const float weight = sum_lanes(Lanes::load(s.weights + int64_t{p} * 16));
