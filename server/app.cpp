@@ -118,7 +118,7 @@ std::shared_ptr<ServedModel> App::Impl::load(const AppOptions::Model& source) co
   auto model = std::make_shared<ServedModel>();
   model->id = source.id;
   model->created = modification_time(source.path);
-  model->loaded = load_model(source.path, {.compute_dtype = options.compute_dtype});
+  model->loaded = options.load(source, options.compute_dtype);
   model->loaded.defaults = merged(model->loaded.defaults, options.generation);
   model->default_max_tokens = options.default_max_tokens;
   model->fingerprint = fingerprint(model->loaded.description, options.compute_dtype);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -34,6 +35,10 @@ struct AppOptions {
   GenerationDefaults generation;  // before the checkpoints' own
   int default_max_tokens = 0;     // of a chat answer that does not say; 0: what the context holds
   std::chrono::seconds drain_timeout{30};
+  // How a model comes into memory; for tests that need a model of their own.
+  std::function<LoadedModel(const Model&, ComputeDtype)> load = [](const Model& model, ComputeDtype dtype) {
+    return load_model(model.path, {.compute_dtype = dtype});
+  };
 };
 
 // Throws kInvalidArgument when `host` is not a loopback address and there is no key.

@@ -53,6 +53,18 @@ int max_tokens_of(const GenerationFields& fields, const ServedModel& model, int6
       {.code = "context_length_exceeded", .param = param});
 }
 
+// The engine would leave stop tokens that cannot come aside.
+void check_ids(const GenerationFields& fields, const ServedModel& model) {
+  const int64_t vocab_size = model.loaded.model->dims().vocab_size;
+  const auto check = [&](TokenId id, const char* param) {
+    if (id >= vocab_size)
+      throw invalid_field(
+          param, fmt::format("'{}': {} is not a token of '{}'; ids are 0 to {}", param, id, model.id, vocab_size - 1));
+  };
+  for (const TokenId id : fields.stop_token_ids) check(id, "stop_token_ids");
+  for (const auto& [id, bias] : fields.logit_bias) check(id, "logit_bias");
+}
+
 uint64_t random_seed() {
   thread_local std::random_device random;
   return (uint64_t{random()} << 32) | random();
@@ -63,6 +75,7 @@ uint64_t random_seed() {
 Generation::Generation(std::shared_ptr<ServedModel> model, const GenerationFields& fields, GenerationInputs inputs,
                        ModelMetrics& metrics, Clock::time_point received)
     : model_(std::move(model)), metrics_(metrics), received_(received), per_prompt_(static_cast<size_t>(fields.n)) {
+  check_ids(fields, *model_);
   GenerateRequest request;
   request.sampling = sampling_of(fields, model_->loaded.defaults);
   request.min_tokens = fields.min_tokens;
@@ -127,16 +140,15 @@ std::optional<Generation::Event> Generation::next(std::chrono::milliseconds time
 }
 
 void Generation::take(Answer& answer, const TextEvent& event) {
-  const auto now = Clock::now();
-  const auto seconds_since = [now](Clock::time_point then) {
-    return std::chrono::duration<double>(now - then).count();
+  const auto seconds_since = [&event](Clock::time_point then) {
+    return std::max(0.0, std::chrono::duration<double>(event.time - then).count());
   };
   if (event.kind == TextEvent::Kind::kText) {
     if (answer.last_text == Clock::time_point())
       metrics_.first_token(seconds_since(received_));
     else
       metrics_.next_token(seconds_since(answer.last_text));
-    answer.last_text = now;
+    answer.last_text = event.time;
   }
   if (event.kind != TextEvent::Kind::kFinished) return;
   answer.finished = true;
@@ -144,18 +156,15 @@ void Generation::take(Answer& answer, const TextEvent& event) {
   answer.prompt_tokens = event.prompt_tokens;
   answer.cached_tokens = event.cached_tokens;
   answer.completion_tokens = event.completion_tokens;
-  switch (event.finish_reason) {
-    case FinishReason::kStop:
-    case FinishReason::kLength:
-      return metrics_.finished(finish_reason_name(event.finish_reason), seconds_since(received_));
-    case FinishReason::kCancelled:
-      metrics_.finished("cancelled", seconds_since(received_));
-      if (cancelled_) throw cancelled("the client went away");
-      throw ApiError(ErrorCode::kUnavailable, "the server is shutting down", {.code = "shutting_down"});
-    case FinishReason::kError:
-      metrics_.finished("error", seconds_since(received_));
-      throw internal_error("{}", event.error);
-  }
+  const bool is_cancelled = event.finish_reason == FinishReason::kCancelled;
+  const bool is_failed = event.finish_reason == FinishReason::kError;
+  metrics_.finished(is_cancelled ? "cancelled"
+                    : is_failed  ? "error"
+                                 : finish_reason_name(event.finish_reason),
+                    seconds_since(received_), event.queue_seconds);
+  if (is_failed) throw internal_error("{}", event.error);
+  if (is_cancelled && cancelled_) throw cancelled("the client went away");
+  if (is_cancelled) throw ApiError(ErrorCode::kUnavailable, "the server is shutting down", {.code = "shutting_down"});
 }
 
 void Generation::cancel() {

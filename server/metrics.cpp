@@ -68,6 +68,8 @@ struct Metrics::Impl {
       histogram(registry, "hearth_inter_token_seconds", "Between two pieces of an answer's text");
   prometheus::Family<prometheus::Histogram>& answer =
       histogram(registry, "hearth_answer_seconds", "From a request's arrival to the end of an answer");
+  prometheus::Family<prometheus::Histogram>& queue =
+      histogram(registry, "hearth_queue_seconds", "From submission to the first step of an answer");
   prometheus::Family<prometheus::Counter>& answers =
       prometheus::BuildCounter().Name("hearth_answers_total").Help("Answers by how they ended").Register(registry);
   prometheus::Family<prometheus::Counter>& requests =
@@ -82,11 +84,13 @@ struct Metrics::Impl {
           answers_(metrics.answers),
           first_token_(metrics.first_token.Add({{"model", id}}, kLong)),
           inter_token_(metrics.inter_token.Add({{"model", id}}, kShort)),
-          answer_(metrics.answer.Add({{"model", id}}, kLong)) {}
+          answer_(metrics.answer.Add({{"model", id}}, kLong)),
+          queue_(metrics.queue.Add({{"model", id}}, kLong)) {}
 
     void first_token(double since_request) override { first_token_.Observe(since_request); }
     void next_token(double since_previous) override { inter_token_.Observe(since_previous); }
-    void finished(std::string_view reason, double since_request) override {
+    void finished(std::string_view reason, double since_request, double queued) override {
+      queue_.Observe(queued);
       answer_.Observe(since_request);
       answers_.Add({{"model", id_}, {"finish_reason", std::string(reason)}}).Increment();
       const double mean = mean_seconds_.load();
@@ -103,6 +107,7 @@ struct Metrics::Impl {
     prometheus::Histogram& first_token_;
     prometheus::Histogram& inter_token_;
     prometheus::Histogram& answer_;
+    prometheus::Histogram& queue_;
     std::atomic<double> mean_seconds_{0};
   };
 

@@ -16,8 +16,8 @@ class ModelMetrics {
   virtual ~ModelMetrics() = default;
   virtual void first_token(double since_request) = 0;
   virtual void next_token(double since_previous) = 0;
-  // `reason`: stop, length, cancelled or error.
-  virtual void finished(std::string_view reason, double since_request) = 0;
+  // `reason`: stop, length, cancelled or error; `queued`: before its first step.
+  virtual void finished(std::string_view reason, double since_request, double queued) = 0;
   // After how long a request that is refused now would probably find room; from how long answers took of late.
   virtual int retry_after_seconds(const EngineStats& stats, int max_running) const = 0;
 };

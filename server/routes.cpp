@@ -107,7 +107,7 @@ void Api::finished(const Request& request, int status, double seconds) {
   app_.metrics().request(request.route.empty() ? "other" : request.route, status, seconds);
   // The client's own id joins the two logs; it is data from outside, so it is cut and quoted.
   const std::string_view theirs = request.header("X-Client-Request-Id").value_or("").substr(0, 64);
-  if (request.method == "POST" || status >= 500)
+  if (request.method == "POST" || status == 500)
     log::info("{} {} {} {} in {:.0f} ms{}", request.id, request.method, request.route, status, seconds * 1e3,
               theirs.empty() ? "" : fmt::format(" (client: {:?})", theirs));
 }

@@ -52,6 +52,7 @@ std::optional<TextEvent> TextStream::next(std::chrono::milliseconds timeout) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     std::optional<StreamEvent> event = stream_->next(std::max(left, std::chrono::milliseconds(0)));
     if (!event) return std::nullopt;
+    last_time_ = event->time;
     switch (event->kind) {
       case StreamEvent::Kind::kPrompt:
         ready_.push_back({.kind = TextEvent::Kind::kPrompt, .prompt = std::move(event->prompt)});
@@ -103,6 +104,7 @@ void TextStream::take_text(const std::string& text) {
 // The first `end` bytes of what is held, with the tokens that begin in them.
 void TextStream::release(size_t end, bool everything) {
   TextEvent event;
+  event.time = last_time_;
   event.text = held_.substr(0, end);
   held_.erase(0, end);
   released_ += end;
@@ -121,6 +123,8 @@ void TextStream::finish(const StreamEvent& finished) {
   event.error = finished.error;
   event.prompt_tokens = finished.prompt_tokens;
   event.cached_tokens = finished.cached_tokens;
+  event.queue_seconds = finished.queue_seconds;
+  event.time = last_time_;
   event.completion_tokens = stopped_at_.value_or(finished.completion_tokens);
   ready_.push_back(std::move(event));
   finished_ = true;

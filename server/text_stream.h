@@ -35,8 +35,8 @@ size_t count_characters(std::string_view text);
 TokenText describe_token(const Tokenizer& tokenizer, TokenId id, float logprob);
 
 struct TextStreamOptions {
-  std::vector<std::string> stop;  // none empty; the answer ends before the first of them
-  int min_tokens = 0;             // stop strings are not looked for before so many tokens
+  std::vector<std::string> stop = {};  // none empty; the answer ends before the first of them
+  int min_tokens = 0;                  // stop strings are not looked for before so many tokens
   bool logprobs = false;
 };
 
@@ -48,6 +48,8 @@ struct TextEvent {
   FinishReason finish_reason = FinishReason::kStop;                 // kFinished
   std::string error = {};                                           // kFinished with kError: one line
   int prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;  // kFinished
+  double queue_seconds = 0;                                         // kFinished: from submit to the first step
+  std::chrono::steady_clock::time_point time{};                     // when the engine had its last token
 };
 
 class TextStream {
@@ -83,6 +85,7 @@ class TextStream {
   size_t decoded_characters_ = 0;  // in all
   std::deque<HeldToken> held_tokens_;
   std::deque<TextEvent> ready_;
+  std::chrono::steady_clock::time_point last_time_{};
   int tokens_ = 0;
   std::optional<int> stopped_at_;  // tokens drawn when a stop string was found
   bool finished_ = false;

@@ -157,10 +157,10 @@ class CompletionReply {
 
 void check_size(const CompletionRequest& request, const AppOptions& options) {
   const int64_t answers = static_cast<int64_t>(request.prompts.size()) * request.generation.n;
-  const int limit = options.engine.max_queued;
+  const int64_t limit = int64_t{options.engine.max_running} + options.engine.max_queued;
   if (answers > limit)
-    throw invalid_field("prompt",
-                        fmt::format("'prompt': {} answers in one request; at most {} can wait", answers, limit));
+    throw invalid_field(
+        "prompt", fmt::format("'prompt': {} answers in one request; at most {} can run and wait", answers, limit));
 }
 
 }  // namespace

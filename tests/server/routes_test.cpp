@@ -1,0 +1,93 @@
+#include "server/routes.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "server/access.h"
+
+namespace hearth {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(Routes, AreFoundWithAndWithoutPrefixAndTrailingSlash) {
+  const auto pattern = [](std::string_view method, std::string_view path) {
+    const RouteMatch found = find_route(method, path);
+    return found.route ? std::string(found.route->pattern) : "none, " + found.other_methods;
+  };
+  EXPECT_EQ(pattern("GET", "/v1/models"), "/v1/models");
+  EXPECT_EQ(pattern("GET", "/models"), "/v1/models");
+  EXPECT_EQ(pattern("GET", "/v1/models/"), "/v1/models");
+  EXPECT_EQ(pattern("POST", "/chat/completions/"), "/v1/chat/completions");
+  EXPECT_EQ(pattern("GET", "/"), "/");
+  EXPECT_EQ(pattern("GET", "/v1"), "/");
+  EXPECT_EQ(pattern("GET", "/v1/"), "/");
+  EXPECT_EQ(pattern("GET", "/health"), "/health");
+  EXPECT_EQ(pattern("GET", "/v1/health"), "none, ");
+  EXPECT_EQ(pattern("GET", "/v1/v1/models"), "none, ");
+  EXPECT_EQ(pattern("GET", "/v1/chat/completions"), "none, POST");
+  EXPECT_EQ(pattern("DELETE", "/v1/models"), "none, GET");
+}
+
+TEST(Routes, AnIdMayHaveSlashesAndColons) {
+  EXPECT_EQ(find_route("GET", "/v1/models/org/name:adapter").argument, "org/name:adapter");
+  EXPECT_EQ(find_route("GET", "/models/m").argument, "m");
+}
+
+TEST(Routes, OnlyProbesArePublic) {
+  for (const Route& route : routes())
+    EXPECT_EQ(route.is_public, route.pattern.starts_with("/health") || route.pattern == "/readyz") << route.pattern;
+}
+
+TEST(ApiKeys, AcceptTheirOwnAndNothingElse) {
+  const ApiKeys keys({"alpha", "beta"});
+  EXPECT_TRUE(keys.accepts("Bearer alpha"));
+  EXPECT_TRUE(keys.accepts("bearer beta "));
+  for (const char* wrong :
+       {"Bearer gamma", "Bearer alph", "Bearer alphaa", "alpha", "Basic alpha", "Bearer ", "", "Bearer"})
+    EXPECT_FALSE(keys.accepts(wrong)) << wrong;
+  EXPECT_FALSE(keys.accepts(std::nullopt));
+  EXPECT_FALSE(ApiKeys({}).required());
+}
+
+TEST(HostCheck, LoopbackBindsAnswerToLoopbackNames) {
+  for (const char* host : {"localhost", "localhost:8000", "127.0.0.1:80", "[::1]:8000", "app.localhost", "LOCALHOST"})
+    EXPECT_TRUE(is_host_allowed(host, "127.0.0.1")) << host;
+  for (const char* host :
+       {"evil.example", "evil.example:8000", "127.0.0.1.evil.example", "[2001:db8::1]", "", "localhost.evil.example"})
+    EXPECT_FALSE(is_host_allowed(host, "127.0.0.1")) << host;
+  EXPECT_TRUE(is_host_allowed("evil.example", "0.0.0.0"));
+  EXPECT_TRUE(is_host_allowed(std::nullopt, "127.0.0.1"));
+}
+
+Request browser_request(const char* origin) {
+  Request request;
+  request.headers.emplace("Origin", origin);
+  request.headers.emplace("Access-Control-Request-Headers", "Authorization, X-Stainless-Helper-Method, x-evil\r\n");
+  return request;
+}
+
+TEST(Cors, IsOffUnlessConfigured) {
+  Reply reply = Cors({}).preflight(browser_request("https://a.example"));
+  Cors({}).decorate(browser_request("https://a.example"), reply);
+  EXPECT_EQ(reply.status, 204);
+  for (const auto& [name, value] : reply.headers) EXPECT_THAT(name, Not(HasSubstr("Access-Control")));
+}
+
+TEST(Cors, AllowsTheConfiguredOriginsAndTheirClientsHeaders) {
+  const Cors cors({"https://a.example"});
+  const Request request = browser_request("https://a.example");
+  Reply reply = cors.preflight(request);
+  cors.decorate(request, reply);
+  EXPECT_EQ(reply.headers.find("Access-Control-Allow-Origin")->second, "https://a.example");
+  const std::string allowed = reply.headers.find("Access-Control-Allow-Headers")->second;
+  EXPECT_THAT(allowed, testing::AllOf(HasSubstr("authorization"), HasSubstr("x-stainless-helper-method"),
+                                      Not(HasSubstr("evil"))));
+  Reply other;
+  cors.decorate(browser_request("https://b.example"), other);
+  EXPECT_FALSE(other.headers.contains("Access-Control-Allow-Origin"));
+}
+
+}  // namespace
+}  // namespace hearth
