@@ -14,14 +14,14 @@ class LlamaLayer : public DecoderLayer {
         attention_{c.num_attention_heads, c.num_key_value_heads, c.head_dim,
                    1.0f / std::sqrt(static_cast<float>(c.head_dim))},
         input_norm_(load.rms_norm(name + "input_layernorm", c.hidden_size, c.rms_norm_eps)),
-        qkv_(load.linear(name + "self_attn.q_proj", q_size(c), c.hidden_size, c.attention_bias),
+        qkv_{load.linear(name + "self_attn.q_proj", q_size(c), c.hidden_size, c.attention_bias),
              load.linear(name + "self_attn.k_proj", kv_size(c), c.hidden_size, c.attention_bias),
-             load.linear(name + "self_attn.v_proj", kv_size(c), c.hidden_size, c.attention_bias)),
+             load.linear(name + "self_attn.v_proj", kv_size(c), c.hidden_size, c.attention_bias)},
         output_(load.linear(name + "self_attn.o_proj", c.hidden_size, q_size(c), c.attention_bias)),
         post_attention_norm_(load.rms_norm(name + "post_attention_layernorm", c.hidden_size, c.rms_norm_eps)),
-        mlp_(load.linear(name + "mlp.gate_proj", c.intermediate_size, c.hidden_size, c.mlp_bias),
+        mlp_{load.linear(name + "mlp.gate_proj", c.intermediate_size, c.hidden_size, c.mlp_bias),
              load.linear(name + "mlp.up_proj", c.intermediate_size, c.hidden_size, c.mlp_bias),
-             load.linear(name + "mlp.down_proj", c.hidden_size, c.intermediate_size, c.mlp_bias)) {}
+             load.linear(name + "mlp.down_proj", c.hidden_size, c.intermediate_size, c.mlp_bias)} {}
 
   Tensor forward(const Tensor& x, const Batch& batch, int layer) const override {
     auto [q, k, v] = qkv_(input_norm_(x));  // [tokens, {num_heads, num_kv_heads, num_kv_heads} * head_dim]
