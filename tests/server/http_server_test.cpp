@@ -10,6 +10,7 @@
 
 #include "server/api_error.h"
 #include "tests/support/http_test_client.h"
+#include "tests/support/soon.h"
 
 namespace hearth {
 namespace {
@@ -18,6 +19,7 @@ using test::fetch;
 using test::HttpAnswer;
 using test::HttpTestClient;
 using test::make_request;
+using test::soon;
 using testing::HasSubstr;
 using namespace std::chrono_literals;
 
@@ -65,13 +67,6 @@ class Echo : public HttpHandler {
     ++stream_ended;
   }
 };
-
-template <class Condition>
-bool soon(Condition condition, std::chrono::milliseconds within = 20s) {
-  const auto deadline = std::chrono::steady_clock::now() + within;
-  while (!condition() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(1ms);
-  return condition();
-}
 
 class HttpServerTest : public testing::Test {
  protected:

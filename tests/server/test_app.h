@@ -6,12 +6,14 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 
 #include "server/app.h"
 #include "tests/models/tiny_llama.h"
 #include "tests/support/http_test_client.h"
+#include "tests/support/soon.h"
 #include "tests/support/temporary_directory.h"
 
 namespace hearth::test {
@@ -34,14 +36,6 @@ class SlowModel : public LanguageModel {
   std::shared_ptr<const LanguageModel> model_;
   std::shared_ptr<std::atomic<int>> milliseconds_;
 };
-
-template <class Condition>
-bool soon(Condition condition, std::chrono::seconds within = std::chrono::seconds(60)) {
-  const auto deadline = std::chrono::steady_clock::now() + within;
-  while (!condition() && std::chrono::steady_clock::now() < deadline)
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  return condition();
-}
 
 struct TestApp {
   // `change` adjusts the options before the daemon starts.
