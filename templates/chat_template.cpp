@@ -1,6 +1,6 @@
 #include "templates/chat_template.h"
 
-#include <array>
+#include <algorithm>
 #include <ctime>
 #include <unordered_map>
 #include <utility>
@@ -90,7 +90,9 @@ class Converter {
     }
     std::vector<jinja::Dict::Entry> entries;
     const auto add = [&](const std::string& key, const Json& value) {
-      entries.emplace_back(jinja::Value::text(key), convert(value, literal && !(known && key == "role"), 1));
+      // A key of letters is one of the API's; any other is as much the user's as the value.
+      const bool plain = std::all_of(key.begin(), key.end(), [](char c) { return c == '_' || (c >= 'a' && c <= 'z'); });
+      entries.emplace_back(text(key, literal && !plain), convert(value, literal && !(known && key == "role"), 1));
     };
     if (reasoning) {
       const auto thinking = json.find("thinking");
@@ -125,7 +127,11 @@ void define_inputs(jinja::Interpreter& interpreter, const ChatTemplateInputs& in
   if (inputs.extra.is_null()) return;
   if (!inputs.extra.is_object())
     throw invalid_argument("chat_template_kwargs must be an object, not {}", inputs.extra.type_name());
-  for (const auto& [key, value] : inputs.extra.items()) define(key.c_str(), value);
+  for (const auto& [key, value] : inputs.extra.items()) {
+    // They would go round the marking of what users wrote.
+    if (key == "messages" || key == "tools") throw invalid_argument("chat_template_kwargs must not contain '{}'", key);
+    define(key.c_str(), value);
+  }
 }
 
 }  // namespace

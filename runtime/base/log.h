@@ -2,16 +2,31 @@
 // name, seconds);
 #pragma once
 
-#include <spdlog/spdlog.h>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
 
 namespace hearth::log {
 
-using spdlog::debug;
-using spdlog::error;
-using spdlog::info;
-using spdlog::warn;
+enum class Level { kInfo, kWarn, kError };
 
-// To be called once by main: stderr, level from HEARTH_LOG (debug, info, warn, error; info when unset).
-void initialize();
+// To be called by main. HEARTH_LOG (info, warn, error) is the least level that is written, else `level`.
+void initialize(Level level = Level::kInfo);
+
+void write(Level level, std::string_view line);
+
+template <class... Args>
+void info(fmt::format_string<Args...> format, Args&&... args) {
+  write(Level::kInfo, fmt::format(format, std::forward<Args>(args)...));
+}
+template <class... Args>
+void warn(fmt::format_string<Args...> format, Args&&... args) {
+  write(Level::kWarn, fmt::format(format, std::forward<Args>(args)...));
+}
+template <class... Args>
+void error(fmt::format_string<Args...> format, Args&&... args) {
+  write(Level::kError, fmt::format(format, std::forward<Args>(args)...));
+}
 
 }  // namespace hearth::log

@@ -29,7 +29,8 @@ void require_positive(const char* name, int value) {
 int blocks_of(const EngineOptions& options) {
   require_positive("cache_tokens", options.cache_tokens);
   require_positive("max_running", options.max_running);
-  require_positive("max_queued", options.max_queued);
+  if (options.max_queued < 0)
+    throw invalid_argument("engine: max_queued is {}, must be at least 0", options.max_queued);
   require_positive("step_tokens", options.step_tokens);
   return (options.cache_tokens - 1) / kBlockTokens + 1;
 }

@@ -1,6 +1,8 @@
 #include "runtime/engine/sampler.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -39,6 +41,18 @@ size_t pick(size_t n, double at, Weights weight) {
     last = i;
   }
   return last;
+}
+
+// A bound that no probability among the fewest that reach `mass` is below, found without sorting: the mass of each
+// power of two, summed from the top.
+float least_in_nucleus(std::span<const float> probabilities, double mass) {
+  constexpr int kMantissaBits = 23, kPowers = 256;
+  constexpr double kMargin = 1e-5;  // the caller's sums are rounded otherwise
+  std::array<double, kPowers> masses{};
+  for (const float p : probabilities) masses[std::bit_cast<uint32_t>(p) >> kMantissaBits & (kPowers - 1)] += p;
+  uint32_t power = kPowers - 1;
+  for (double sum = masses[power]; power > 0 && sum < mass + kMargin; sum += masses[power]) --power;
+  return std::bit_cast<float>(power << kMantissaBits);
 }
 
 void require_range(const char* name, float value, float low, float high) {
@@ -151,18 +165,14 @@ void Sampler::take_top_k(int k) {
   normalise();
 }
 
-// Candidates: all of row_, which holds probabilities, but for those that top_p or min_p is certain to remove. The
-// tokens at or below (1 - top_p) / n have together at most 1 - top_p, so none of them is among the fewest that reach
-// top_p.
+// Candidates: all of row_, which holds probabilities, but for those that top_p or min_p is certain to remove.
 void Sampler::take_likely(const SamplingParams& p) {
-  const float top = *std::max_element(row_.begin(), row_.end());
-  float least = 0;
-  // Half of the bound leaves room for the rounding of the probabilities.
-  if (p.top_p < 1) least = 0.5f * (1 - p.top_p) / static_cast<float>(row_.size());
-  if (p.min_p > 0) least = std::max(least, 0.5f * p.min_p * top);
+  float least = p.top_p < 1 ? least_in_nucleus(row_, p.top_p) : 0;
+  // Half of the bound leaves room for rounding.
+  if (p.min_p > 0) least = std::max(least, 0.5f * p.min_p * *std::max_element(row_.begin(), row_.end()));
   candidates_.clear();
   for (size_t i = 0; i < row_.size(); ++i)
-    if (row_[i] > least) candidates_.push_back({row_[i], 0, static_cast<TokenId>(i)});
+    if (row_[i] >= least && row_[i] > 0) candidates_.push_back({row_[i], 0, static_cast<TokenId>(i)});
 }
 
 void Sampler::normalise() {

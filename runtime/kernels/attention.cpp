@@ -1,6 +1,7 @@
 #include "runtime/kernels/attention.h"
 
 #include <algorithm>
+#include <atomic>
 #include <vector>
 
 #include "runtime/base/error.h"
@@ -55,8 +56,10 @@ void for_items(const std::vector<Item>& items, int64_t multiply_adds, Fn fn) {
     for (const Item& item : items) fn(item);
     return;
   }
-#pragma omp parallel for schedule(dynamic, 1)
-  for (int64_t i = 0; i < count; ++i) fn(items[i]);
+  std::atomic<int64_t> next = 0;
+  on_threads(num_threads(), [&](int64_t, int64_t) {
+    for (int64_t i = next++; i < count; i = next++) fn(items[i]);
+  });
 }
 
 AttentionTile tile_of(const AttentionShape& shape, const Item& item, const float* q, float* y, Isa isa) {

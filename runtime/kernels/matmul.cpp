@@ -189,14 +189,12 @@ void matmul(const MatmulKernels& kernels, const float* x, int64_t rows, std::spa
   const int64_t blocks = rounds ? rows * blocks_of(call) : 0;
   if (rounds) call.activations = activation_scratch.of<ActivationBlock>(blocks);
   const int wanted = rows * outputs * call.in < kSerialWork ? 1 : num_threads();
-#pragma omp parallel num_threads(wanted) if (wanted > 1)
-  {
-    const int t = omp_get_thread_num(), threads = omp_get_num_threads();
+  on_threads(wanted, [&](int64_t t, int64_t threads) {
     const int64_t begin = blocks * t / threads, end = blocks * (t + 1) / threads;
     if (begin < end) kernels.round_activations(x + begin * kPackedBlock, end - begin, call.activations + begin);
-#pragma omp barrier
-    run_share(call, plans, tasks, t, threads);
-  }
+#pragma omp barrier  // none has thrown by here: only tasks allocate
+    run_share(call, plans, tasks, static_cast<int>(t), static_cast<int>(threads));
+  });
 }
 
 void matmul(const float* x, int64_t rows, std::span<const Product> products) {

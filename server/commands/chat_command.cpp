@@ -54,7 +54,7 @@ std::unique_ptr<ChatBackend> make_backend(const ChatArguments& arguments, const 
 }
 
 int run_chat(const ChatArguments& arguments) {
-  if (!std::getenv("HEARTH_LOG")) spdlog::set_level(spdlog::level::warn);
+  log::initialize(log::Level::kWarn);
   const TerminalStyle style = terminal_style();
   const std::unique_ptr<ChatBackend> backend = make_backend(arguments, style);
   ChatSession session(*backend, arguments.system, arguments.initial);

@@ -132,12 +132,16 @@ Value numbers(Arithmetic op, const Value& a, const Value& b) {
 Value repeat(RenderState& state, const Value& sequence, Int times) {
   const size_t count = times < 0 ? 0 : static_cast<size_t>(std::min<Int>(times, std::numeric_limits<int64_t>::max()));
   if (sequence.is(Kind::kString)) {
-    const size_t size = sequence.bytes().size();
-    if (size > 0 && count > state.bytes_left() / size)
-      throw fault("a string of {} times {} bytes is too long", count, size);
+    const String& string = sequence.string();
     StringBuilder out(state);
-    for (size_t i = 0; size > 0 && i < count; ++i) out.append(sequence.string());
-    return out.value();
+    if (string.literal.empty()) {
+      out.repeat(string.bytes, count, false);
+    } else {
+      if (count > state.bytes_left() / string.bytes.size())
+        throw fault("a string of {} times {} bytes is too long", count, string.bytes.size());
+      for (size_t i = 0; i < count; ++i) out.append(string);
+    }
+    return out.value(string.markup);
   }
   const std::vector<Value>& items = sequence.list().items;
   if (!items.empty() && count > state.bytes_left() / sizeof(Value) / items.size()) {
@@ -153,9 +157,10 @@ bool is_plain_tuple(const List& list) { return list.type != List::Type::kList; }
 std::optional<Value> sequences(RenderState& state, Arithmetic op, const Value& a, const Value& b) {
   if (op == Arithmetic::kAdd && a.is(Kind::kString) && b.is(Kind::kString)) {
     StringBuilder out(state);
-    out.append(a.string());
-    out.append(b.string());
-    return out.value();
+    const bool markup = a.string().markup || b.string().markup;
+    markup ? append_html(out, a) : out.append(a.string());
+    markup ? append_html(out, b) : out.append(b.string());
+    return out.value(markup);
   }
   if (op == Arithmetic::kAdd && a.is(Kind::kList) && b.is(Kind::kList) &&
       is_plain_tuple(a.list()) == is_plain_tuple(b.list())) {

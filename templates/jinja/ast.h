@@ -190,7 +190,6 @@ struct ForStatement : StatementOf<StatementKind::kFor> {
   const Expr *iterable = nullptr, *test = nullptr;  // test may be null
   bool recursive = false;
   bool uses_loop = false;  // the body reads `loop`
-  bool captured_test = false;
   Body body, otherwise;
 };
 struct IfStatement : StatementOf<StatementKind::kIf> {

@@ -14,6 +14,7 @@ namespace {
 void append_string_repr(StringBuilder& out, const String& string) {
   const bool single = string.bytes.find('\'') != std::string::npos, both = string.bytes.find('"') != std::string::npos;
   const char quote = single && !both ? '"' : '\'';
+  if (string.markup) out.append("Markup(");
   out.append({&quote, 1});
   for_each_piece(string, 0, string.bytes.size(), [&](std::string_view piece, bool literal) {
     std::string escaped;
@@ -41,6 +42,7 @@ void append_string_repr(StringBuilder& out, const String& string) {
     out.append(escaped, literal);
   });
   out.append({&quote, 1});
+  if (string.markup) out.append(")");
 }
 
 void append_items(StringBuilder& out, const std::vector<Value>& items) {
@@ -142,6 +144,36 @@ void append_str(StringBuilder& out, const Value& value) {
   if (value.is(Kind::kString)) return out.append(value.string());
   if (value.is(Kind::kUndefined)) return;
   append_repr(out, value);
+}
+
+void append_html(StringBuilder& out, const Value& value) {
+  const Value text = to_str(out.state(), value);
+  if (text.string().markup) return out.append(text.string());
+  for_each_piece(text.string(), 0, text.bytes().size(), [&](std::string_view piece, bool literal) {
+    std::string escaped;
+    for (const char c : piece) {
+      switch (c) {
+        case '&':
+          escaped += "&amp;";
+          break;
+        case '<':
+          escaped += "&lt;";
+          break;
+        case '>':
+          escaped += "&gt;";
+          break;
+        case '\'':
+          escaped += "&#39;";
+          break;
+        case '"':
+          escaped += "&#34;";
+          break;
+        default:
+          escaped += c;
+      }
+    }
+    out.append(escaped, literal);
+  });
 }
 
 Value to_str(RenderState& state, const Value& value) {

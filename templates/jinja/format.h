@@ -20,6 +20,9 @@ void append_repr(StringBuilder& out, const Value& value);
 Value to_str(RenderState& state, const Value& value);
 std::string repr(RenderState& state, const Value& value);
 
+// The text with &, <, >, ' and " replaced, as it is when it is markup already.
+void append_html(StringBuilder& out, const Value& value);
+
 struct JsonStyle {
   bool ensure_ascii = false;
   bool sort_keys = false;

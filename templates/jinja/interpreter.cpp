@@ -156,10 +156,9 @@ void Interpreter::run_loop(Loop& loop, StringBuilder& out) {
 }
 
 bool Interpreter::passes(const ForStatement& statement, const Value& item, Scope& outer) {
-  return in_scope(statement.captured_test, outer, [&](Scope& scope) {
-    assign(*statement.target, scope, item);
-    return truthy(evaluate(*statement.test, scope));
-  });
+  Scope scope(&outer);
+  assign(*statement.target, scope, item);
+  return truthy(evaluate(*statement.test, scope));
 }
 
 void Interpreter::execute_with(const WithStatement& statement, Scope& outer, StringBuilder& out) {

@@ -91,14 +91,17 @@ void StringBuilder::repeat(std::string_view text, size_t count, bool literal) {
   if (text.empty() || count == 0) return;
   if (count > state_.bytes_left() / text.size())
     throw fault("a string of {} times {} bytes is too long", count, text.size());
-  for (size_t i = 0; i < count; ++i) append(text, literal);
+  std::string repeated;
+  repeated.reserve(count * text.size());
+  for (size_t i = 0; i < count; ++i) repeated.append(text);
+  append(repeated, literal);
 }
 
 Value substring(RenderState& state, const Value& string, size_t begin, size_t end) {
   if (begin == 0 && end == string.bytes().size()) return string;
   StringBuilder out(state);
   out.append(string.string(), begin, end);
-  return out.value();
+  return out.value(string.string().markup);
 }
 
 }  // namespace hearth::jinja

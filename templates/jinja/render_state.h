@@ -12,7 +12,7 @@
 namespace hearth::jinja {
 
 struct Limits {
-  uint64_t steps = 50'000'000;                 // nodes evaluated, elements visited, 16s of bytes scanned
+  uint64_t steps = 10'000'000;                 // nodes evaluated, elements visited, 16s of bytes scanned
   size_t allocated_bytes = size_t{512} << 20;  // of strings, containers and output made, in all
   size_t output_bytes = size_t{64} << 20;      // of the prompt
   int depth = 1000;                            // nested evaluations; the deepest takes about 2 MiB of stack
@@ -100,7 +100,10 @@ class StringBuilder {
   const std::string& bytes() const { return string_.bytes; }
   RenderState& state() const { return state_; }
   String take() { return std::move(string_); }
-  Value value() { return std::make_shared<const String>(std::move(string_)); }
+  Value value(bool markup = false) {
+    string_.markup = markup;
+    return std::make_shared<const String>(std::move(string_));
+  }
 
  private:
   void mark(size_t begin, size_t end);

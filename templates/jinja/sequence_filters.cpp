@@ -244,6 +244,7 @@ Value batch(S& s, const V& self, const P& p) {
 Value slices(S& s, const V& self, const P& p) {
   const int64_t count = p.integer(0, 1);
   if (count == 0) throw fault("integer division or modulo by zero");
+  if (count > static_cast<int64_t>(s.limits().range_size)) throw fault("slice(): {} is too many", count);
   const ListRef list = iterate(s, self);
   const auto size = static_cast<int64_t>(list->items.size());
   std::vector<Value> out;

@@ -322,7 +322,7 @@ Value change_case(RenderState& state, const Value& string, CaseChange change) {
     }
     out.append(changed, literal);
   });
-  return out.value();
+  return out.value(string.string().markup);
 }
 
 Value strip(RenderState& state, const Value& string, const Value* chars, bool left, bool right) {

@@ -55,7 +55,7 @@ const Builtin* find_test(std::string_view name) {
       {"divisibleby", "num", [](S& s, const V& v, const P& p) { return V(remainder_is(s, v, p[0], 0)); }},
       {"eq", "other", compared<Comparison::kEqual>},
       {"equalto", "other", compared<Comparison::kEqual>},
-      {"escaped", "", [](S&, const V&, const P&) { return V(false); }},
+      {"escaped", "", [](S&, const V& v, const P&) { return V(v.is(Kind::kString) && v.string().markup); }},
       {"even", "", [](S& s, const V& v, const P&) { return V(remainder_is(s, v, V(2), 0)); }},
       {"false", "", [](S&, const V& v, const P&) { return V(v.is(Kind::kBool) && !v.boolean()); }},
       {"filter", "", [](S&, const V& v, const P&) { return V(named(v, find_filter)); }},

@@ -90,34 +90,22 @@ Value truncate(S& s, const V& self, const P& p) {
 }
 
 Value escape(S& s, const V& self, const P&) {
-  const Value text = to_str(s, self);
   StringBuilder out(s);
-  for_each_piece(text.string(), 0, text.bytes().size(), [&](std::string_view piece, bool literal) {
-    std::string escaped;
-    for (const char c : piece) {
-      switch (c) {
-        case '&':
-          escaped += "&amp;";
-          break;
-        case '<':
-          escaped += "&lt;";
-          break;
-        case '>':
-          escaped += "&gt;";
-          break;
-        case '\'':
-          escaped += "&#39;";
-          break;
-        case '"':
-          escaped += "&#34;";
-          break;
-        default:
-          escaped += c;
-      }
-    }
-    out.append(escaped, literal);
-  });
-  return out.value();
+  append_html(out, self);
+  return out.value(true);
+}
+
+Value force_escape(S& s, const V& self, const P&) {
+  StringBuilder plain(s), out(s);
+  append_str(plain, self);
+  append_html(out, plain.value());
+  return out.value(true);
+}
+
+Value safe(S& s, const V& self, const P&) {
+  StringBuilder out(s);
+  append_str(out, self);
+  return out.value(true);
 }
 
 void append_quoted(StringBuilder& out, const Value& value, bool query) {
@@ -309,7 +297,7 @@ Value to_json(S& s, const V& self, const P& p) {
     style.indent = p[1].is(Kind::kString)
                        ? p[1].bytes()
                        : std::string(static_cast<size_t>(std::clamp<int64_t>(p.integer(1, 0), 0, 1 << 16)), ' ');
-    style.item_separator = ",";
+    style.item_separator = std::string(1, ',');
   }
   if (p.get(2) && !p[2].is(Kind::kNone)) {
     const ListRef pair = iterate(s, p[2]);
@@ -373,7 +361,7 @@ const BuiltinTable& text_filters() {
       {"escape", "", escape},
       {"filesizeformat", "binary?", file_size},
       {"float", "default?", to_float},
-      {"forceescape", "", escape},
+      {"forceescape", "", force_escape},
       {"format", "*", format},
       {"indent", "width?,first?,blank?", indent},
       {"int", "default?,base?", to_int},
@@ -383,7 +371,7 @@ const BuiltinTable& text_filters() {
          return replace(s, to_str(s, v), to_str(s, p[0]), to_str(s, p[1]), p.integer(2, -1));
        }},
       {"round", "precision?,method?", rounded},
-      {"safe", "", [](S& s, const V& v, const P&) { return to_str(s, v); }},
+      {"safe", "", safe},
       {"string", "", [](S& s, const V& v, const P&) { return to_str(s, v); }},
       {"striptags", "", strip_tags},
       {"title", "", title},

@@ -40,7 +40,8 @@ Fault fault(fmt::format_string<Args...> format, Args&&... args) {
 
 struct String {
   std::string bytes;
-  std::vector<ByteRange> literal;  // sorted, disjoint, not adjacent
+  std::vector<ByteRange> literal = {};  // sorted, disjoint, not adjacent
+  bool markup = false;                  // escaped HTML (the filters safe and e), to which "+" adds only escaped text
 };
 
 class Value;

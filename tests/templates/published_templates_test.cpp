@@ -45,7 +45,7 @@ TEST_P(PublishedTemplates, RenderAsTransformersDoes) {
         ASSERT_TRUE(expected.contains("sha256")) << key << ": the reference fails: " << expected.at("error");
         EXPECT_EQ(sha256(text), expected.at("sha256")) << key << ":\n" << text;
       } catch (const Error& e) {
-        EXPECT_TRUE(expected.contains("error")) << key << ": " << e.what();
+        EXPECT_TRUE(same_error(e, expected.value("error", ""))) << key << ": " << e.what();
       }
     }
   }

@@ -24,4 +24,14 @@ ChatTemplateInputs case_inputs(const nlohmann::ordered_json& conversation) {
   return inputs;
 }
 
+bool same_error(const Error& error, const std::string& reference) {
+  const size_t colon = reference.find(": ");
+  if (colon == std::string::npos || error.code() != ErrorCode::kInvalidArgument) return false;
+  const std::string type = reference.substr(0, colon), message = reference.substr(colon + 2), text = error.what();
+  if (type == "TemplateError") return text == message;
+  if (type == "UndefinedError")
+    return text.find("chat template, line ") == 0 && text.find(message) != std::string::npos;
+  return text.find("chat template, line ") == 0;
+}
+
 }  // namespace hearth

@@ -43,6 +43,17 @@ TEST(Parallel, EveryIndexIsVisitedOnceForAnySizeAndGrain) {
   }
 }
 
+TEST(Parallel, WhatAThreadThrowsIsThrownToTheCaller) {
+  for (const int64_t n : {1, 2, 64}) {
+    EXPECT_THROW(parallel_for(n, 1, [](int64_t, int64_t) { throw std::bad_alloc(); }), std::bad_alloc);
+    EXPECT_THROW(on_threads(num_threads(),
+                            [&](int64_t t, int64_t threads) {
+                              if (t == threads - 1) throw std::bad_alloc();
+                            }),
+                 std::bad_alloc);
+  }
+}
+
 TEST(Random, MatchesThePublishedSplitMix64Sequence) {
   Random random(1234567);  // Rosetta Code's vector for seed 1234567
   for (const uint64_t expected : {6457827717110365317u, 3203168211198807973u, 9817491932198370423u})

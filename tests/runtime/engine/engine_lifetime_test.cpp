@@ -84,6 +84,14 @@ TEST_F(GatedEngine, RefusesWhatTheQueueCannotHold) {
   EXPECT_EQ(collect(*engine->submit(greedy(prompt_of(5, 3), 3))).tokens.size(), 3u) << "there is room again";
 }
 
+TEST_F(GatedEngine, RunsWithoutAQueue) {
+  start({.max_running = 1, .max_queued = 0});
+  const auto stream = engine->submit(greedy(prompt_of(5, 1), 3));
+  EXPECT_THROW(engine->submit(greedy(prompt_of(5, 2), 3)), QueueFull);
+  gate.open();
+  EXPECT_EQ(collect(*stream).tokens.size(), 3u);
+}
+
 TEST_F(GatedEngine, DrainsWhatItHasAndTakesNoMore) {
   start({});
   const auto stream = engine->submit(greedy(prompt_of(5, 1), 3));

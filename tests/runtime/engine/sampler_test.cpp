@@ -14,7 +14,7 @@
 namespace hearth {
 namespace {
 
-constexpr int kDraws = 40000;
+constexpr int kDraws = 20000;
 
 std::vector<int> draw_many(const std::vector<float>& logits, const SamplingParams& params,
                            const TokenCounts& counts = {}, const std::vector<TokenId>& banned = {}) {

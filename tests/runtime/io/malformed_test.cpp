@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "runtime/base/random.h"
-#include "tests/runtime/io/image_builder.h"
+#include "tests/support/image_builder.h"
 #include "tests/support/read_everything.h"
 
 namespace hearth {

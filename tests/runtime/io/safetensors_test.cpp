@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "runtime/base/error.h"
-#include "tests/runtime/io/image_builder.h"
+#include "tests/support/image_builder.h"
 #include "tests/support/temporary_directory.h"
 
 namespace hearth {

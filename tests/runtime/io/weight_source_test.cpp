@@ -5,7 +5,7 @@
 
 #include "runtime/base/error.h"
 #include "runtime/io/gguf.h"
-#include "tests/runtime/io/image_builder.h"
+#include "tests/support/image_builder.h"
 #include "tests/support/temporary_directory.h"
 
 namespace hearth {

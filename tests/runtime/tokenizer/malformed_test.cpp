@@ -5,7 +5,7 @@
 #include "golden.h"
 #include "runtime/base/file.h"
 #include "runtime/base/random.h"
-#include "tests/runtime/io/image_builder.h"
+#include "tests/support/image_builder.h"
 #include "tests/support/temporary_directory.h"
 
 namespace hearth {
