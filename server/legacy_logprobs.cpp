@@ -45,7 +45,7 @@ Json LegacyLogprobs::json() const {
           {"text_offset", text_offsets_}};
 }
 
-EchoedPrompt echo_prompt(std::shared_ptr<const Tokenizer> tokenizer, std::span<const TokenId> ids,
+EchoedPrompt echo_prompt(const std::shared_ptr<const Tokenizer>& tokenizer, std::span<const TokenId> ids,
                          const std::string* text) {
   EchoedPrompt echo;
   StreamDecoder decoder(tokenizer, /*skip_special=*/false);

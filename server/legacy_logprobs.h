@@ -35,7 +35,7 @@ struct EchoedPrompt {
 };
 
 // `text`: the prompt as it was given, if it was a string; ids are shown as they decode.
-EchoedPrompt echo_prompt(std::shared_ptr<const Tokenizer> tokenizer, std::span<const TokenId> ids,
+EchoedPrompt echo_prompt(const std::shared_ptr<const Tokenizer>& tokenizer, std::span<const TokenId> ids,
                          const std::string* text);
 
 }  // namespace hearth

@@ -151,6 +151,7 @@ std::vector<CompletionRequest::Prompt> read_prompts(const JsonReader& prompt) {
   if (elements.front().is_integer()) return {Prompt(read_token_ids(prompt))};
   if (elements.size() > kMaxPrompts) prompt.fail(fmt::format("more than {} prompts", kMaxPrompts));
   std::vector<Prompt> prompts;
+  prompts.reserve(elements.size());
   for (const JsonReader& element : elements)
     prompts.push_back(element.is_array() ? Prompt(read_token_ids(element)) : Prompt(element.string()));
   return prompts;

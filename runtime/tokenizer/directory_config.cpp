@@ -58,10 +58,11 @@ void read_added_tokens_decoder(const JsonField& section, std::vector<AddedToken>
 // {"<pad>": 32000, ...}
 void read_added_tokens_file(const JsonField& root, std::vector<AddedToken>& tokens) {
   if (!root.value().is_object()) throw data_corruption("{}must be an object", root.place());
-  for (const auto& [content, id] : root.value().items()) {
+  for (const auto& entry : root.value().items()) {
+    const std::string& content = entry.key();
     const auto known = [&](const AddedToken& token) { return token.content == content; };
     if (std::any_of(tokens.begin(), tokens.end(), known)) continue;
-    const JsonField field(id, root.place() + "'" + content + "'");
+    const JsonField field(entry.value(), root.place() + "'" + content + "'");
     tokens.push_back({.content = content, .id = checked_id(field.integer(), field.place()), .normalized = true});
   }
 }

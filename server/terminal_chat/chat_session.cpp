@@ -102,7 +102,7 @@ std::vector<std::string_view> ChatSession::command_names() {
 }
 
 ChatSession::ChatSession(ChatBackend& backend, std::string system, ChatSettings settings)
-    : backend_(backend), system_(std::move(system)), settings_(std::move(settings)) {}
+    : backend_(backend), system_(std::move(system)), settings_(settings) {}
 
 bool ChatSession::is_command(std::string_view line) {
   const std::string_view word = first_word(line).first;

@@ -15,7 +15,10 @@ const char* finish_name(FinishReason reason) {
   return reason == FinishReason::kCancelled ? "cancelled" : "stop";
 }
 
-// The setting, the checkpoint's default, or OpenAI's.
+// Where neither the user nor the checkpoint says: at OpenAI's 1 and 0 a small quantised model soon rambles.
+constexpr float kChatTemperature = 0.7f, kChatMinP = 0.05f;
+
+// The setting, the checkpoint's default, or the value as it is.
 template <class Setting, class Default, class Value>
 void choose(const std::optional<Setting>& setting, const std::optional<Default>& checkpoint, Value& value) {
   if (setting)
@@ -26,6 +29,8 @@ void choose(const std::optional<Setting>& setting, const std::optional<Default>&
 
 SamplingParams sampling_for(const ChatSettings& settings, const GenerationDefaults& checkpoint) {
   SamplingParams sampling;
+  sampling.temperature = kChatTemperature;
+  sampling.min_p = kChatMinP;
   choose(settings.temperature, checkpoint.temperature, sampling.temperature);
   choose(settings.top_p, checkpoint.top_p, sampling.top_p);
   choose(settings.top_k, checkpoint.top_k, sampling.top_k);

@@ -133,6 +133,7 @@ std::vector<Value> split_space(RenderState& state, const Value& self, int64_t li
     }
   }
   std::vector<Value> parts;
+  parts.reserve(words.size());
   for (const ByteRange& word : words) parts.push_back(substring(state, self, word.begin, word.end));
   return parts;
 }
