@@ -88,12 +88,6 @@ ApiError model_loading(std::string_view id) {
 
 }  // namespace
 
-void check_exposure(std::string_view host, const std::vector<std::string>& api_keys) {
-  if (api_keys.empty() && !is_loopback(host))
-    throw invalid_argument(
-        "listening on {} lets the network in, so an API key is needed; give --api-key, or listen on 127.0.0.1", host);
-}
-
 struct App::Impl {
   Impl(App& app, AppOptions given) : options(std::move(given)), api(app, options), server(api, limits_for(options)) {}
 

@@ -41,9 +41,6 @@ struct AppOptions {
   };
 };
 
-// Throws kInvalidArgument when `host` is not a loopback address and there is no key.
-void check_exposure(std::string_view host, const std::vector<std::string>& api_keys);
-
 class App {
  public:
   explicit App(AppOptions options);

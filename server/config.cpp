@@ -227,6 +227,14 @@ bool is_loopback(std::string_view host) {
   return text == "localhost";
 }
 
+void check_exposure(std::string_view host, const std::vector<std::string>& api_keys) {
+  if (api_keys.empty() && !is_loopback(host))
+    throw invalid_argument(
+        "host {} can be reached from the network and there is no API key: add --api-key KEY (api: API_KEY), or listen "
+        "on 127.0.0.1",
+        host);
+}
+
 void check_serve_config(const ServeConfig& config) {
   if (config.port < 0 || config.port > 65535)
     throw invalid_argument("port is {}, must be from 0 to 65535", config.port);
@@ -240,11 +248,7 @@ void check_serve_config(const ServeConfig& config) {
   for (const std::string& key : config.api_keys)
     if (key.empty() || std::any_of(key.begin(), key.end(), [](unsigned char c) { return c <= 0x20 || c >= 0x7f; }))
       throw invalid_argument("an API key is empty or has spaces or other than ASCII characters");
-  if (config.api_keys.empty() && !is_loopback(config.host))
-    throw invalid_argument(
-        "host {} can be reached from the network and there is no API key: add --api-key KEY (api: API_KEY), or listen "
-        "on 127.0.0.1",
-        config.host);
+  check_exposure(config.host, config.api_keys);
   std::set<std::string> names;
   for (const ModelSpec& model : config.models) {
     const std::string name = model.name.empty() ? model_id(model.reference) : model.name;

@@ -58,5 +58,7 @@ void check_serve_config(const ServeConfig& config);
 
 // True for 127.0.0.0/8, ::1 and localhost.
 bool is_loopback(std::string_view host);
+// Throws kInvalidArgument when `host` is not a loopback address and there is no key.
+void check_exposure(std::string_view host, const std::vector<std::string>& api_keys);
 
 }  // namespace hearth

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "runtime/base/random.h"
+#include "server/config.h"
 #include "server/routes.h"
 #include "tests/server/test_app.h"
 
