@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "models/layers.h"
@@ -17,6 +18,12 @@ class DecoderLayer {
   // `layer` is its number, which the KV cache goes by.  x [tokens, hidden_size] -> [tokens, hidden_size]
   virtual Tensor forward(const Tensor& x, const Batch& batch, int layer) const = 0;
 };
+
+// What a layer has in most families. `name` is "model.layers.3.", below which Hugging Face names its tensors.
+ops::AttentionSpec attention_spec(const ModelConfig& config);
+QkvProjection load_qkv(const ModelConfig& config, const std::string& name, LayerLoader& load);
+Linear load_attention_output(const ModelConfig& config, const std::string& name, LayerLoader& load);
+GatedMlp load_mlp(const ModelConfig& config, const std::string& name, LayerLoader& load);
 
 class Decoder : public LanguageModel {
  public:
@@ -34,5 +41,16 @@ class Decoder : public LanguageModel {
   RmsNorm norm_;
   Linear head_;
 };
+
+// A decoder whose layers are `Layer`s: Layer(config, rope, "model.layers.3.", load).
+template <class Layer>
+std::unique_ptr<const LanguageModel> make_decoder(const ModelConfig& config, LayerLoader& load) {
+  const auto rope = std::make_shared<const Rope>(make_rope(config.rope, config.head_dim));
+  std::vector<std::unique_ptr<const DecoderLayer>> layers;
+  layers.reserve(config.num_hidden_layers);
+  for (int i = 0; i < config.num_hidden_layers; ++i)
+    layers.push_back(std::make_unique<Layer>(config, rope, "model.layers." + std::to_string(i) + ".", load));
+  return std::make_unique<Decoder>(config, load, std::move(layers));
+}
 
 }  // namespace hearth

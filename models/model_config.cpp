@@ -1,5 +1,6 @@
 #include "models/model_config.h"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -228,10 +229,9 @@ ModelConfig read_model_config(const std::filesystem::path& config_json) {
   c.max_position_embeddings =
       static_cast<int>(config.integer("max_position_embeddings", 1, kMostPositions).value_or(2048));
   c.rms_norm_eps = static_cast<float>(config.number("rms_norm_eps", kSmallestEps, kLargestEps).value_or(1e-6));
-  c.attention_bias = config.boolean("attention_bias").value_or(false);
-  c.mlp_bias = config.boolean("mlp_bias").value_or(false);
   c.tie_word_embeddings = config.boolean("tie_word_embeddings").value_or(false);
   c.rope = read_rope(config, c.max_position_embeddings);
+  find_architecture(c.architecture, config.place()).configure(config, c);
   check_consistency(c, config.place());
   return c;
 }
@@ -242,8 +242,8 @@ ModelConfig read_model_config(const GgufFile& gguf) {
   ModelConfig c;
   c.architecture = find_architecture(*name, gguf.name()).name;
   const GgufKeys keys(gguf, c.architecture + ".");
-  for (const char* variant : {"expert_count", "logit_scale", "embedding_scale", "residual_scale", "attention.scale",
-                              "attention.sliding_window", "attention.clamp_kqv"})
+  for (const char* variant :
+       {"expert_count", "logit_scale", "embedding_scale", "residual_scale", "attention.scale", "attention.clamp_kqv"})
     keys.refuse(variant);
   c.num_hidden_layers = static_cast<int>(keys.required("block_count", keys.integer("block_count", 1, kMostLayers)));
   c.hidden_size = keys.required("embedding_length", keys.integer("embedding_length", 1, kWidest));
@@ -267,7 +267,9 @@ ModelConfig read_model_config(const GgufFile& gguf) {
   c.vocab_size = embedding->dims[1];
   c.tie_word_embeddings = !gguf.tensor("output.weight");
   c.attention_bias = gguf.tensor("blk.0.attn_q.bias") != nullptr;
+  c.attention_output_bias = gguf.tensor("blk.0.attn_output.bias") != nullptr;
   c.mlp_bias = gguf.tensor("blk.0.ffn_gate.bias") != nullptr;
+  c.sliding_window = static_cast<int>(keys.integer("attention.sliding_window", 0, kMostPositions).value_or(0));
   c.rope = read_rope(gguf, keys, c);
   check_consistency(c, gguf.name());
   return c;
@@ -282,6 +284,7 @@ ModelDims model_dims(const ModelConfig& c) {
   dims.num_kv_heads = c.num_key_value_heads;
   dims.head_dim = c.head_dim;
   dims.max_positions = max_positions(c.rope, c.max_position_embeddings);
+  if (c.sliding_window > 0) dims.max_positions = std::min(dims.max_positions, c.sliding_window);
   if (c.rope.type == RopeType::kDynamic) dims.fixed_rope_length = c.rope.original_max_position_embeddings;
   return dims;
 }

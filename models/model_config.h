@@ -21,9 +21,11 @@ struct ModelConfig {
   int num_hidden_layers = 0, num_attention_heads = 0, num_key_value_heads = 0, head_dim = 0;
   int max_position_embeddings = 0;
   float rms_norm_eps = 0;
-  bool attention_bias = false;  // q, k, v and o
-  bool mlp_bias = false;        // gate, up and down
+  bool attention_bias = false;         // of q, k and v
+  bool attention_output_bias = false;  // of o
+  bool mlp_bias = false;               // of gate, up and down
   bool tie_word_embeddings = false;
+  int sliding_window = 0;  // tokens that attention reaches back; 0: all. Contexts are no longer than this
   RopeParameters rope;
 };
 

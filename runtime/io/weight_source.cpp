@@ -51,11 +51,13 @@ std::shared_ptr<std::vector<std::byte>> undo_interleaving(std::span<const std::b
   return result;
 }
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kLayerNames{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kLayerNames{{
     {"attn_norm", "input_layernorm"},
     {"attn_q", "self_attn.q_proj"},
     {"attn_k", "self_attn.k_proj"},
     {"attn_v", "self_attn.v_proj"},
+    {"attn_q_norm", "self_attn.q_norm"},
+    {"attn_k_norm", "self_attn.k_norm"},
     {"attn_output", "self_attn.o_proj"},
     {"ffn_norm", "post_attention_layernorm"},
     {"ffn_gate", "mlp.gate_proj"},

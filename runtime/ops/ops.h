@@ -26,7 +26,8 @@ struct Projection {
 };
 std::vector<Tensor> linear(const Tensor& x, std::span<const Projection> projections);
 
-// x / rms(x) * weight.  x [tokens, n], weight [n] -> [tokens, n]; n is the last dimension.
+// x / rms(x) * weight, of every n values in a row (n divides the last dimension: a head's, when it has several).
+// x [tokens, groups * n], weight [n] -> [tokens, groups * n]
 Tensor rms_norm(const Tensor& x, const Tensor& weight, float eps);
 
 Tensor add(const Tensor& a, const Tensor& b);       // same shape

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "runtime/base/error.h"
-#include "tests/models/tiny_llama.h"
+#include "tests/models/tiny_models.h"
 
 namespace hearth {
 namespace {
@@ -14,7 +14,7 @@ using ::testing::HasSubstr;
 
 class Loader : public ::testing::Test {
  protected:
-  void SetUp() override { test::make_directory(test::tiny_llama("none"), directory_.path()); }
+  void SetUp() override { test::make_directory(test::tiny_model("none"), directory_.path()); }
 
   void change_config(const nlohmann::json& patch) { change("config.json", patch); }
   void change(const std::string& file, const nlohmann::json& patch) {
@@ -48,7 +48,7 @@ TEST_F(Loader, FillsEverythingFromADirectory) {
 }
 
 TEST_F(Loader, FillsEverythingFromGguf) {
-  const LoadedModel loaded = load_model(test::make_gguf(test::tiny_llama("none"), directory_.path()));
+  const LoadedModel loaded = load_model(test::make_gguf(test::tiny_model("none"), directory_.path()));
   EXPECT_EQ(loaded.architecture, "llama");
   EXPECT_EQ(loaded.tokenizer->vocab_size(), 320);
   ASSERT_NE(loaded.chat_template, nullptr);
@@ -57,7 +57,7 @@ TEST_F(Loader, FillsEverythingFromGguf) {
 
 TEST_F(Loader, BothFilesTokeniseAlike) {
   const LoadedModel directory = load_model(directory_.path());
-  const LoadedModel gguf = load_model(test::make_gguf(test::tiny_llama("none"), directory_.path()));
+  const LoadedModel gguf = load_model(test::make_gguf(test::tiny_model("none"), directory_.path()));
   for (const char* text : {"the cat and the dog", "<|im_start|>user\nHello, 世界!<|im_end|>", "  two  spaces\n\n1234"})
     EXPECT_EQ(directory.tokenizer->encode(text), gguf.tokenizer->encode(text)) << text;
 }

@@ -49,6 +49,33 @@ TEST_F(Config, DefaultsAreTransformers) {
   EXPECT_FALSE(config.tie_word_embeddings || config.attention_bias || config.mlp_bias);
 }
 
+TEST_F(Config, BiasesAndWindowsAreTheFamilys) {
+  const ModelConfig llama = read({{"attention_bias", true}, {"mlp_bias", true}, {"sliding_window", 64}});
+  EXPECT_TRUE(llama.attention_bias && llama.attention_output_bias && llama.mlp_bias);
+  EXPECT_EQ(llama.sliding_window, 0);
+
+  const auto family = [&](const char* name, const char* hugging_face, nlohmann::json patch) {
+    patch["model_type"] = name;
+    patch["architectures"] = {hugging_face};
+    return read(patch);
+  };
+  const ModelConfig mistral =
+      family("mistral", "MistralForCausalLM", {{"attention_bias", true}, {"sliding_window", 64}});
+  EXPECT_FALSE(mistral.attention_bias || mistral.attention_output_bias);
+  EXPECT_EQ(model_dims(mistral).max_positions, 64) << "attention is exact within the window only";
+  EXPECT_EQ(model_dims(family("mistral", "MistralForCausalLM", {{"sliding_window", nullptr}})).max_positions, 2048);
+
+  const ModelConfig qwen2 = family("qwen2", "Qwen2ForCausalLM", {{"sliding_window", 64}});
+  EXPECT_TRUE(qwen2.attention_bias && !qwen2.attention_output_bias && !qwen2.mlp_bias);
+  EXPECT_EQ(qwen2.sliding_window, 0);
+  const nlohmann::json windowed = {{"sliding_window", 64}, {"use_sliding_window", true}};
+  EXPECT_EQ(family("qwen2", "Qwen2ForCausalLM", windowed).sliding_window, 64);
+
+  EXPECT_EQ(family("qwen3", "Qwen3ForCausalLM", {{"use_sliding_window", false}}).head_dim, 128);
+  EXPECT_THAT(refusal({{"model_type", "qwen3"}, {"architectures", {"Qwen3ForSequenceClassification"}}}),
+              HasSubstr("of 'qwen3' it has 'Qwen3ForCausalLM'"));
+}
+
 TEST_F(Config, WhatWouldComputeSomethingElseIsRefusedByName) {
   EXPECT_THAT(refusal({{"hidden_act", "gelu"}}), HasSubstr("hidden_act is 'gelu'"));
   EXPECT_THAT(refusal({{"quantization_config", {{"bits", 4}}}}), HasSubstr("quantization_config"));

@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "server/app.h"
-#include "tests/models/tiny_llama.h"
+#include "tests/models/tiny_models.h"
 #include "tests/support/http_test_client.h"
 #include "tests/support/soon.h"
 #include "tests/support/temporary_directory.h"
@@ -40,7 +40,7 @@ class SlowModel : public LanguageModel {
 struct TestApp {
   // `change` adjusts the options before the daemon starts.
   explicit TestApp(const std::function<void(AppOptions&)>& change = {}) {
-    nlohmann::json one = tiny_llama("none");
+    nlohmann::json one = tiny_model("none");
     one["config"]["max_position_embeddings"] = kTestContext;
     make_directory(one, directory.path());
     AppOptions options;

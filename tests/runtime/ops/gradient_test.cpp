@@ -54,6 +54,9 @@ TEST(Gradient, RmsNorm) {
   const Tensor x = random_tensor({4, 33}, 1), weight = random_tensor({33}, 2);
   expect_gradient([&](const Tensor& t) { return ops::rms_norm(t, weight, 1e-5f); }, x);
   expect_gradient([&](const Tensor& t) { return ops::rms_norm(x, t, 1e-5f); }, weight);
+  const Tensor of_head = random_tensor({11}, 3);  // three heads a row
+  expect_gradient([&](const Tensor& t) { return ops::rms_norm(t, of_head, 1e-5f); }, x);
+  expect_gradient([&](const Tensor& t) { return ops::rms_norm(x, t, 1e-5f); }, of_head);
 }
 
 TEST(Gradient, Linear) {

@@ -80,6 +80,9 @@ TEST(Ops, RmsNormDividesByTheRootOfTheMeanSquare) {
   const float rms = std::sqrt(12.5f);
   EXPECT_FLOAT_EQ(y.data()[0], 3 / rms);
   EXPECT_FLOAT_EQ(y.data()[1], 8 / rms);
+  const Tensor heads = ops::rms_norm(Tensor::from({1, 4}, {3, 4, 0, 2}), Tensor::from({2}, {1, 2}), 0.0f);
+  EXPECT_FLOAT_EQ(heads.data()[1], 8 / rms);
+  EXPECT_FLOAT_EQ(heads.data()[3], 4 / std::sqrt(2.0f));
   expect_internal([] { ops::rms_norm(Tensor::zeros({1, 2}), Tensor::zeros({3}), 0); }, "rms_norm: weight is [3]");
 }
 

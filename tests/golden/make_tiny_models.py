@@ -1,8 +1,8 @@
-"""Tiny random llamas and their prompt log-probabilities by transformers in f32. Versions: requirements.txt.
+"""Tiny random models of every architecture and their prompt log-probabilities by transformers in f32. Versions: requirements.txt.
 
-Writes tiny_llama/: weights that several cases share, and cases.json: {"prompts": {name: ids}, "cases": [{"name", "config" (of config.json), "weights",
+Writes tiny_models/: weights that several cases share, and cases.json: {"prompts": {name: ids}, "cases": [{"name", "config" (of config.json), "weights",
 "gguf", "logprobs": {prompt: [log p(ids[i + 1] | ids[..i])]}}]}. The test puts a case's directory together: config.json and the files of `weights`. A GGUF is
-<gguf>.gguf, or, where several cases share tensors, <gguf>.head followed by tensors.bin. GGUF files are written as llama.cpp's converter does: rows of
+<gguf>.gguf, or, where several cases share tensors, <gguf>.head followed by tensors.bin. GGUF files are written as llama.cpp's converter does: a llama's rows of
 q and k interleaved, llama3's scaling as rope_freqs.weight.
 """
 
@@ -16,10 +16,12 @@ import numpy
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
-OUT = pathlib.Path(__file__).parent / "tiny_llama"
+OUT = pathlib.Path(__file__).parent / "tiny_models"
 VOCABULARY = 320
+BASE_TEXT = ("A model reads a text piece by piece and says of every piece how likely it was, given those before; then it is asked for more. "
+             "What it answers depends on its weights, on the prompt, and on how the next piece is drawn from all that could follow.")
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 TEMPLATE = ("{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}{% endfor %}"
             "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}")
@@ -28,6 +30,10 @@ BASE = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_siz
         "hidden_act": "silu", "bos_token_id": 1, "eos_token_id": [2, 0], "tie_word_embeddings": False}
 WIDE = BASE | {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 48, "attention_bias": True,
                "mlp_bias": True, "tie_word_embeddings": True}
+QWEN2 = BASE | {"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2"}
+QWEN3 = BASE | {"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "head_dim": 24, "tie_word_embeddings": True}
+# The longer prompt just fits the window.
+MISTRAL = BASE | {"architectures": ["MistralForCausalLM"], "model_type": "mistral", "max_position_embeddings": 256, "sliding_window": 100}
 LLAMA3 = {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 32}
 # name: (config, weights, gguf or None). Both spellings of the scaling occur: rope_scaling (transformers 4) and rope_parameters (5).
 CASES = {
@@ -46,6 +52,9 @@ CASES = {
     "f16_sharded": (BASE, "f16", None),
     "bf16": (BASE, "bf16", None),
     "wide": (WIDE, "wide", "wide"),
+    "mistral": (MISTRAL, "f32", None),
+    "qwen2": (QWEN2, "qwen2", "qwen2"),
+    "qwen3": (QWEN3, "qwen3", "qwen3"),
     "q8_0": (BASE, None, "q8_0"),
     "q4_0": (BASE, None, "q4_0"),
 }
@@ -57,7 +66,7 @@ def make_tokenizer() -> Tokenizer:
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(vocab_size=VOCABULARY, special_tokens=SPECIAL, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
                                   show_progress=False)
-    tokenizer.train_from_iterator([__doc__, "the cat and the dog sat on the mat, and then the rain came"], trainer)
+    tokenizer.train_from_iterator(["the cat and the dog sat on the mat, and then the rain came", BASE_TEXT], trainer)
     assert tokenizer.get_vocab_size() == VOCABULARY
     tokenizer.save(str(OUT / "tokenizer.json"))
     (OUT / "tokenizer_config.json").write_text(json.dumps(
@@ -68,11 +77,16 @@ def make_tokenizer() -> Tokenizer:
     return tokenizer
 
 
+def new_model(config: dict):
+    config = json.loads(json.dumps(config))
+    return AutoModelForCausalLM.from_config(AutoConfig.for_model(config.pop("model_type"), **config)).float()
+
+
 def random_weights(config: dict, seed: int) -> dict[str, torch.Tensor]:
     """Logits differ by a few units, tied or not: by tens, f32 itself would be 1e-4 away from f64."""
     torch.manual_seed(seed)
     weights = {}
-    for name, value in LlamaForCausalLM(LlamaConfig(**config)).state_dict().items():
+    for name, value in new_model(config).state_dict().items():
         if name == "lm_head.weight" and config["tie_word_embeddings"]:
             continue
         if name.endswith("norm.weight"):
@@ -85,7 +99,7 @@ def random_weights(config: dict, seed: int) -> dict[str, torch.Tensor]:
 
 
 def logprobs(config: dict, weights: dict[str, torch.Tensor], ids: list[int]) -> list[float]:
-    model = LlamaForCausalLM(LlamaConfig(**json.loads(json.dumps(config)))).float()
+    model = new_model(config)
     missing, unexpected = model.load_state_dict({name: value.float() for name, value in weights.items()}, strict=False)
     assert set(missing) <= {"lm_head.weight"} and not unexpected, (missing, unexpected)
     model.tie_weights()
@@ -96,7 +110,7 @@ def logprobs(config: dict, weights: dict[str, torch.Tensor], ids: list[int]) -> 
 
 def interleaved(name: str, value: torch.Tensor, config: dict) -> torch.Tensor:
     heads = {"q_proj": config["num_attention_heads"], "k_proj": config["num_key_value_heads"]}.get(name.split(".")[-2])
-    if not heads:
+    if not heads or config["model_type"] != "llama":
         return value
     return value.reshape(heads, 2, value.shape[0] // heads // 2, *value.shape[1:]).swapaxes(1, 2).reshape(value.shape)
 
@@ -108,8 +122,8 @@ def deinterleaved(name: str, value: torch.Tensor, config: dict) -> torch.Tensor:
     return value.reshape(heads, value.shape[0] // heads // 2, 2, *value.shape[1:]).swapaxes(1, 2).reshape(value.shape)
 
 
-def gguf_name(name: str) -> str:
-    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, 8)
+def gguf_name(name: str, config: dict) -> str:
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH[config["model_type"].upper()], 8)
     stem, kind = name.rsplit(".", 1)
     return names.get_name(stem) + "." + kind
 
@@ -132,8 +146,8 @@ def rope_freqs(config: dict) -> numpy.ndarray:
 
 
 def write_gguf(path: pathlib.Path, config: dict, tensors: list[tuple[str, numpy.ndarray, gguf.GGMLQuantizationType]], tokenizer: Tokenizer):
-    writer = gguf.GGUFWriter(path, "llama")
-    writer.add_name("tiny llama")
+    writer = gguf.GGUFWriter(path, config["model_type"])
+    writer.add_name("tiny " + config["model_type"])
     writer.add_block_count(config["num_hidden_layers"])
     writer.add_context_length(config["max_position_embeddings"])
     writer.add_embedding_length(config["hidden_size"])
@@ -188,7 +202,7 @@ def split_gguf(path: pathlib.Path):
 def plain(config: dict, weights: dict[str, torch.Tensor]):
     """Tensors in an order that lets tied and untied, scaled and unscaled files share one blob: the optional ones last."""
     f32 = gguf.GGMLQuantizationType.F32
-    tensors = [(gguf_name(name), interleaved(name, value, config).numpy(), f32) for name, value in weights.items() if name != "lm_head.weight"]
+    tensors = [(gguf_name(name, config), interleaved(name, value, config).numpy(), f32) for name, value in weights.items() if name != "lm_head.weight"]
     if not config["tie_word_embeddings"]:
         tensors.append(("output.weight", weights["lm_head.weight"].numpy(), f32))
     if config.get("rope_scaling", {}).get("rope_type") == "llama3":
@@ -202,7 +216,7 @@ def quantised(config: dict, weights: dict[str, torch.Tensor], kind: gguf.GGMLQua
     for name, value in weights.items():
         used = gguf.GGMLQuantizationType.F32 if value.dim() == 1 else kind
         blocks = gguf.quants.quantize(interleaved(name, value, config).contiguous().numpy(), used)
-        tensors.append((gguf_name(name), blocks, used))
+        tensors.append((gguf_name(name, config), blocks, used))
         values[name] = deinterleaved(name, torch.from_numpy(gguf.quants.dequantize(blocks, used).copy()), config)
     return tensors, values
 
@@ -212,10 +226,10 @@ def main():
     for old in OUT.iterdir():
         old.unlink()
     tokenizer = make_tokenizer()
-    weights = {"f32": random_weights(BASE, 1), "wide": random_weights(WIDE, 2)}
+    weights = {"f32": random_weights(BASE, 1), "wide": random_weights(WIDE, 2), "qwen2": random_weights(QWEN2, 3), "qwen3": random_weights(QWEN3, 4)}
     weights["f16"] = {name: value.half() for name, value in weights["f32"].items()}
     weights["bf16"] = {name: value.bfloat16() for name, value in weights["f32"].items()}
-    for name in ("f32", "bf16", "wide"):
+    for name in ("f32", "bf16", "wide", "qwen2", "qwen3"):
         save_file(weights[name], OUT / f"{name}.safetensors", metadata={"format": "pt"})
     names = sorted(weights["f16"])
     shards = {"model-00001-of-00002.safetensors": names[::2], "model-00002-of-00002.safetensors": names[1::2]}

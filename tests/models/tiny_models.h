@@ -1,4 +1,4 @@
-// The tiny llamas of tests/golden/make_tiny_llama.py, put together as a user would have them: a Hugging Face directory
+// The tiny models of tests/golden/make_tiny_models.py, put together as a user would have them: a Hugging Face directory
 // or a GGUF file.
 #pragma once
 
@@ -16,17 +16,17 @@
 
 namespace hearth::test {
 
-inline const std::filesystem::path kTinyLlama = "tests/golden/tiny_llama";
+inline const std::filesystem::path kTinyModels = "tests/golden/tiny_models";
 
-inline const nlohmann::json& tiny_llamas() {
-  static const nlohmann::json kCases = nlohmann::json::parse(read_file(kTinyLlama / "cases.json"));
+inline const nlohmann::json& tiny_models() {
+  static const nlohmann::json kCases = nlohmann::json::parse(read_file(kTinyModels / "cases.json"));
   return kCases;
 }
 
-inline const nlohmann::json& tiny_llama(const std::string& name) {
-  for (const nlohmann::json& one : tiny_llamas()["cases"])
+inline const nlohmann::json& tiny_model(const std::string& name) {
+  for (const nlohmann::json& one : tiny_models()["cases"])
     if (one["name"] == name) return one;
-  throw not_found("no tiny llama is named '{}'", name);
+  throw not_found("no tiny model is named '{}'", name);
 }
 
 // A case's files in `directory`: config.json, weights, tokenizer.
@@ -36,19 +36,19 @@ inline void make_directory(const nlohmann::json& one, const std::filesystem::pat
   if (weights == "f16") {
     for (const char* file :
          {"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"})
-      std::filesystem::copy(kTinyLlama / file, directory);
+      std::filesystem::copy(kTinyModels / file, directory);
   } else {
-    std::filesystem::copy(kTinyLlama / (weights + ".safetensors"), directory / "model.safetensors");
+    std::filesystem::copy(kTinyModels / (weights + ".safetensors"), directory / "model.safetensors");
   }
   for (const char* file : {"tokenizer.json", "tokenizer_config.json", "generation_config.json"})
-    std::filesystem::copy(kTinyLlama / file, directory);
+    std::filesystem::copy(kTinyModels / file, directory);
 }
 
 inline std::filesystem::path make_gguf(const nlohmann::json& one, const std::filesystem::path& directory) {
   const std::string name = one["gguf"];
-  if (std::filesystem::exists(kTinyLlama / (name + ".gguf"))) return kTinyLlama / (name + ".gguf");
+  if (std::filesystem::exists(kTinyModels / (name + ".gguf"))) return kTinyModels / (name + ".gguf");
   const std::filesystem::path path = directory / (name + ".gguf");
-  write_file_atomic(path, read_file(kTinyLlama / (name + ".head")) + read_file(kTinyLlama / "tensors.bin"));
+  write_file_atomic(path, read_file(kTinyModels / (name + ".head")) + read_file(kTinyModels / "tensors.bin"));
   return path;
 }
 

@@ -1,6 +1,6 @@
-// Tiny llamas against transformers (tests/golden/make_tiny_llama.py), from Hugging Face directories and from GGUF,
+// Tiny models against transformers (tests/golden/make_tiny_models.py), from Hugging Face directories and from GGUF,
 // whole and in chunks.
-#include "tests/models/tiny_llama.h"
+#include "tests/models/tiny_models.h"
 
 #include <cmath>
 
@@ -24,7 +24,7 @@ double largest_difference(const std::vector<float>& found, const std::vector<dou
 // Every prompt of a case, whole and in chunks that cross block borders.
 void expect_reference(const LanguageModel& model, const nlohmann::json& one) {
   for (const auto& [prompt, expected] : one["logprobs"].items()) {
-    const auto ids = test::tiny_llamas()["prompts"][prompt].get<std::vector<TokenId>>();
+    const auto ids = test::tiny_models()["prompts"][prompt].get<std::vector<TokenId>>();
     const auto reference = expected.get<std::vector<double>>();
     EXPECT_LT(largest_difference(test::prompt_logprobs(model, ids), reference), kTolerance) << prompt;
     for (const int chunk : {1, 7, 16, 64})
@@ -33,60 +33,60 @@ void expect_reference(const LanguageModel& model, const nlohmann::json& one) {
   }
 }
 
-class TinyLlama : public ::testing::TestWithParam<std::string> {
+class TinyModel : public ::testing::TestWithParam<std::string> {
  protected:
-  const nlohmann::json& one() const { return test::tiny_llama(GetParam()); }
+  const nlohmann::json& one() const { return test::tiny_model(GetParam()); }
   test::TemporaryDirectory directory_;
 };
 
 std::vector<std::string> names(const std::function<bool(const nlohmann::json&)>& wanted) {
   std::vector<std::string> result;
-  for (const nlohmann::json& one : test::tiny_llamas()["cases"])
+  for (const nlohmann::json& one : test::tiny_models()["cases"])
     if (wanted(one)) result.push_back(one["name"]);
   return result;
 }
 
-class TinyLlamaDirectory : public TinyLlama {};
-TEST_P(TinyLlamaDirectory, MatchesTransformers) {
+class TinyModelDirectory : public TinyModel {};
+TEST_P(TinyModelDirectory, MatchesTransformers) {
   test::make_directory(one(), directory_.path());
   expect_reference(*load_model(directory_.path(), {.compute_dtype = ComputeDtype::kFloat32}).model, one());
 }
-INSTANTIATE_TEST_SUITE_P(Cases, TinyLlamaDirectory,
+INSTANTIATE_TEST_SUITE_P(Cases, TinyModelDirectory,
                          ::testing::ValuesIn(names([](const auto& one) { return one["weights"].is_string(); })),
                          [](const auto& test) { return test.param; });
 
-class TinyLlamaGguf : public TinyLlama {};
-TEST_P(TinyLlamaGguf, MatchesTransformers) {
+class TinyModelGguf : public TinyModel {};
+TEST_P(TinyModelGguf, MatchesTransformers) {
   expect_reference(
       *load_model(test::make_gguf(one(), directory_.path()), {.compute_dtype = ComputeDtype::kFloat32}).model, one());
 }
-INSTANTIATE_TEST_SUITE_P(Cases, TinyLlamaGguf,
+INSTANTIATE_TEST_SUITE_P(Cases, TinyModelGguf,
                          ::testing::ValuesIn(names([](const auto& one) { return one["gguf"].is_string(); })),
                          [](const auto& test) { return test.param; });
 
-class TinyLlamaBothFiles : public TinyLlama {};
-TEST_P(TinyLlamaBothFiles, GiveTheSameBits) {
+class TinyModelBothFiles : public TinyModel {};
+TEST_P(TinyModelBothFiles, GiveTheSameBits) {
   test::make_directory(one(), directory_.path());
   const LoadOptions options{.compute_dtype = ComputeDtype::kFloat32};
   const LoadedModel directory = load_model(directory_.path(), options);
   const LoadedModel gguf = load_model(test::make_gguf(one(), directory_.path()), options);
   EXPECT_EQ(directory.model->dims().max_positions, gguf.model->dims().max_positions);
-  const auto ids = test::tiny_llamas()["prompts"]["long"].get<std::vector<TokenId>>();
+  const auto ids = test::tiny_models()["prompts"]["long"].get<std::vector<TokenId>>();
   const Batch batch = test::batch_of(ids, 0, static_cast<int>(ids.size()));
   const Tensor a = directory.model->forward(batch), b = gguf.model->forward(batch);
   EXPECT_EQ(std::vector<float>(a.data(), a.data() + a.size()), std::vector<float>(b.data(), b.data() + b.size()));
 }
-INSTANTIATE_TEST_SUITE_P(Cases, TinyLlamaBothFiles, ::testing::ValuesIn(names([](const auto& one) {
+INSTANTIATE_TEST_SUITE_P(Cases, TinyModelBothFiles, ::testing::ValuesIn(names([](const auto& one) {
                            return one["gguf"].is_string() && one["weights"].is_string();
                          })),
                          [](const auto& test) { return test.param; });
 
-TEST(TinyLlamaFastPath, StaysNearTheReference) {
+TEST(TinyModelFastPath, StaysNearTheReference) {
   constexpr double kMeanTolerance = 0.02;
   for (const char* name : {"q8_0", "q4_0"}) {
-    const nlohmann::json& one = test::tiny_llama(name);
+    const nlohmann::json& one = test::tiny_model(name);
     const LoadedModel loaded = load_model(test::make_gguf(one, {}));
-    const auto ids = test::tiny_llamas()["prompts"]["long"].get<std::vector<TokenId>>();
+    const auto ids = test::tiny_models()["prompts"]["long"].get<std::vector<TokenId>>();
     const std::vector<float> found = test::prompt_logprobs(*loaded.model, ids);
     double sum = 0;
     for (size_t i = 0; i < found.size(); ++i) sum += std::fabs(found[i] - one["logprobs"]["long"][i].get<double>());
