@@ -113,7 +113,6 @@ def conversation(results, folder, state):
         pane.type("What is the capital of France?")
         results["an answer with its speed"] = pane.answered(1) and "tokens/s" in pane.screen()
         pane.type("/set max_tokens 2000")
-        pane.type("/set temperature 1")
         pane.type("Write the longest story you can about a lighthouse.")
         pane.wait(lambda s: len(s.split("lighthouse.", 1)[-1].split()) > 20, "the story's beginning")
         pane.key("C-c")
