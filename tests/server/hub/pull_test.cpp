@@ -145,11 +145,14 @@ TEST_F(PullTest, GivesUpWhenNothingArrivesAndKeepsWhatItHas) {
 }
 
 TEST_F(PullTest, WrongHashIsRefusedAndRemoved) {
-  hub_.files["model.safetensors"].stated_hash = std::string(64, '1');
+  const std::string wrong(64, '1');
+  hub_.files["model.safetensors"].stated_hash = wrong;
   const auto [code, message] = error_of([&] { run(); });
   EXPECT_EQ(code, ErrorCode::kDataCorruption);
   EXPECT_THAT(message, HasSubstr("tiny/llama: model.safetensors: not the file it should be: sha256 is"));
-  EXPECT_EQ(blobs().first, 0);
+  // What its neighbours have so far may stay: the next pull goes on with it.
+  EXPECT_FALSE(fs::exists(repo() / "blobs" / wrong));
+  EXPECT_FALSE(fs::exists(repo() / "blobs" / (wrong + ".incomplete")));
   EXPECT_FALSE(fs::exists(repo() / "snapshots" / hub_.commit));
   EXPECT_FALSE(fs::exists(repo() / "refs" / "main"));
 }
