@@ -19,12 +19,6 @@ class DecoderLayer {
   virtual Tensor forward(const Tensor& x, const Batch& batch, int layer) const = 0;
 };
 
-// What a layer has in most families. `name` is "model.layers.3.", below which Hugging Face names its tensors.
-ops::AttentionSpec attention_spec(const ModelConfig& config);
-QkvProjection load_qkv(const ModelConfig& config, const std::string& name, LayerLoader& load);
-Linear load_attention_output(const ModelConfig& config, const std::string& name, LayerLoader& load);
-GatedMlp load_mlp(const ModelConfig& config, const std::string& name, LayerLoader& load);
-
 class Decoder : public LanguageModel {
  public:
   // Takes model.embed_tokens, model.norm and lm_head from `load`; a tied head shares the embedding's rows.

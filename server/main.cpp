@@ -120,7 +120,11 @@ int show_help(CLI::App& app, int argc, char** argv) {
 }
 
 int run(int argc, char** argv) {
-  log::initialize();
+  try {
+    log::initialize();
+  } catch (const Error& error) {
+    return fail(kUsage, error.what());
+  }
   CLI::App app("hearth serves large language models on CPUs.", "hearth");
   app.require_subcommand(1);
   app.footer("`hearth help COMMAND` shows a command's options and examples.");

@@ -1,42 +1,27 @@
 // Qwen3: a llama that normalises every head of q and k before it rotates them (transformers' Qwen3ForCausalLM).
+#include "models/architectures/llama.h"
 #include "models/architectures/qwen2.h"
 #include "models/config_reader.h"
-#include "models/decoder.h"
+#include "models/model_config.h"
 #include "models/registry.h"
 
 namespace hearth {
 namespace {
 
-class Qwen3Layer : public DecoderLayer {
+class Qwen3Layer : public LlamaLayer {
  public:
   Qwen3Layer(const ModelConfig& c, std::shared_ptr<const Rope> rope, const std::string& name, LayerLoader& load)
-      : rope_(std::move(rope)),
-        attention_(attention_spec(c)),
-        input_norm_(load.rms_norm(name + "input_layernorm", c.hidden_size, c.rms_norm_eps)),
-        qkv_(load_qkv(c, name, load)),
+      : LlamaLayer(c, std::move(rope), name, load),
         q_norm_(load.rms_norm(name + "self_attn.q_norm", c.head_dim, c.rms_norm_eps)),
-        k_norm_(load.rms_norm(name + "self_attn.k_norm", c.head_dim, c.rms_norm_eps)),
-        output_(load_attention_output(c, name, load)),
-        post_attention_norm_(load.rms_norm(name + "post_attention_layernorm", c.hidden_size, c.rms_norm_eps)),
-        mlp_(load_mlp(c, name, load)) {}
-
-  Tensor forward(const Tensor& x, const Batch& batch, int layer) const override {
-    auto [q, k, v] = qkv_(input_norm_(x));  // [tokens, {num_heads, num_kv_heads, num_kv_heads} * head_dim]
-    q = ops::rope(q_norm_(q), batch, *rope_);
-    k = ops::rope(k_norm_(k), batch, *rope_);
-    const Tensor y = ops::add(x, output_(ops::attention(q, k, v, batch, layer, attention_)));
-    return ops::add(y, mlp_(post_attention_norm_(y)));
-  }
+        k_norm_(load.rms_norm(name + "self_attn.k_norm", c.head_dim, c.rms_norm_eps)) {}
 
  private:
-  std::shared_ptr<const Rope> rope_;
-  ops::AttentionSpec attention_;
-  RmsNorm input_norm_;
-  QkvProjection qkv_;
+  void prepare(Tensor& q, Tensor& k) const override {
+    q = q_norm_(q);
+    k = k_norm_(k);
+  }
+
   RmsNorm q_norm_, k_norm_;
-  Linear output_;
-  RmsNorm post_attention_norm_;
-  GatedMlp mlp_;
 };
 
 void configure(const ConfigReader& json, ModelConfig& config) {

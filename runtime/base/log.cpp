@@ -2,9 +2,12 @@
 
 #include <cstdlib>
 #include <memory>
+#include <optional>
 
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+
+#include "runtime/base/error.h"
 
 namespace hearth::log {
 namespace {
@@ -21,13 +24,21 @@ spdlog::level::level_enum severity(Level level) {
   return spdlog::level::err;
 }
 
+std::optional<Level> chosen_level() {
+  const char* name = std::getenv("HEARTH_LOG");
+  if (!name || !*name) return std::nullopt;
+  for (const auto& [known, level] :
+       {std::pair("info", Level::kInfo), std::pair("warn", Level::kWarn), std::pair("error", Level::kError)})
+    if (std::string_view(name) == known) return level;
+  throw invalid_argument("HEARTH_LOG={}: must be info, warn or error", name);
+}
+
 }  // namespace
 
 void initialize(Level level) {
   auto logger = std::make_shared<spdlog::logger>("hearth", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
   logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
-  const char* chosen = std::getenv("HEARTH_LOG");
-  logger->set_level(chosen ? spdlog::level::from_str(chosen) : severity(level));
+  logger->set_level(severity(chosen_level().value_or(level)));
   spdlog::set_default_logger(std::move(logger));
 }
 

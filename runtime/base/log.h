@@ -11,7 +11,8 @@ namespace hearth::log {
 
 enum class Level { kInfo, kWarn, kError };
 
-// To be called by main. HEARTH_LOG (info, warn, error) is the least level that is written, else `level`.
+// To be called by main. HEARTH_LOG (info, warn, error) is the least level that is written, else `level`. Throws
+// kInvalidArgument when it is something else.
 void initialize(Level level = Level::kInfo);
 
 void write(Level level, std::string_view line);

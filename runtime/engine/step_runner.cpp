@@ -8,11 +8,6 @@
 #include "runtime/ops/ops.h"
 
 namespace hearth {
-namespace {
-
-constexpr int64_t kLogitsBytes = int64_t{16} << 20;  // held at once
-
-}  // namespace
 
 StepRunner::StepRunner(std::shared_ptr<const LanguageModel> model, KvCache& cache)
     : model_(std::move(model)), cache_(cache), samplers_(num_threads()) {}
@@ -59,8 +54,7 @@ std::vector<StepResult> StepRunner::run(const StepPlan& plan) {
     row += plan.rows[i].count;
   }
   const int64_t vocab_size = model_->dims().vocab_size;
-  const auto chunk =
-      std::max<size_t>(16, static_cast<size_t>(kLogitsBytes / (vocab_size * static_cast<int64_t>(sizeof(float)))));
+  const auto chunk = static_cast<size_t>(ops::logits_rows(vocab_size));
   std::vector<int> rows;
   for (size_t begin = 0; begin < wanted_.size(); begin += chunk) {
     const auto part = std::span(wanted_).subspan(begin, std::min(chunk, wanted_.size() - begin));
@@ -74,7 +68,7 @@ std::vector<StepResult> StepRunner::run(const StepPlan& plan) {
   return results;
 }
 
-// Runs on the compute pool, out of which nothing may be thrown.
+// Runs on the compute pool. A row that fails fails its sequence, not the step.
 void StepRunner::compute(const LogitsRow& row, std::span<const float> logits) try {
   const Sequence& sequence = *row.result->sequence;
   const GenerateRequest& request = sequence.request;

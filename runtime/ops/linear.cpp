@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include "runtime/kernels/rows.h"
@@ -58,5 +59,10 @@ std::vector<Tensor> linear(const Tensor& x, std::span<const Projection> projecti
 }
 
 Tensor logits(const Tensor& hidden, const Weight& head) { return linear(hidden, head); }
+
+int64_t logits_rows(int64_t vocab_size) {
+  constexpr int64_t kBytes = 16 << 20, kLeast = 16, kMost = 256;
+  return std::clamp(kBytes / (vocab_size * static_cast<int64_t>(sizeof(float))), kLeast, kMost);
+}
 
 }  // namespace hearth::ops

@@ -54,6 +54,8 @@ Tensor gather_rows(const Tensor& x, std::span<const int> rows);
 
 // hidden [rows, hidden_size] -> [rows, vocab_size]. For sampling; scoring and losses use token_logprobs.
 Tensor logits(const Tensor& hidden, const Weight& head);
+// Rows whose logits should be held at once: 16 MiB of them, but 16 rows at least and 256 at most.
+int64_t logits_rows(int64_t vocab_size);
 
 // log softmax(hidden head^T)[target] per row; 0 where target < 0. Streams over chunks of rows and never holds [tokens,
 // vocab_size].

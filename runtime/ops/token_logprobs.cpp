@@ -11,8 +11,6 @@
 namespace hearth::ops {
 namespace {
 
-constexpr int64_t kChunkBytes = 16 << 20;  // of logits
-
 struct TargetRow {
   int64_t row;
   TokenId target;
@@ -29,7 +27,7 @@ std::vector<TargetRow> rows_with_target(std::span<const TokenId> targets) {
 template <class Fn>
 void for_logits(const Tensor& hidden, const Weight& head, std::span<const TargetRow> rows, Fn fn) {
   const int64_t vocab_size = head.out(), n = hidden.dim(-1);
-  const auto chunk = std::clamp<int64_t>(kChunkBytes / (vocab_size * static_cast<int64_t>(sizeof(float))), 16, 256);
+  const int64_t chunk = logits_rows(vocab_size);
   for (size_t begin = 0; begin < rows.size(); begin += chunk) {
     const std::span<const TargetRow> part = rows.subspan(begin, std::min<size_t>(chunk, rows.size() - begin));
     const auto count = static_cast<int64_t>(part.size());

@@ -39,6 +39,7 @@ def mistakes_are_told(results, folder):
         file.write(f"model_name_or_path: {MODEL}\nadapter_name_or_path: saves/x\n")
     serve, lora = os.path.join(folder, "serve.yaml"), os.path.join(folder, "lora.yaml")
     results["a mistyped command names the nearest"] = refused(2, "did you mean 'serve'?", "sevre")
+    results["an unknown log level"] = refused(2, "HEARTH_LOG=loud: must be info, warn or error", "version", HEARTH_LOG="loud")
     results["a mistyped option names the nearest"] = refused(2, "did you mean '--port'?", "serve", "--prot", "1")
     results["a bad number"] = refused(2, "--port", "serve", "--port", "many")
     results["an unknown key names file, line and the nearest"] = refused(2, "serve.yaml:2: unknown key 'prot' (did you mean 'port'?)", "serve", serve)
