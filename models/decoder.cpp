@@ -12,8 +12,9 @@ Decoder::Decoder(const ModelConfig& config, LayerLoader& load, std::vector<std::
       embedding_(load.table(kEmbedding, config.vocab_size, config.hidden_size)),
       layers_(std::move(layers)),
       norm_(load.rms_norm("model.norm", config.hidden_size, config.rms_norm_eps)),
-      head_(config.tie_word_embeddings ? load.tied(kEmbedding, embedding_)
-                                       : load.linear("lm_head", config.vocab_size, config.hidden_size)) {}
+      head_{(config.tie_word_embeddings ? load.tied(kEmbedding, embedding_)
+                                        : load.linear("lm_head", config.vocab_size, config.hidden_size))
+                .weight()} {}
 
 Tensor Decoder::forward(const Batch& batch) const {
   Tensor x = ops::embedding(batch.token_ids, embedding_);  // [tokens, hidden_size]

@@ -26,14 +26,14 @@ class Decoder : public LanguageModel {
 
   const ModelDims& dims() const override { return dims_; }
   Tensor forward(const Batch& batch) const override;
-  const Weight& output_head() const override { return head_.weight(); }
+  const OutputHead& output_head() const override { return head_; }
 
  private:
   ModelDims dims_;
   Weight embedding_;  // [vocab_size, hidden_size]
   std::vector<std::unique_ptr<const DecoderLayer>> layers_;
   RmsNorm norm_;
-  Linear head_;
+  OutputHead head_;
 };
 
 // A decoder whose layers are `Layer`s: Layer(config, rope, "model.layers.3.", load).

@@ -13,7 +13,7 @@ QkvProjection::Output QkvProjection::operator()(const Tensor& x) const {
 Tensor GatedMlp::operator()(const Tensor& x) const {
   const std::array projections{gate_.projection(), up_.projection()};
   const std::vector<Tensor> y = ops::linear(x, projections);  // [tokens, intermediate_size] each
-  return down_(ops::silu_multiply(y[0], y[1]));
+  return down_(ops::gated(y[0], y[1], Activation::kSilu));
 }
 
 Linear LayerLoader::linear(const std::string& name, int64_t out, int64_t in, bool bias) {

@@ -87,7 +87,8 @@ Rope make_rope(const RopeParameters& p, int head_dim) {
   }
   if (p.type == RopeType::kDynamic) {
     HEARTH_CHECK(head_dim > 2);
-    rope.dynamic = {static_cast<float>(p.rope_theta), static_cast<float>(p.factor), p.original_max_position_embeddings};
+    rope.by_length = Rope::Dynamic{static_cast<float>(p.rope_theta), static_cast<float>(p.factor),
+                                   p.original_max_position_embeddings};
   }
   if (!p.frequency_divisors.empty()) {
     HEARTH_CHECK(p.frequency_divisors.size() == rope.inverse_frequencies.size());

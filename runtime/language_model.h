@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "runtime/batch.h"
+#include "runtime/output_head.h"
 #include "runtime/tensor.h"
-#include "runtime/weight.h"
 
 namespace hearth {
 
@@ -24,7 +24,7 @@ class LanguageModel {
   virtual ~LanguageModel() = default;
   virtual const ModelDims& dims() const = 0;
   virtual Tensor forward(const Batch& batch) const = 0;  // -> [tokens, hidden_size], after the final norm
-  virtual const Weight& output_head() const = 0;         // [vocab_size, hidden_size]
+  virtual const OutputHead& output_head() const = 0;
 };
 
 }  // namespace hearth

@@ -6,7 +6,7 @@
 
 #include "runtime/kernels/attention_kernels.h"
 #include "runtime/kernels/attention_simd.h"
-#include "runtime/kernels/exp.h"
+#include "runtime/kernels/functions.h"
 #include "runtime/kernels/lanes.h"
 #include "runtime/kernels/product_simd.h"
 

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "runtime/kernels/attention_kernels.h"
-#include "runtime/kernels/exp.h"
+#include "runtime/kernels/functions.h"
 #include "runtime/kernels/lanes.h"
 #include "runtime/kernels/product_simd.h"
 

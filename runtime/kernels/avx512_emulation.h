@@ -76,6 +76,9 @@ inline float reduce_max_ps(__m512 x) {
 #define _mm512_cvtepi16_epi32 hearth::kernels::emulated::cvtepi16_epi32
 #define _mm512_cvtepu16_epi32 hearth::kernels::emulated::cvtepu16_epi32
 #define _mm512_srai_epi32 hearth::kernels::emulated::srai_epi32
+#define _mm512_permute_ps(x, order)                                                            \
+  hearth::kernels::emulated::join(_mm256_permute_ps(hearth::kernels::emulated::low(x), order), \
+                                  _mm256_permute_ps(hearth::kernels::emulated::high(x), order))
 #define _mm512_maskz_loadu_ps hearth::kernels::emulated::maskz_loadu_ps
 #define _mm512_mask_storeu_ps hearth::kernels::emulated::mask_storeu_ps
 #define _mm512_reduce_add_ps hearth::kernels::emulated::reduce_add_ps

@@ -66,6 +66,14 @@ inline Lanes first(int n, Lanes a, Lanes b) {
   return {_mm256_blendv_ps(b.low, a.low, _mm256_castsi256_ps(mask_of_first(n))),
           _mm256_blendv_ps(b.high, a.high, _mm256_castsi256_ps(mask_of_first(n - 8)))};
 }
+inline Lanes copy_sign(Lanes a, Lanes b) {
+  const __m256 sign = _mm256_set1_ps(-0.f);
+  return {_mm256_or_ps(_mm256_andnot_ps(sign, a.low), _mm256_and_ps(sign, b.low)),
+          _mm256_or_ps(_mm256_andnot_ps(sign, a.high), _mm256_and_ps(sign, b.high))};
+}
+inline Lanes swap_neighbours(Lanes x) {
+  return {_mm256_permute_ps(x.low, 0b10110001), _mm256_permute_ps(x.high, 0b10110001)};
+}
 inline __m256 shifted_exponent(__m256 x, int32_t bias) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_castps_si256(x), _mm256_set1_epi32(bias)), 23));
 }

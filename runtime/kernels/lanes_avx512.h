@@ -44,6 +44,12 @@ inline Lanes negated_fma(Lanes a, Lanes b, Lanes c) { return {_mm512_fnmadd_ps(a
 inline Lanes max(Lanes a, Lanes b) { return {_mm512_max_ps(a.all, b.all)}; }
 inline Lanes min(Lanes a, Lanes b) { return {_mm512_min_ps(a.all, b.all)}; }
 inline Lanes first(int n, Lanes a, Lanes b) { return {_mm512_mask_blend_ps(mask_of_first(n), b.all, a.all)}; }
+inline Lanes copy_sign(Lanes a, Lanes b) {
+  const __m512i sign = _mm512_set1_epi32(INT32_MIN);
+  return {_mm512_castsi512_ps(_mm512_or_si512(_mm512_andnot_si512(sign, _mm512_castps_si512(a.all)),
+                                              _mm512_and_si512(sign, _mm512_castps_si512(b.all))))};
+}
+inline Lanes swap_neighbours(Lanes x) { return {_mm512_permute_ps(x.all, 0b10110001)}; }
 inline Lanes shifted_exponent(Lanes x, int32_t bias) {
   return {_mm512_castsi512_ps(
       _mm512_slli_epi32(_mm512_add_epi32(_mm512_castps_si512(x.all), _mm512_set1_epi32(bias)), 23))};

@@ -92,6 +92,21 @@ inline Lanes min(const Lanes& a, const Lanes& b) {
   for (int i = 0; i < 16 && i < n; ++i) y.set(i, a.lane(i));
   return y;
 }
+// |a| with the sign of b.
+inline Lanes copy_sign(const Lanes& a, const Lanes& b) {
+  return each_part([&](int i) {
+    const FourBits sign = {0x80000000u, 0x80000000u, 0x80000000u, 0x80000000u};
+    return std::bit_cast<Four>((std::bit_cast<FourBits>(a.part[i]) & ~sign) |
+                               (std::bit_cast<FourBits>(b.part[i]) & sign));
+  });
+}
+// Lanes 1, 0, 3, 2, ...
+inline Lanes swap_neighbours(const Lanes& x) {
+  return each_part([&](int i) {
+    const Four& p = x.part[i];
+    return Four{p[1], p[0], p[3], p[2]};
+  });
+}
 // The bits of x plus `bias`, 23 places to the left: 2^i where x's lowest bits hold the integer i and bias is 127.
 inline Lanes shifted_exponent(const Lanes& x, int32_t bias) {
   return each_part([&](int i) {

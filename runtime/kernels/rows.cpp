@@ -1,5 +1,7 @@
 #include "runtime/kernels/rows.h"
 
+#include <algorithm>
+
 #include "runtime/base/error.h"
 #include "runtime/base/parallel.h"
 #include "runtime/kernels/rows_kernels.h"
@@ -16,6 +18,7 @@ const RowKernels& table() {
 }
 
 int64_t row_grain(int64_t n) { return std::max<int64_t>(1, kGrain / std::max<int64_t>(n, 1)); }
+int64_t column_grain(int64_t rows) { return std::max<int64_t>(16, kGrain / std::max<int64_t>(rows, 1)); }
 
 }  // namespace
 
@@ -56,7 +59,7 @@ void add_constant(float value, int64_t n, float* y) {
 }
 
 void add_columns(const float* x, int64_t rows, int64_t n, float* y) {
-  parallel_for(n, std::max<int64_t>(16, kGrain / std::max<int64_t>(rows, 1)), [=](int64_t i, int64_t end) {
+  parallel_for(n, column_grain(rows), [=](int64_t i, int64_t end) {
     for (int64_t r = 0; r < rows; ++r) table().add_scaled(x + r * n + i, 1.f, end - i, y + i);
   });
 }
@@ -67,35 +70,59 @@ double sum(const float* x, int64_t n) {
   return total;
 }
 
-void silu_multiply(const float* gate, const float* up, int64_t n, float* y) {
-  parallel_for(n, kGrain, [=](int64_t i, int64_t end) { table().silu_multiply(gate + i, up + i, end - i, y + i); });
+void activate(const float* x, Activation activation, int64_t n, float* y) {
+  parallel_for(n, kGrain, [=](int64_t i, int64_t end) { table().activate(x + i, activation, end - i, y + i); });
 }
 
-void silu_multiply_backward(const float* gate, const float* up, const float* dy, int64_t n, float* dgate, float* dup) {
-  parallel_for(n, kGrain, [=](int64_t i, int64_t end) {
-    table().silu_multiply_backward(gate + i, up + i, dy + i, end - i, dgate ? dgate + i : nullptr,
-                                   dup ? dup + i : nullptr);
-  });
+void activate_backward(const float* x, const float* dy, Activation activation, int64_t n, float* dx) {
+  parallel_for(n, kGrain,
+               [=](int64_t i, int64_t end) { table().activate_backward(x + i, dy + i, activation, end - i, dx + i); });
 }
 
-void rms_norm(const float* x, const float* weight, float eps, int64_t rows, int64_t n, float* y, float* inverse_rms) {
-  parallel_for(rows, row_grain(n), [=](int64_t r, int64_t end) {
-    table().rms_norm(x + r * n, weight, eps, end - r, n, y + r * n, inverse_rms ? inverse_rms + r : nullptr);
-  });
+void gated(const float* gate, const float* up, Activation activation, int64_t n, float* y) {
+  parallel_for(n, kGrain, [=](int64_t i, int64_t end) { table().gated(gate + i, up + i, activation, end - i, y + i); });
 }
 
-void rms_norm_backward(const float* x, const float* weight, const float* inverse_rms, const float* dy, int64_t rows,
-                       int64_t n, float* dx, float* dweight) {
-  if (dx) {
-    parallel_for(rows, row_grain(n), [=](int64_t r, int64_t end) {
-      table().rms_norm_backward(x + r * n, weight, inverse_rms + r, dy + r * n, end - r, n, dx + r * n);
-    });
+void gated_backward(const GatedGradient& gradient, Activation activation, int64_t n) {
+  parallel_for(n, kGrain,
+               [&](int64_t begin, int64_t end) { table().gated_backward(gradient, activation, begin, end); });
+}
+
+void rms_norm(const float* x, const Norm& norm, int64_t rows, float* y, float* inverse_rms) {
+  parallel_for(rows, row_grain(norm.n),
+               [&](int64_t begin, int64_t end) { table().rms_norm(x, norm, begin, end, y, inverse_rms); });
+}
+
+void rms_norm_backward(const NormGradient& g, const Norm& norm) {
+  const int64_t n = norm.n;
+  if (g.dx) {
+    parallel_for(g.rows, row_grain(n),
+                 [&](int64_t begin, int64_t end) { table().rms_norm_backward(g, norm, begin, end); });
   }
-  if (!dweight) return;
-  parallel_for(n, std::max<int64_t>(16, kGrain / std::max<int64_t>(rows, 1)), [=](int64_t i, int64_t end) {
-    for (int64_t r = 0; r < rows; ++r)
-      table().add_product(x + r * n + i, dy + r * n + i, inverse_rms[r], end - i, dweight + i);
+  if (!g.dweight) return;
+  parallel_for(n, column_grain(g.rows), [&](int64_t i, int64_t end) {
+    for (int64_t r = 0; r < g.rows; ++r) {
+      table().add_product(g.x + r * n + i, g.dy + r * n + i, g.statistics[r], end - i,
+                          g.dweight + r % norm.groups * n + i);
+    }
   });
+}
+
+void layer_norm(const float* x, const Norm& norm, int64_t rows, float* y, float* statistics) {
+  parallel_for(rows, row_grain(norm.n),
+               [&](int64_t begin, int64_t end) { table().layer_norm(x, norm, begin, end, y, statistics); });
+}
+
+void layer_norm_backward(const NormGradient& g, const Norm& norm) {
+  if (g.dx) {
+    parallel_for(g.rows, row_grain(norm.n),
+                 [&](int64_t begin, int64_t end) { table().layer_norm_backward(g, norm, begin, end); });
+  }
+  if (g.dweight) {
+    parallel_for(norm.n, column_grain(g.rows),
+                 [&](int64_t begin, int64_t end) { table().layer_norm_weight(g, norm, begin, end); });
+  }
+  if (g.dbias) add_columns(g.dy, g.rows / norm.groups, norm.groups * norm.n, g.dbias);
 }
 
 void rotate(const float* x, const Rotation& rotation, int64_t rows, float* y) {
@@ -108,6 +135,24 @@ void rotate_backward(const float* dy, const Rotation& rotation, int64_t rows, fl
                [=](int64_t begin, int64_t end) { table().rotate_backward(dy, rotation, begin, end, dx); });
 }
 
+void copy_grid(const float* x, Grid from, const GridSize& size, float* y, Grid to) {
+  parallel_for(size.rows, row_grain(size.groups * size.width), [=](int64_t r, int64_t end) {
+    for (; r < end; ++r) {
+      for (int64_t g = 0; g < size.groups; ++g)
+        std::copy_n(x + r * from.row + g * from.group, size.width, y + r * to.row + g * to.group);
+    }
+  });
+}
+
+void add_grid(const float* x, Grid from, const GridSize& size, float* y, Grid to) {
+  parallel_for(size.rows, row_grain(size.groups * size.width), [=](int64_t r, int64_t end) {
+    for (; r < end; ++r) {
+      for (int64_t g = 0; g < size.groups; ++g)
+        table().add_scaled(x + r * from.row + g * from.group, 1.f, size.width, y + r * to.row + g * to.group);
+    }
+  });
+}
+
 float log_sum_exp(const float* x, int64_t n) { return table().log_sum_exp(x, n); }
 
 int64_t argmax(const float* x, int64_t n) { return table().argmax(x, n); }
@@ -115,5 +160,9 @@ int64_t argmax(const float* x, int64_t n) { return table().argmax(x, n); }
 void scaled_softmax(float* x, float log_sum_exp, float factor, int64_t n) {
   table().scaled_softmax(x, log_sum_exp, factor, n);
 }
+
+void softcap(float* x, float cap, int64_t n) { table().softcap(x, cap, n); }
+
+void softcap_slope(const float* capped, float cap, int64_t n, float* dy) { table().softcap_slope(capped, cap, n, dy); }
 
 }  // namespace hearth::kernels

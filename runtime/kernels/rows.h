@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "runtime/kernels/activation.h"
+
 namespace hearth::kernels {
 
 void add(const float* a, const float* b, int64_t n, float* y);          // y = a + b
@@ -16,31 +18,64 @@ void add_constant(float value, int64_t n, float* y);                    // y += 
 void add_columns(const float* x, int64_t rows, int64_t n, float* y);    // y[n] += sum over rows of x[rows, n]
 double sum(const float* x, int64_t n);
 
-// silu(gate) * up
-void silu_multiply(const float* gate, const float* up, int64_t n, float* y);
-// dgate and dup may be null.
-void silu_multiply_backward(const float* gate, const float* up, const float* dy, int64_t n, float* dgate, float* dup);
+void activate(const float* x, Activation activation, int64_t n, float* y);
+void activate_backward(const float* x, const float* dy, Activation activation, int64_t n, float* dx);
+// y = activation(gate) * up
+void gated(const float* gate, const float* up, Activation activation, int64_t n, float* y);
+struct GatedGradient {
+  const float *gate, *up, *dy;
+  float *dgate, *dup;  // each may be null
+};
+void gated_backward(const GatedGradient& gradient, Activation activation, int64_t n);
 
+// Rows of n floats. Row r has the weight and the bias of group r % groups.
+struct Norm {
+  const float* weight;  // [groups, n]
+  const float* bias;    // [groups, n] or null
+  float eps;
+  int64_t n, groups;
+};
+struct NormGradient {
+  const float *x, *dy;          // [rows, n]
+  const float* statistics;      // which the forward wrote
+  float *dx, *dweight, *dbias;  // each may be null
+  int64_t rows;
+};
 // y = x * inverse_rms * weight, inverse_rms = 1 / sqrt(mean(x^2) + eps).  x [rows, n]; inverse_rms [rows], may be null
-void rms_norm(const float* x, const float* weight, float eps, int64_t rows, int64_t n, float* y, float* inverse_rms);
-// dx [rows, n] and dweight [n] may be null.
-void rms_norm_backward(const float* x, const float* weight, const float* inverse_rms, const float* dy, int64_t rows,
-                       int64_t n, float* dx, float* dweight);
+void rms_norm(const float* x, const Norm& norm, int64_t rows, float* y, float* inverse_rms);
+void rms_norm_backward(const NormGradient& gradient, const Norm& norm);  // statistics: inverse_rms
+// y = (x - mean) / sqrt(mean((x - mean)^2) + eps) * weight + bias.  x [rows, n]; statistics [rows, 2], may be null
+void layer_norm(const float* x, const Norm& norm, int64_t rows, float* y, float* statistics);
+void layer_norm_backward(const NormGradient& gradient, const Norm& norm);
 
-// Cosines and sines of each row's angles, and the heads they turn.
+// Cosines and sines of each row's angles, and the heads they turn: the pairs (i, i + pairs) of a head's first 2 * pairs
+// dimensions, or the neighbours (2i, 2i + 1) of them; the others stay.
 struct Rotation {
-  const float* cosines;  // [rows, pairs]
-  const float* sines;    // [rows, pairs]
-  int64_t pairs;         // (i, i + pairs) of a head's first 2 * pairs dimensions; the others stay
+  const float* cosines;  // [rows, pairs]; for neighbours [rows, 2 * pairs], each twice
+  const float* sines;    // likewise; for neighbours the first of each two negated
+  int64_t pairs;
+  bool neighbours;
   int64_t heads, head_dim;
 };
 void rotate(const float* x, const Rotation& rotation, int64_t rows, float* y);  // x [rows, heads * head_dim]
 void rotate_backward(const float* dy, const Rotation& rotation, int64_t rows, float* dx);
+
+// Equal groups of a row's columns: where each begins, in floats from row to row and from group to group.
+struct Grid {
+  int64_t row, group;
+};
+struct GridSize {
+  int64_t rows, groups, width;
+};
+void copy_grid(const float* x, Grid from, const GridSize& size, float* y, Grid to);
+void add_grid(const float* x, Grid from, const GridSize& size, float* y, Grid to);  // to.group may be 0: their sum
 
 // Of one row, on the caller's thread.
 float log_sum_exp(const float* x, int64_t n);  // nan when an x is
 int64_t argmax(const float* x, int64_t n);  // the first of the largest; nan is never the largest; 0 when there is none
 // x = exp(x - log_sum_exp) * factor, in place
 void scaled_softmax(float* x, float log_sum_exp, float factor, int64_t n);
+void softcap(float* x, float cap, int64_t n);                              // x = cap * tanh(x / cap), in place
+void softcap_slope(const float* capped, float cap, int64_t n, float* dy);  // dy *= 1 - (capped / cap)^2, in place
 
 }  // namespace hearth::kernels

@@ -6,9 +6,13 @@
 #include <cstdint>
 
 #include "runtime/base/cpu.h"
+#include "runtime/kernels/activation.h"
 
 namespace hearth::kernels {
 
+struct GatedGradient;
+struct Norm;
+struct NormGradient;
 struct Rotation;
 
 struct RowKernels {
@@ -17,13 +21,18 @@ struct RowKernels {
   void (*scale)(const float* x, float factor, int64_t n, float* y);
   void (*add_scaled)(const float* x, float factor, int64_t n, float* y);
   void (*add_product)(const float* a, const float* b, float factor, int64_t n, float* y);
-  void (*silu_multiply)(const float* gate, const float* up, int64_t n, float* y);
-  void (*silu_multiply_backward)(const float* gate, const float* up, const float* dy, int64_t n, float* dgate,
-                                 float* dup);
-  void (*rms_norm)(const float* x, const float* weight, float eps, int64_t rows, int64_t n, float* y,
-                   float* inverse_rms);
-  void (*rms_norm_backward)(const float* x, const float* weight, const float* inverse_rms, const float* dy,
-                            int64_t rows, int64_t n, float* dx);
+  void (*activate)(const float* x, Activation activation, int64_t n, float* y);
+  void (*activate_backward)(const float* x, const float* dy, Activation activation, int64_t n, float* dx);
+  void (*gated)(const float* gate, const float* up, Activation activation, int64_t n, float* y);
+  void (*gated_backward)(const GatedGradient& gradient, Activation activation, int64_t begin, int64_t end);
+  void (*softcap)(float* x, float cap, int64_t n);
+  void (*softcap_slope)(const float* capped, float cap, int64_t n, float* dy);
+  // Rows [begin, end); layer_norm_weight: columns.
+  void (*rms_norm)(const float* x, const Norm& norm, int64_t begin, int64_t end, float* y, float* inverse_rms);
+  void (*rms_norm_backward)(const NormGradient& gradient, const Norm& norm, int64_t begin, int64_t end);
+  void (*layer_norm)(const float* x, const Norm& norm, int64_t begin, int64_t end, float* y, float* statistics);
+  void (*layer_norm_backward)(const NormGradient& gradient, const Norm& norm, int64_t begin, int64_t end);
+  void (*layer_norm_weight)(const NormGradient& gradient, const Norm& norm, int64_t begin, int64_t end);
   void (*rotate)(const float* x, const Rotation& rotation, int64_t begin, int64_t end, float* y);
   void (*rotate_backward)(const float* dy, const Rotation& rotation, int64_t begin, int64_t end, float* dx);
   float (*log_sum_exp)(const float* x, int64_t n);

@@ -14,6 +14,8 @@ void check_shapes(const Tensor& q, const Tensor& k, const Tensor& v, const Atten
           "head_dim is {}, must be a multiple of 8 from 8 to 256", spec.head_dim);
   require(spec.num_kv_heads >= 1 && spec.num_heads >= 1 && spec.num_heads % spec.num_kv_heads == 0, kOp,
           "num_heads is {}, must be a multiple of num_kv_heads {}", spec.num_heads, spec.num_kv_heads);
+  require(spec.window == 0 && spec.softcap == 0, kOp, "no window and no softcap yet, are {} and {}", spec.window,
+          spec.softcap);
   const int64_t width = int64_t{spec.num_heads} * spec.head_dim, kv_width = int64_t{spec.num_kv_heads} * spec.head_dim;
   require(q.defined() && q.shape() == Shape{q.rows(), width}, kOp, "q is {}, must be [tokens, {}]", q.shape(), width);
   for (const Tensor* x : {&k, &v}) {

@@ -68,15 +68,28 @@ Tensor scale(const Tensor& x, float factor) {
   return y;
 }
 
-Tensor silu_multiply(const Tensor& gate, const Tensor& up) {
-  require_same_shape("silu_multiply", gate, up);
+Tensor activate(const Tensor& x, Activation activation) {
+  require(x.defined(), "activate", "x is undefined");
+  Tensor y(x.shape());
+  kernels::activate(x.data(), activation, count(y), y.data());
+  if (Tape* tape = Tape::wanted_by(x)) {
+    tape->record(y, [x, activation](const Tensor& dy, Tape& t) {
+      kernels::activate_backward(x.data(), dy.data(), activation, count(dy), t.grad(x)->data());
+    });
+  }
+  return y;
+}
+
+Tensor gated(const Tensor& gate, const Tensor& up, Activation activation) {
+  require_same_shape("gated", gate, up);
   Tensor y(gate.shape());
-  kernels::silu_multiply(gate.data(), up.data(), count(y), y.data());
+  kernels::gated(gate.data(), up.data(), activation, count(y), y.data());
   if (Tape* tape = Tape::wanted_by(gate, up)) {
-    tape->record(y, [gate, up](const Tensor& dy, Tape& t) {
+    tape->record(y, [gate, up, activation](const Tensor& dy, Tape& t) {
       Tensor *dgate = t.grad(gate), *dup = t.grad(up);
-      kernels::silu_multiply_backward(gate.data(), up.data(), dy.data(), count(dy), dgate ? dgate->data() : nullptr,
-                                      dup ? dup->data() : nullptr);
+      kernels::gated_backward(
+          {gate.data(), up.data(), dy.data(), dgate ? dgate->data() : nullptr, dup ? dup->data() : nullptr}, activation,
+          count(dy));
     });
   }
   return y;

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <array>
 
 #include "runtime/kernels/rows.h"
@@ -56,13 +55,6 @@ std::vector<Tensor> linear(const Tensor& x, std::span<const Projection> projecti
   kernels::matmul(x.data(), x.rows(), std::span(products).first(y.size()));
   for (size_t i = 0; i < y.size(); ++i) record(x, *projections[i].weight, bias_of(projections[i]), y[i]);
   return y;
-}
-
-Tensor logits(const Tensor& hidden, const Weight& head) { return linear(hidden, head); }
-
-int64_t logits_rows(int64_t vocab_size) {
-  constexpr int64_t kBytes = 16 << 20, kLeast = 16, kMost = 256;
-  return std::clamp(kBytes / (vocab_size * static_cast<int64_t>(sizeof(float))), kLeast, kMost);
 }
 
 }  // namespace hearth::ops

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "runtime/batch.h"
+#include "runtime/kernels/activation.h"
 #include "runtime/ops/rope.h"
+#include "runtime/output_head.h"
 #include "runtime/tape.h"
 #include "runtime/tensor.h"
 #include "runtime/weight.h"
@@ -26,21 +28,37 @@ struct Projection {
 };
 std::vector<Tensor> linear(const Tensor& x, std::span<const Projection> projections);
 
-// x / rms(x) * weight, of every n values in a row (n divides the last dimension: a head's, when it has several).
-// x [tokens, groups * n], weight [n] -> [tokens, groups * n]
+// x / rms(x) * weight, of every n values in a row (a head's, when it has several).
+// x [tokens, groups * n]; weight [n], the same for every group, or [groups, n] -> [tokens, groups * n]
 Tensor rms_norm(const Tensor& x, const Tensor& weight, float eps);
+// (x - mean) / sqrt(variance + eps) * weight (+ bias, when defined), likewise; bias is shaped like the weight.
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, float eps);
 
 Tensor add(const Tensor& a, const Tensor& b);       // same shape
 Tensor multiply(const Tensor& a, const Tensor& b);  // same shape
 Tensor scale(const Tensor& x, float factor);
-Tensor silu_multiply(const Tensor& gate, const Tensor& up);  // silu(gate) * up
 
-// Rotates each head's pairs (i, i + rotary_dim / 2) by its row's position * frequency_i.  x [tokens, heads * head_dim]
+using hearth::Activation;
+Tensor activate(const Tensor& x, Activation activation);
+Tensor gated(const Tensor& gate, const Tensor& up, Activation activation);  // activation(gate) * up; same shape
+
+// Columns [begin, begin + width) of each of `groups` equal parts of a row.
+// x [tokens, groups * part] -> [tokens, groups * width]
+Tensor columns(const Tensor& x, int groups, int64_t begin, int64_t width);
+// Each group's columns of a, then of b.  a [tokens, groups * m], b [tokens, groups * n] -> [tokens, groups * (m + n)]
+Tensor join_columns(const Tensor& a, const Tensor& b, int groups);
+// The same with b [tokens, n] for every group.
+Tensor join_shared_columns(const Tensor& a, const Tensor& b, int groups);
+
+// Rotates each head's pairs (Rope::pairs) by its row's position * frequency_i; dimensions past the rotated ones stay.
+// x [tokens, heads * head_dim]
 Tensor rope(const Tensor& x, const Batch& batch, const Rope& rope);
 
 struct AttentionSpec {
   int num_heads, num_kv_heads, head_dim;
-  float scale;  // usually 1 / sqrt(head_dim)
+  float scale;        // usually 1 / sqrt(head_dim)
+  int window = 0;     // tokens a row attends to, itself included; 0: all before it
+  float softcap = 0;  // scores become softcap * tanh(score / softcap); 0: none
 };
 // Causal attention within each segment. With batch.cache: appends k and v to `layer`'s blocks, then attends to past +
 // new tokens; throws kInternal while a tape records, because gradients never cross a cache. head_dim is a multiple
@@ -52,14 +70,30 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Batch&
 // Rows of x by index, which may repeat.  x [tokens, n] -> [rows.size(), n]
 Tensor gather_rows(const Tensor& x, std::span<const int> rows);
 
+// Mixtures of experts. A router's scores become weights of the k experts it picks for each token:
+Tensor softmax(const Tensor& x);  // of each row
+Tensor sigmoid(const Tensor& x);
+// y[r][j] = x[r][columns[r * k + j]].  x [tokens, n] -> [tokens, k]
+Tensor pick(const Tensor& x, std::span<const int> columns, int k);
+Tensor shares(const Tensor& x);  // x / the sum of its row
+
+// What an expert sees: row i of its part is token rows[i], weighed by weights[rows[i]][slots[i]].
+struct ExpertRows {
+  std::vector<int> rows, slots;
+};
+// y[t] = the sum over the experts, in their order, of weight * the part's row of token t; 0 where no expert has it.
+// parts: of each expert [its rows, n], undefined where it has none; weights [tokens, k] -> [tokens, n]
+Tensor combine(std::span<const Tensor> parts, std::span<const ExpertRows> experts, const Tensor& weights,
+               int64_t tokens);
+
 // hidden [rows, hidden_size] -> [rows, vocab_size]. For sampling; scoring and losses use token_logprobs.
-Tensor logits(const Tensor& hidden, const Weight& head);
+Tensor logits(const Tensor& hidden, const OutputHead& head);
 // Rows whose logits should be held at once: 16 MiB of them, but 16 rows at least and 256 at most.
 int64_t logits_rows(int64_t vocab_size);
 
-// log softmax(hidden head^T)[target] per row; 0 where target < 0. Streams over chunks of rows and never holds [tokens,
+// log softmax(logits)[target] per row; 0 where target < 0. Streams over chunks of rows and never holds [tokens,
 // vocab_size].
-Tensor token_logprobs(const Tensor& hidden, const Weight& head, std::span<const TokenId> targets);  // -> [tokens]
+Tensor token_logprobs(const Tensor& hidden, const OutputHead& head, std::span<const TokenId> targets);  // -> [tokens]
 
 Tensor sum(const Tensor& x);   // -> [1]
 Tensor mean(const Tensor& x);  // -> [1]

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <memory>
+#include <variant>
+#include <vector>
 
 #include "runtime/base/parallel.h"
 #include "runtime/kernels/rows.h"
@@ -14,23 +17,21 @@ namespace {
 
 struct RotationTable {
   // What it was made from.
-  std::vector<float> inverse_frequencies;
-  float attention_factor = 1.0f;
-  std::optional<Rope::Dynamic> dynamic;
+  Rope rope;
   std::vector<int> positions;  // [rows]
-  std::vector<int> lengths;    // [rows] of the rows' sequences; empty without dynamic
+  std::vector<int> lengths;    // [rows] of the rows' sequences; empty where they do not matter
 
-  Tensor cosines, sines;  // [rows, rotary_dim / 2]
+  Tensor cosines, sines;  // as kernels::Rotation has them
 
-  kernels::Rotation rotation(int64_t heads, int64_t head_dim) const {
-    return {cosines.data(), sines.data(), static_cast<int64_t>(inverse_frequencies.size()), heads, head_dim};
+  kernels::Rotation rotation(int64_t heads) const {
+    return {cosines.data(),
+            sines.data(),
+            static_cast<int64_t>(rope.inverse_frequencies.size()),
+            rope.pairs == RopePairs::kNeighbours,
+            heads,
+            rope.head_dim};
   }
 };
-
-bool same(const std::optional<Rope::Dynamic>& a, const std::optional<Rope::Dynamic>& b) {
-  if (!a || !b) return a.has_value() == b.has_value();
-  return a->theta == b->theta && a->factor == b->factor && a->original_positions == b->original_positions;
-}
 
 // The length of each row's sequence, see Segment::prompt_length. Without a cache a segment is the whole sequence.
 std::vector<int> sequence_lengths(const Batch& batch) {
@@ -55,31 +56,56 @@ std::vector<float> dynamic_frequencies(const Rope::Dynamic& dynamic, size_t pair
   return frequencies;
 }
 
-void fill_row(const RotationTable& table, const std::vector<float>& frequencies, int64_t r, float* cosines,
-              float* sines) {
+// The frequencies of a row's sequence, made once for rows of the same length.
+class Frequencies {
+ public:
+  explicit Frequencies(const Rope& rope) : rope_(rope) {}
+
+  const std::vector<float>& of(int length) {
+    if (const auto* by = std::get_if<Rope::Long>(&rope_.by_length))
+      return length > by->original_positions ? by->inverse_frequencies : rope_.inverse_frequencies;
+    const auto* by = std::get_if<Rope::Dynamic>(&rope_.by_length);
+    if (!by || length <= by->original_positions) return rope_.inverse_frequencies;
+    if (length != length_) {
+      stretched_ = dynamic_frequencies(*by, rope_.inverse_frequencies.size(), length);
+      length_ = length;
+    }
+    return stretched_;
+  }
+
+ private:
+  const Rope& rope_;
+  std::vector<float> stretched_;
+  int length_ = 0;
+};
+
+void fill_row(const Rope& rope, int position, const std::vector<float>& frequencies, float* cosines, float* sines) {
   for (size_t i = 0; i < frequencies.size(); ++i) {
-    const float angle = static_cast<float>(table.positions[r]) * frequencies[i];  // rounded to f32, as the reference
-    cosines[i] = std::cos(angle) * table.attention_factor;
-    sines[i] = std::sin(angle) * table.attention_factor;
+    const float angle = static_cast<float>(position) * frequencies[i];  // rounded to f32, as the reference
+    const float c = std::cos(angle) * rope.attention_factor, s = std::sin(angle) * rope.attention_factor;
+    if (rope.pairs == RopePairs::kHalves) {
+      cosines[i] = c;
+      sines[i] = s;
+    } else {
+      cosines[2 * i] = cosines[2 * i + 1] = c;
+      sines[2 * i] = -s;
+      sines[2 * i + 1] = s;
+    }
   }
 }
 
 void fill(RotationTable& table) {
   const auto rows = static_cast<int64_t>(table.positions.size());
-  const auto pairs = static_cast<int64_t>(table.inverse_frequencies.size());
-  table.cosines = Tensor({rows, pairs});
-  table.sines = Tensor({rows, pairs});
+  const auto pairs = static_cast<int64_t>(table.rope.inverse_frequencies.size());
+  const int64_t angles = table.rope.pairs == RopePairs::kHalves ? pairs : 2 * pairs;
+  table.cosines = Tensor({rows, angles});
+  table.sines = Tensor({rows, angles});
   constexpr int64_t kGrain = 64;  // rows
   parallel_for(rows, kGrain, [&](int64_t begin, int64_t end) {
-    std::vector<float> stretched;
-    int stretched_length = 0;
+    Frequencies frequencies(table.rope);
     for (int64_t r = begin; r < end; ++r) {
-      const bool is_long = table.dynamic && table.lengths[r] > table.dynamic->original_positions;
-      if (is_long && stretched_length != table.lengths[r]) {
-        stretched_length = table.lengths[r];
-        stretched = dynamic_frequencies(*table.dynamic, table.inverse_frequencies.size(), stretched_length);
-      }
-      fill_row(table, is_long ? stretched : table.inverse_frequencies, r, table.cosines.row(r), table.sines.row(r));
+      fill_row(table.rope, table.positions[r], frequencies.of(table.lengths.empty() ? 0 : table.lengths[r]),
+               table.cosines.row(r), table.sines.row(r));
     }
   });
 }
@@ -87,18 +113,13 @@ void fill(RotationTable& table) {
 std::shared_ptr<const RotationTable> table_for(const Batch& batch, const Rope& rope) {
   // Two: some models alternate between two ropes.
   thread_local std::array<std::shared_ptr<const RotationTable>, 2> recent;
-  const std::vector<int> lengths = rope.dynamic ? sequence_lengths(batch) : std::vector<int>();
+  const bool by_length = !std::holds_alternative<std::monostate>(rope.by_length);
+  const std::vector<int> lengths = by_length ? sequence_lengths(batch) : std::vector<int>();
   for (const auto& table : recent) {
-    if (table && table->positions == batch.positions && table->inverse_frequencies == rope.inverse_frequencies &&
-        table->attention_factor == rope.attention_factor && same(table->dynamic, rope.dynamic) &&
-        table->lengths == lengths) {
-      return table;
-    }
+    if (table && table->positions == batch.positions && table->rope == rope && table->lengths == lengths) return table;
   }
   auto made = std::make_shared<RotationTable>();
-  made->inverse_frequencies = rope.inverse_frequencies;
-  made->attention_factor = rope.attention_factor;
-  made->dynamic = rope.dynamic;
+  made->rope = rope;
   made->positions = batch.positions;
   made->lengths = lengths;
   fill(*made);
@@ -124,9 +145,13 @@ Tensor rope(const Tensor& x, const Batch& batch, const Rope& rope) {
           "x is {}, must be [tokens, heads * {}]", x.shape(), rope.head_dim);
   require(static_cast<int64_t>(batch.positions.size()) == x.rows(), "rope", "{} positions for x {}",
           batch.positions.size(), x.shape());
+  const auto* by = std::get_if<Rope::Long>(&rope.by_length);
+  require(!by || by->inverse_frequencies.size() == rope.inverse_frequencies.size(), "rope",
+          "{} frequencies of long sequences, must be {}", by ? by->inverse_frequencies.size() : 0,
+          rope.inverse_frequencies.size());
   check_segments(batch);
   const std::shared_ptr<const RotationTable> table = table_for(batch, rope);
-  const kernels::Rotation rotation = table->rotation(x.dim(-1) / rope.head_dim, rope.head_dim);
+  const kernels::Rotation rotation = table->rotation(x.dim(-1) / rope.head_dim);
   Tensor y(x.shape());
   kernels::rotate(x.data(), rotation, x.rows(), y.data());
   if (Tape* tape = Tape::wanted_by(x)) {

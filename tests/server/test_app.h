@@ -30,7 +30,7 @@ class SlowModel : public LanguageModel {
     std::this_thread::sleep_for(std::chrono::milliseconds(*milliseconds_));
     return model_->forward(batch);
   }
-  const Weight& output_head() const override { return model_->output_head(); }
+  const OutputHead& output_head() const override { return model_->output_head(); }
 
  private:
   std::shared_ptr<const LanguageModel> model_;

@@ -26,7 +26,7 @@ class FakeModel : public LanguageModel {
   using OnForward = std::function<void(const Batch&)>;
 
   explicit FakeModel(OnForward on_forward = {}, int fixed_rope_length = 1 << 20)
-      : on_forward_(std::move(on_forward)), head_(identity()) {
+      : on_forward_(std::move(on_forward)), head_{identity()} {
     dims_.vocab_size = dims_.hidden_size = kVocab;
     dims_.num_layers = dims_.num_heads = dims_.num_kv_heads = 1;
     dims_.head_dim = 8;
@@ -35,7 +35,7 @@ class FakeModel : public LanguageModel {
   }
 
   const ModelDims& dims() const override { return dims_; }
-  const Weight& output_head() const override { return head_; }
+  const OutputHead& output_head() const override { return head_; }
 
   Tensor forward(const Batch& batch) const override {
     if (on_forward_) on_forward_(batch);
@@ -84,7 +84,7 @@ class FakeModel : public LanguageModel {
 
   OnForward on_forward_;
   ModelDims dims_;
-  Weight head_;
+  OutputHead head_;
 };
 
 }  // namespace hearth::test

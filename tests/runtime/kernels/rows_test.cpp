@@ -28,35 +28,57 @@ std::vector<float> random_values(int64_t n, uint64_t seed, float deviation = 1.f
 // What every kernel that writes makes of random inputs, one after the other. Inputs and outputs end at guarded pages.
 std::vector<float> outputs(Isa isa, int64_t n) {
   const RowKernels& k = row_kernels(isa);
-  const GuardedBuffer<float> a(random_values(3 * n, 1)), b(random_values(3 * n, 2)), c(random_values(3 * n, 3));
-  const GuardedBuffer<float> y(random_values(3 * n, 4)), z(random_values(3 * n, 5));
+  const GuardedBuffer<float> a(random_values(4 * n, 1, 2.f)), b(random_values(4 * n, 2)), c(random_values(4 * n, 3));
+  const GuardedBuffer<float> y(random_values(4 * n, 4)), z(random_values(4 * n, 5));
   std::vector<float> all;
   const auto keep = [&](const GuardedBuffer<float>& x) { all.insert(all.end(), x.data(), x.data() + x.size()); };
-  k.add_scaled(a.data(), 0.3f, 3 * n, y.data());
+  k.add_scaled(a.data(), 0.3f, 4 * n, y.data());
   keep(y);
-  k.add_product(a.data(), b.data(), 0.7f, 3 * n, y.data());
+  k.add_product(a.data(), b.data(), 0.7f, 4 * n, y.data());
   keep(y);
-  k.silu_multiply_backward(a.data(), b.data(), c.data(), 3 * n, y.data(), z.data());
+  for (const Activation f : {Activation::kSilu, Activation::kGelu, Activation::kGeluTanh}) {
+    k.gated_backward({a.data(), b.data(), c.data(), y.data(), z.data()}, f, 0, 4 * n);
+    keep(y);
+    keep(z);
+    k.activate_backward(a.data(), c.data(), f, 4 * n, y.data());
+    keep(y);
+    k.gated(a.data(), b.data(), f, 4 * n, y.data());
+    keep(y);
+    k.activate(a.data(), f, 4 * n, y.data());
+    keep(y);
+  }
+  const GuardedBuffer<float> inverse_rms(4), statistics(8), weight(random_values(2 * n, 6)),
+      bias(random_values(2 * n, 7)), dweight(random_values(2 * n, 8));
+  for (const int64_t groups : {1, 2}) {
+    const Norm norm = {weight.data(), groups == 1 ? nullptr : bias.data(), 1e-5f, n, groups};
+    k.rms_norm(a.data(), norm, 0, 4, z.data(), inverse_rms.data());
+    keep(z);
+    keep(inverse_rms);
+    k.rms_norm_backward({a.data(), c.data(), inverse_rms.data(), y.data(), nullptr, nullptr, 4}, norm, 0, 4);
+    keep(y);
+    k.layer_norm(a.data(), norm, 0, 4, z.data(), statistics.data());
+    keep(z);
+    keep(statistics);
+    const NormGradient gradient = {a.data(), c.data(), statistics.data(), y.data(), dweight.data(), nullptr, 4};
+    k.layer_norm_backward(gradient, norm, 0, 4);
+    k.layer_norm_weight(gradient, norm, 0, n);
+    keep(y);
+    keep(dweight);
+  }
+  k.add(a.data(), b.data(), 4 * n, y.data());
   keep(y);
+  k.multiply(a.data(), b.data(), 4 * n, y.data());
+  keep(y);
+  k.scale(a.data(), 1.7f, 4 * n, y.data());
+  keep(y);
+  k.softcap(y.data(), 1.3f, 4 * n);
+  keep(y);
+  k.softcap_slope(y.data(), 1.3f, 4 * n, z.data());
   keep(z);
-  const GuardedBuffer<float> inverse_rms(3);
-  k.rms_norm(a.data(), b.data(), 1e-5f, 3, n, z.data(), inverse_rms.data());
-  keep(z);
-  keep(inverse_rms);
-  k.rms_norm_backward(a.data(), b.data(), inverse_rms.data(), c.data(), 3, n, y.data());
-  keep(y);
-  k.add(a.data(), b.data(), 3 * n, y.data());
-  keep(y);
-  k.multiply(a.data(), b.data(), 3 * n, y.data());
-  keep(y);
-  k.scale(a.data(), 1.7f, 3 * n, y.data());
-  keep(y);
-  k.silu_multiply(a.data(), b.data(), 3 * n, y.data());
-  keep(y);
-  const float log_sum = k.log_sum_exp(a.data(), 3 * n);
+  const float log_sum = k.log_sum_exp(a.data(), 4 * n);
   all.push_back(log_sum);
-  all.push_back(static_cast<float>(k.argmax(a.data(), 3 * n)));
-  k.scaled_softmax(y.data(), log_sum, 0.5f, 3 * n);
+  all.push_back(static_cast<float>(k.argmax(a.data(), 4 * n)));
+  k.scaled_softmax(y.data(), log_sum, 0.5f, 4 * n);
   keep(y);
   return all;
 }
@@ -72,20 +94,23 @@ TEST(Rows, RotationGivesTheSameBitsOnEveryInstructionSet) {
   for (const int64_t pairs : {1, 4, 8, 12, 16, 32, 64}) {
     for (const int64_t extra : {0, 8}) {
       const int64_t heads = 3, rows = 2, head_dim = 2 * pairs + extra, n = rows * heads * head_dim;
-      const GuardedBuffer<float> x(random_values(n, 1)), cosines(random_values(rows * pairs, 2)),
-          sines(random_values(rows * pairs, 3));
-      const Rotation rotation = {cosines.data(), sines.data(), pairs, heads, head_dim};
-      std::vector<float> forward, backward;
-      for (const Isa isa : testable_isas()) {
-        const GuardedBuffer<float> y(n), dx(random_values(n, 4));
-        row_kernels(isa).rotate(x.data(), rotation, 0, rows, y.data());
-        row_kernels(isa).rotate_backward(x.data(), rotation, 0, rows, dx.data());
-        if (isa == Isa::kScalar) {
-          forward.assign(y.data(), y.data() + n);
-          backward.assign(dx.data(), dx.data() + n);
+      for (const bool neighbours : {false, true}) {
+        const int64_t angles = rows * pairs * (neighbours ? 2 : 1);
+        const GuardedBuffer<float> x(random_values(n, 1)), cosines(random_values(angles, 2)),
+            sines(random_values(angles, 3));
+        const Rotation rotation = {cosines.data(), sines.data(), pairs, neighbours, heads, head_dim};
+        std::vector<float> forward, backward;
+        for (const Isa isa : testable_isas()) {
+          const GuardedBuffer<float> y(n), dx(random_values(n, 4));
+          row_kernels(isa).rotate(x.data(), rotation, 0, rows, y.data());
+          row_kernels(isa).rotate_backward(x.data(), rotation, 0, rows, dx.data());
+          if (isa == Isa::kScalar) {
+            forward.assign(y.data(), y.data() + n);
+            backward.assign(dx.data(), dx.data() + n);
+          }
+          EXPECT_EQ(std::vector<float>(y.data(), y.data() + n), forward) << to_string(isa) << " " << pairs;
+          EXPECT_EQ(std::vector<float>(dx.data(), dx.data() + n), backward) << to_string(isa) << " " << pairs;
         }
-        EXPECT_EQ(std::vector<float>(y.data(), y.data() + n), forward) << to_string(isa) << " " << pairs;
-        EXPECT_EQ(std::vector<float>(dx.data(), dx.data() + n), backward) << to_string(isa) << " " << pairs;
       }
     }
   }
@@ -113,6 +138,62 @@ TEST(Rows, ExpHasExactEnds) {
     row_kernels(isa).scaled_softmax(y.data(), 0.f, 1.f, static_cast<int64_t>(y.size()));
     EXPECT_EQ(std::vector<float>(y.begin(), y.end() - 1), (std::vector<float>{1, 1, 0, 0, 0, kInfinity}));
     EXPECT_TRUE(std::isnan(y.back()));
+  }
+}
+
+// The largest error of kernel(x), over `size(exact)`, on a dense grid and near 0.
+template <class Kernel, class Exact, class Size>
+double worst_error(double from, double to, Kernel kernel, Exact exact, Size size) {
+  std::vector<float> x;
+  for (double v = from; v <= to; v += 0.000311) x.push_back(static_cast<float>(v));
+  for (float v = 1e-30f; v < 0.1f; v *= 1.7f) x.insert(x.end(), {v, -v});
+  std::vector<float> y = x;
+  kernel(y);
+  double worst = 0;
+  for (size_t i = 0; i < x.size(); ++i)
+    worst = std::max(worst, std::abs(y[i] - exact(static_cast<double>(x[i]))) / size(exact(static_cast<double>(x[i]))));
+  return worst;
+}
+
+TEST(Rows, TanhHasASmallRelativeError) {
+  for (const Isa isa : testable_isas()) {
+    const auto kernel = [&](std::vector<float>& x) {
+      row_kernels(isa).softcap(x.data(), 1.f, static_cast<int64_t>(x.size()));
+    };
+    const auto exact = [](double x) { return std::tanh(x); };
+    EXPECT_LE(worst_error(-12, 12, kernel, exact, [](double y) { return std::abs(y); }), 3.6e-7) << to_string(isa);
+    std::vector<float> ends = {0.f, kInfinity, -kInfinity, 1e30f, kNan};
+    kernel(ends);
+    EXPECT_EQ(std::vector<float>(ends.begin(), ends.end() - 1), (std::vector<float>{0, 1, -1, 1}));
+    EXPECT_TRUE(std::isnan(ends.back()));
+  }
+}
+
+// x (1 + erf(x / sqrt 2)) / 2 and its like, against libm in double; below -4 their size is that of x times the error of
+// erf near 1.
+TEST(Rows, ActivationsMatchTheirDefinitions) {
+  const auto gelu = [](double x) { return x / 2 * (1 + std::erf(x / std::sqrt(2.0))); };
+  const auto gelu_tanh = [](double x) {
+    return x / (1 + std::exp(-2 * std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+  };
+  const auto silu = [](double x) { return x / (1 + std::exp(-x)); };
+  const auto absolute = [](double y) { return std::max(1.0, std::abs(y)); };
+  for (const Isa isa : testable_isas()) {
+    const auto kernel = [&](Activation f) {
+      return [&, f](std::vector<float>& x) {
+        const std::vector<float> in = x;
+        row_kernels(isa).activate(in.data(), f, static_cast<int64_t>(x.size()), x.data());
+      };
+    };
+    EXPECT_LE(worst_error(-20, 20, kernel(Activation::kSilu), silu, absolute), 3e-7) << to_string(isa);
+    EXPECT_LE(worst_error(-20, 20, kernel(Activation::kGelu), gelu, absolute), 3e-7) << to_string(isa);
+    EXPECT_LE(worst_error(-20, 20, kernel(Activation::kGeluTanh), gelu_tanh, absolute), 3e-7) << to_string(isa);
+    for (const Activation f : {Activation::kSilu, Activation::kGelu, Activation::kGeluTanh}) {
+      std::vector<float> ends = {0.f, 1e13f, -1e13f, kInfinity, kNan};
+      kernel(f)(ends);
+      EXPECT_EQ(std::vector<float>(ends.begin(), ends.end() - 1), (std::vector<float>{0, 1e13f, 0, kInfinity}));
+      EXPECT_TRUE(std::isnan(ends.back()));
+    }
   }
 }
 
@@ -166,9 +247,10 @@ TEST(Rows, CutsIntoThreadsLeaveNothingOut) {
   const int64_t rows = 173, n = 1000;
   const std::vector<float> x = random_values(rows * n, 8), w = random_values(n, 9);
   std::vector<float> y(rows * n), row(n), columns(n, 1.f);
-  rms_norm(x.data(), w.data(), 1e-6f, rows, n, y.data(), nullptr);
+  const Norm norm = {w.data(), nullptr, 1e-6f, n, 1};
+  rms_norm(x.data(), norm, rows, y.data(), nullptr);
   for (int64_t r = 0; r < rows; ++r) {
-    rms_norm(x.data() + r * n, w.data(), 1e-6f, 1, n, row.data(), nullptr);
+    rms_norm(x.data() + r * n, norm, 1, row.data(), nullptr);
     EXPECT_EQ(std::vector<float>(y.begin() + r * n, y.begin() + (r + 1) * n), row) << r;
   }
   add_columns(x.data(), rows, n, columns.data());

@@ -44,10 +44,13 @@ TEST(Gradient, Scale) {
   expect_gradient([](const Tensor& t) { return ops::scale(t, -1.7f); }, random_tensor({1, 19}, 1));
 }
 
-TEST(Gradient, SiluMultiply) {
+TEST(Gradient, Activations) {
   const Tensor gate = random_tensor({3, 17}, 1, 3.0f), up = random_tensor({3, 17}, 2);
-  expect_gradient([&](const Tensor& t) { return ops::silu_multiply(t, up); }, gate);
-  expect_gradient([&](const Tensor& t) { return ops::silu_multiply(gate, t); }, up);
+  for (const Activation f : {Activation::kSilu, Activation::kGelu, Activation::kGeluTanh}) {
+    expect_gradient([&](const Tensor& t) { return ops::activate(t, f); }, gate);
+    expect_gradient([&](const Tensor& t) { return ops::gated(t, up, f); }, gate);
+    expect_gradient([&](const Tensor& t) { return ops::gated(gate, t, f); }, up);
+  }
 }
 
 TEST(Gradient, RmsNorm) {
@@ -57,6 +60,29 @@ TEST(Gradient, RmsNorm) {
   const Tensor of_head = random_tensor({11}, 3);  // three heads a row
   expect_gradient([&](const Tensor& t) { return ops::rms_norm(t, of_head, 1e-5f); }, x);
   expect_gradient([&](const Tensor& t) { return ops::rms_norm(x, t, 1e-5f); }, of_head);
+  const Tensor of_each = random_tensor({3, 11}, 4);
+  expect_gradient([&](const Tensor& t) { return ops::rms_norm(t, of_each, 1e-5f); }, x);
+  expect_gradient([&](const Tensor& t) { return ops::rms_norm(x, t, 1e-5f); }, of_each);
+}
+
+TEST(Gradient, LayerNorm) {
+  const Tensor x = random_tensor({4, 33}, 1);
+  for (const Shape& shape : {Shape{33}, Shape{11}, Shape{3, 11}}) {
+    const Tensor weight = random_tensor(shape, 2), bias = random_tensor(shape, 3);
+    expect_gradient([&](const Tensor& t) { return ops::layer_norm(t, weight, bias, 1e-5f); }, x);
+    expect_gradient([&](const Tensor& t) { return ops::layer_norm(x, t, bias, 1e-5f); }, weight);
+    expect_gradient([&](const Tensor& t) { return ops::layer_norm(x, weight, t, 1e-5f); }, bias);
+    expect_gradient([&](const Tensor& t) { return ops::layer_norm(t, weight, {}, 1e-5f); }, x);
+  }
+}
+
+TEST(Gradient, Columns) {
+  const Tensor a = random_tensor({3, 10}, 1), b = random_tensor({3, 6}, 2), shared = random_tensor({3, 3}, 3);
+  expect_gradient([&](const Tensor& t) { return ops::columns(t, 2, 1, 3); }, a);
+  expect_gradient([&](const Tensor& t) { return ops::join_columns(t, b, 2); }, a);
+  expect_gradient([&](const Tensor& t) { return ops::join_columns(a, t, 2); }, b);
+  expect_gradient([&](const Tensor& t) { return ops::join_shared_columns(t, shared, 2); }, a);
+  expect_gradient([&](const Tensor& t) { return ops::join_shared_columns(a, t, 2); }, shared);
 }
 
 TEST(Gradient, Linear) {
@@ -78,10 +104,15 @@ TEST(Gradient, LinearOfSeveralProjections) {
 }
 
 TEST(Gradient, Rope) {
-  Rope rope{.head_dim = 24, .inverse_frequencies = {}, .attention_factor = 1.3f, .dynamic = {}};
+  Rope rope;
+  rope.head_dim = 24;
+  rope.attention_factor = 1.3f;
   for (int i = 0; i < 10; ++i) rope.inverse_frequencies.push_back(std::pow(100.0f, -0.1f * static_cast<float>(i)));
   const Batch batch = batch_of({4, 3});
-  expect_gradient([&](const Tensor& t) { return ops::rope(t, batch, rope); }, random_tensor({7, 48}, 1));
+  for (const RopePairs pairs : {RopePairs::kHalves, RopePairs::kNeighbours}) {
+    rope.pairs = pairs;
+    expect_gradient([&](const Tensor& t) { return ops::rope(t, batch, rope); }, random_tensor({7, 48}, 1));
+  }
 }
 
 TEST(Gradient, Attention) {
@@ -110,10 +141,14 @@ TEST(Gradient, GatherRowsThatRepeat) {
   expect_gradient([&](const Tensor& t) { return ops::gather_rows(t, rows); }, random_tensor({3, 5}, 1));
 }
 
-TEST(Gradient, TokenLogprobs) {
-  const Weight head = random_weight(37, 16, 1);
+TEST(Gradient, OutputHead) {
   const std::vector<TokenId> targets = {3, -1, 36, 0, 3};
-  expect_gradient([&](const Tensor& t) { return ops::token_logprobs(t, head, targets); }, random_tensor({5, 16}, 2));
+  for (const float softcap : {0.0f, 1.5f}) {
+    const OutputHead head{random_weight(37, 16, 1), softcap};
+    const Tensor hidden = random_tensor({5, 16}, 2);
+    expect_gradient([&](const Tensor& t) { return ops::token_logprobs(t, head, targets); }, hidden);
+    expect_gradient([&](const Tensor& t) { return ops::logits(t, head); }, hidden);
+  }
 }
 
 TEST(Gradient, SumAndMean) {
@@ -135,7 +170,7 @@ TEST(Gradient, OfAResidualLayerAddsUp) {
         const Tensor h = ops::rms_norm(t, norm, 1e-5f);
         const ops::Projection projections[] = {{&gate}, {&up}};
         const std::vector<Tensor> y = ops::linear(h, projections);
-        return ops::add(t, ops::linear(ops::silu_multiply(y[0], y[1]), down));
+        return ops::add(t, ops::linear(ops::gated(y[0], y[1], Activation::kSilu), down));
       },
       random_tensor({3, 16}, 5));
 }

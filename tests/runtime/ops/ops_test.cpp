@@ -71,7 +71,8 @@ TEST(Ops, ElementwiseOpsRefuseOtherShapes) {
   const Tensor a = Tensor::zeros({2, 3}), b = Tensor::zeros({3, 2});
   expect_internal([&] { ops::add(a, b); }, "add: shapes must be equal, are [2, 3] and [3, 2]");
   expect_internal([&] { ops::multiply(a, b); }, "multiply: shapes");
-  expect_internal([&] { ops::silu_multiply(a, Tensor()); }, "silu_multiply: shapes");
+  expect_internal([&] { ops::gated(a, Tensor(), Activation::kSilu); }, "gated: shapes");
+  expect_internal([&] { ops::activate(Tensor(), Activation::kSilu); }, "activate: x is undefined");
   expect_internal([&] { ops::mean(Tensor::zeros({0})); }, "mean: x is [0]");
 }
 
@@ -83,7 +84,45 @@ TEST(Ops, RmsNormDividesByTheRootOfTheMeanSquare) {
   const Tensor heads = ops::rms_norm(Tensor::from({1, 4}, {3, 4, 0, 2}), Tensor::from({2}, {1, 2}), 0.0f);
   EXPECT_FLOAT_EQ(heads.data()[1], 8 / rms);
   EXPECT_FLOAT_EQ(heads.data()[3], 4 / std::sqrt(2.0f));
+  const Tensor each = ops::rms_norm(Tensor::from({1, 4}, {3, 4, 3, 4}), Tensor::from({2, 2}, {1, 2, 3, 4}), 0.0f);
+  EXPECT_FLOAT_EQ(each.data()[1], 8 / rms);
+  EXPECT_FLOAT_EQ(each.data()[3], 16 / rms);
   expect_internal([] { ops::rms_norm(Tensor::zeros({1, 2}), Tensor::zeros({3}), 0); }, "rms_norm: weight is [3]");
+  expect_internal([] { ops::rms_norm(Tensor::zeros({1, 4}), Tensor::zeros({1, 2}), 0); }, "rms_norm: weight is [1, 2]");
+  expect_internal([] { ops::rms_norm(Tensor::zeros({1, 4}), Tensor(), 0); }, "rms_norm: weight is []");
+}
+
+TEST(Ops, LayerNormSubtractsTheMeanAndDividesByTheDeviation) {
+  const Tensor x = Tensor::from({1, 4}, {1, 3, 10, 14}), bias = Tensor::from({2}, {10, 20});
+  const Tensor y = ops::layer_norm(x, Tensor::from({2}, {1, 2}), bias, 0.0f);
+  EXPECT_FLOAT_EQ(y.data()[0], 9);
+  EXPECT_FLOAT_EQ(y.data()[1], 22);
+  EXPECT_FLOAT_EQ(y.data()[2], 9);
+  const Tensor each = ops::layer_norm(x, Tensor::from({2, 2}, {1, 2, 3, 4}), {}, 0.0f);
+  EXPECT_FLOAT_EQ(each.data()[1], 2);
+  EXPECT_FLOAT_EQ(each.data()[3], 4);
+  expect_internal([&] { ops::layer_norm(x, Tensor::zeros({3}), {}, 0); }, "layer_norm: weight is [3]");
+  expect_internal([&] { ops::layer_norm(x, Tensor::zeros({4}), bias, 0); }, "layer_norm: bias is [2], must be");
+}
+
+TEST(Ops, ColumnsTakeTheSamePartOfEachGroup) {
+  const Tensor x = Tensor::from({2, 6}, {0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15});
+  const Tensor y = ops::columns(x, 2, 1, 2);
+  EXPECT_EQ(y.shape(), (Shape{2, 4}));
+  EXPECT_THAT(std::vector<float>(y.data(), y.data() + 8), ::testing::ElementsAre(1, 2, 4, 5, 11, 12, 14, 15));
+  expect_internal([&] { ops::columns(x, 4, 0, 1); }, "columns: x is [2, 6], must be [tokens, 4 * n]");
+  expect_internal([&] { ops::columns(x, 2, 2, 2); }, "columns: columns [2, 2 + 2) of 3");
+  expect_internal([&] { ops::columns(x, 0, 0, 1); }, "columns: x");
+}
+
+TEST(Ops, JoinedColumnsAreEachGroupsOfBoth) {
+  const Tensor a = Tensor::from({1, 4}, {0, 1, 2, 3}), b = Tensor::from({1, 2}, {7, 8});
+  const Tensor y = ops::join_columns(a, b, 2), z = ops::join_shared_columns(a, b, 2);
+  EXPECT_THAT(std::vector<float>(y.data(), y.data() + y.size()), ::testing::ElementsAre(0, 1, 7, 2, 3, 8));
+  EXPECT_THAT(std::vector<float>(z.data(), z.data() + z.size()), ::testing::ElementsAre(0, 1, 7, 8, 2, 3, 7, 8));
+  expect_internal([&] { ops::join_columns(a, b, 4); }, "join_columns: b is [1, 2], must be [tokens, 4 * n]");
+  expect_internal([&] { ops::join_columns(a, b, 3); }, "join_columns: b is [1, 2]");
+  expect_internal([&] { ops::join_shared_columns(a, Tensor::zeros({2, 2}), 2); }, "join_shared_columns: b is [2, 2]");
 }
 
 TEST(Ops, GatherRowsRefusesRowsThatAreNotThere) {
@@ -96,24 +135,33 @@ TEST(Ops, GatherRowsRefusesRowsThatAreNotThere) {
 
 TEST(Ops, TokenLogprobsIsTheLogOfTheSoftmax) {
   const Tensor hidden = random_tensor({3, 3}, 1);
-  const Weight head = small_weight();
-  const Tensor logits = ops::logits(hidden, head);
-  const Tensor y = ops::token_logprobs(hidden, head, std::vector<TokenId>{1, -100, 0});
-  EXPECT_EQ(y.shape(), (Shape{3}));
-  const auto expected = [&](int row, int target) {
-    const float* l = logits.row(row);
-    return l[target] - std::log(std::exp(l[0]) + std::exp(l[1]));
-  };
-  EXPECT_NEAR(y.data()[0], expected(0, 1), 1e-5);
-  EXPECT_EQ(y.data()[1], 0);
-  EXPECT_NEAR(y.data()[2], expected(2, 0), 1e-5);
+  for (const float softcap : {0.0f, 2.0f}) {
+    const OutputHead head{small_weight(), softcap};
+    const Tensor logits = ops::logits(hidden, head);
+    const Tensor y = ops::token_logprobs(hidden, head, std::vector<TokenId>{1, -100, 0});
+    EXPECT_EQ(y.shape(), (Shape{3}));
+    const auto expected = [&](int row, int target) {
+      const float* l = logits.row(row);
+      return l[target] - std::log(std::exp(l[0]) + std::exp(l[1]));
+    };
+    EXPECT_NEAR(y.data()[0], expected(0, 1), 1e-5);
+    EXPECT_EQ(y.data()[1], 0);
+    EXPECT_NEAR(y.data()[2], expected(2, 0), 1e-5);
+  }
+}
+
+TEST(Ops, LogitsAreCapped) {
+  const Tensor hidden = random_tensor({3, 3}, 1);
+  const Tensor plain = ops::logits(hidden, {small_weight()}), capped = ops::logits(hidden, {small_weight(), 2.5f});
+  for (size_t i = 0; i < plain.size(); ++i) EXPECT_NEAR(capped.data()[i], 2.5 * std::tanh(plain.data()[i] / 2.5), 2e-6);
+  expect_internal([&] { ops::logits(hidden, {small_weight(), -1.0f}); }, "logits: the head is undefined, or");
 }
 
 TEST(Ops, TokenLogprobsOfARowDoesNotDependOnTheOthers) {
   Random random(2);
   std::vector<float> values(5000 * 8);
   for (float& v : values) v = random.normal();
-  const Weight head = Weight::from_values(5000, 8, values);
+  const OutputHead head{Weight::from_values(5000, 8, values)};
   const int rows = 600;  // more than a chunk
   const Tensor hidden = random_tensor({rows, 8}, 3);
   std::vector<TokenId> targets(rows);
@@ -126,7 +174,7 @@ TEST(Ops, TokenLogprobsOfARowDoesNotDependOnTheOthers) {
 }
 
 TEST(Ops, TokenLogprobsRefusesOtherShapes) {
-  const Weight head = small_weight();
+  const OutputHead head{small_weight()};
   const std::vector<TokenId> target = {2};
   expect_internal([&] { ops::token_logprobs(Tensor::zeros({1, 3}), head, target); }, "token_logprobs: target 2");
   expect_internal([&] { ops::token_logprobs(Tensor::zeros({2, 3}), head, target); }, "token_logprobs: 1 targets");
@@ -137,8 +185,16 @@ TEST(Ops, TokenLogprobsRefusesOtherShapes) {
       "token_logprobs: hidden is [1, 2]");
 }
 
+Rope rope_of(int head_dim, std::vector<float> inverse_frequencies) {
+  Rope rope;
+  rope.head_dim = head_dim;
+  rope.inverse_frequencies = std::move(inverse_frequencies);
+  return rope;
+}
+
 TEST(Rope, TurnsEachPairByPositionTimesFrequency) {
-  const Rope rope{.head_dim = 4, .inverse_frequencies = {0.5f}, .attention_factor = 2.0f, .dynamic = {}};
+  Rope rope = rope_of(4, {0.5f});
+  rope.attention_factor = 2.0f;
   Batch batch = batch_of(0, 1);
   batch.positions = {3};
   const Tensor y = ops::rope(Tensor::from({1, 4}, {1, 2, 5, 6}), batch, rope);
@@ -148,8 +204,33 @@ TEST(Rope, TurnsEachPairByPositionTimesFrequency) {
   EXPECT_EQ(y.data()[3], 6);
 }
 
+// The same dimensions in another order: equal to the bit.
+TEST(Rope, NeighboursTurnAsHalvesDo) {
+  for (const int pairs : {1, 3, 8, 20, 32}) {
+    const int head_dim = 2 * pairs + 6, heads = 2;
+    Rope halves = rope_of(head_dim, {});
+    for (int i = 0; i < pairs; ++i) halves.inverse_frequencies.push_back(std::pow(0.7f, static_cast<float>(i)));
+    Rope neighbours = halves;
+    neighbours.pairs = RopePairs::kNeighbours;
+    const Tensor x = random_tensor({5, heads * head_dim}, 1);
+    Tensor ordered(x.shape());
+    const auto place = [&](int d) { return d >= 2 * pairs ? d : d % 2 * pairs + d / 2; };
+    const auto reorder = [&](const Tensor& from, Tensor& to) {
+      for (int64_t i = 0; i < 5 * heads; ++i)
+        for (int d = 0; d < head_dim; ++d) to.data()[i * head_dim + place(d)] = from.data()[i * head_dim + d];
+    };
+    reorder(x, ordered);
+    const Tensor y = ops::rope(x, batch_of(0, 5), neighbours), expected = ops::rope(ordered, batch_of(0, 5), halves);
+    Tensor found(x.shape());
+    reorder(y, found);
+    EXPECT_THAT(std::vector<float>(found.data(), found.data() + found.size()),
+                ::testing::ElementsAreArray(expected.data(), expected.size()))
+        << pairs;
+  }
+}
+
 TEST(Rope, FollowsTheBatchThatChanges) {
-  const Rope rope{.head_dim = 2, .inverse_frequencies = {1.0f}, .attention_factor = 1.0f, .dynamic = {}};
+  const Rope rope = rope_of(2, {1.0f});
   Batch batch = batch_of(0, 1);
   for (const int position : {3, 4, 3, 5, 4}) {
     batch.positions = {position};
@@ -160,10 +241,8 @@ TEST(Rope, FollowsTheBatchThatChanges) {
 
 // transformers' dynamic scaling: the base grows with the sequence once that is longer than the original context.
 TEST(Rope, DynamicGoesByTheLengthOfTheSequence) {
-  const Rope rope{.head_dim = 4,
-                  .inverse_frequencies = {1.0f, 0.1f},
-                  .attention_factor = 1.0f,
-                  .dynamic = Rope::Dynamic{100.0f, 2.0f, 8}};
+  Rope rope = rope_of(4, {1.0f, 0.1f});
+  rope.by_length = Rope::Dynamic{100.0f, 2.0f, 8};
   const Tensor x = Tensor::from({1, 4}, {0, 1, 0, 0});
   const auto second_cosine = [&](Batch batch) { return ops::rope(x, batch, rope).data()[1]; };
   const auto expected = [](int position, int length) {
@@ -188,13 +267,32 @@ TEST(Rope, DynamicGoesByTheLengthOfTheSequence) {
   EXPECT_FLOAT_EQ(ops::rope(rows, whole, rope).row(6)[1], expected(6, 20));
 }
 
+// transformers' longrope: other frequencies once the sequence is longer than the original context.
+TEST(Rope, LongGoesByTheLengthOfTheSequence) {
+  Rope rope = rope_of(4, {1.0f, 0.1f});
+  rope.by_length = Rope::Long{{0.5f, 0.01f}, 8};
+  const Tensor x = Tensor::from({1, 4}, {0, 1, 0, 0});
+  KvCache cache({1, 1, 8}, 1, KvFormat::kF32);
+  const auto second_cosine = [&](int position, int prompt_length) {
+    Batch batch = batch_of(0, 1, position);
+    batch.cache = &cache;
+    batch.segments[0].prompt_length = prompt_length;
+    return ops::rope(x, batch, rope).data()[1];
+  };
+  EXPECT_FLOAT_EQ(second_cosine(7, 8), std::cos(0.7f));
+  EXPECT_FLOAT_EQ(second_cosine(7, 9), std::cos(0.07f));
+  EXPECT_FLOAT_EQ(second_cosine(8, 0), std::cos(0.08f));
+}
+
 TEST(Rope, RefusesOtherShapes) {
-  const Rope rope{.head_dim = 4, .inverse_frequencies = {0.5f}, .attention_factor = 1.0f, .dynamic = {}};
+  Rope rope = rope_of(4, {0.5f});
   expect_internal([&] { ops::rope(Tensor::zeros({1, 6}), batch_of(0, 1), rope); }, "rope: x is [1, 6]");
   expect_internal([&] { ops::rope(Tensor::zeros({2, 4}), batch_of(0, 1), rope); }, "rope: 1 positions");
   Batch outside = batch_of(0, 1);
   outside.segments[0].end = 2;
   expect_internal([&] { ops::rope(Tensor::zeros({1, 4}), outside, rope); }, "rope: a segment");
+  rope.by_length = Rope::Long{{0.5f, 0.1f}, 8};
+  expect_internal([&] { ops::rope(Tensor::zeros({1, 4}), batch_of(0, 1), rope); }, "rope: 2 frequencies of long");
 }
 
 }  // namespace
