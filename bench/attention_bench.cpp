@@ -36,7 +36,9 @@ std::vector<float> random_rows(int64_t rows, int heads) {
   return values;
 }
 
-void run(benchmark::State& state, int sequences, int context, int rows) {
+void run(benchmark::State& state, int sequences, int context, int rows, int window = 0) {
+  AttentionShape shape = kShape;
+  shape.window = window;
   Layers layers(sequences, context + rows);
   const int per_sequence = layers.blocks / sequences;
   const int64_t total = int64_t{sequences} * (context + rows);
@@ -50,8 +52,8 @@ void run(benchmark::State& state, int sequences, int context, int rows) {
   };
   const auto step = [&](const std::vector<AttentionSegment>& segments) {
     for (const CacheView& view : layers.views) {
-      append(kShape, k.data(), v.data(), segments, view);
-      attend_cached(kShape, q.data(), segments, view, y.data());
+      append(shape, k.data(), v.data(), segments, view);
+      attend_cached(shape, q.data(), segments, view, y.data());
     }
   };
   if (context > 0) step(segments_of(0, context));
@@ -60,6 +62,9 @@ void run(benchmark::State& state, int sequences, int context, int rows) {
 }
 
 void prefill(benchmark::State& state) { run(state, 1, 0, static_cast<int>(state.range(0))); }
+void prefill_in_window(benchmark::State& state) {
+  run(state, 1, 0, static_cast<int>(state.range(0)), static_cast<int>(state.range(1)));
+}
 void decode(benchmark::State& state) {
   run(state, static_cast<int>(state.range(0)), static_cast<int>(state.range(1)), 1);
 }
@@ -78,6 +83,12 @@ BENCHMARK(decode)
     ->Unit(benchmark::kMillisecond)
     ->MeasureProcessCPUTime()
     ->UseRealTime();
+
+BENCHMARK(prefill_in_window)->Args({2048, 512})->Unit(benchmark::kMillisecond)->MeasureProcessCPUTime()->UseRealTime();
+void decode_in_window(benchmark::State& state) {
+  run(state, 1, static_cast<int>(state.range(0)), 1, static_cast<int>(state.range(1)));
+}
+BENCHMARK(decode_in_window)->Args({2048, 512})->Unit(benchmark::kMillisecond)->MeasureProcessCPUTime()->UseRealTime();
 
 void training(benchmark::State& state) {
   const int64_t rows = state.range(0);

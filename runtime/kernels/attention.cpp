@@ -44,7 +44,10 @@ std::vector<Item> cut(const AttentionShape& shape, std::span<const AttentionSegm
 
 int64_t work(const AttentionShape& shape, std::span<const AttentionSegment> segments) {
   int64_t pairs = 0;
-  for (const AttentionSegment& s : segments) pairs += (s.end - s.begin) * (s.past + s.end - s.begin);
+  for (const AttentionSegment& s : segments) {
+    const int64_t tokens = s.past + s.end - s.begin;
+    pairs += (s.end - s.begin) * std::min(tokens, shape.window > 0 ? int64_t{shape.window} : tokens);
+  }
   return pairs * shape.num_heads * shape.head_dim;
 }
 
@@ -62,6 +65,9 @@ void for_items(const std::vector<Item>& items, int64_t multiply_adds, Fn fn) {
   });
 }
 
+// 0 where the window hides none of `keys` keys.
+int window_within(const AttentionShape& shape, int keys) { return shape.window < keys ? shape.window : 0; }
+
 AttentionTile tile_of(const AttentionShape& shape, const Item& item, const float* q, float* y, Isa isa) {
   AttentionTile tile = {};
   tile.group = shape.num_heads / shape.num_kv_heads;
@@ -72,7 +78,9 @@ AttentionTile tile_of(const AttentionShape& shape, const Item& item, const float
   tile.rows = item.rows;
   tile.head_dim = shape.head_dim;
   tile.scale = shape.scale;
+  tile.softcap = shape.softcap;
   tile.first_position = item.segment->past + static_cast<int>(item.row - item.segment->begin);
+  tile.window = window_within(shape, tile.first_position + item.rows);
   tile.transpose = matmul_kernels(isa).transpose;
   tile.scratch = tile_scratch.of<float>(attend_scratch(int64_t{item.rows} * tile.group, shape.head_dim));
   return tile;
@@ -174,6 +182,8 @@ void attend_backward(const AttentionShape& shape, const AttentionGradient& g,
     tile.group = group;
     tile.head_dim = shape.head_dim;
     tile.scale = shape.scale;
+    tile.softcap = shape.softcap;
+    tile.window = window_within(shape, item.rows);
     tile.tile_rows = std::min(item.rows, tile_rows(shape));
     tile.transpose = matmul_kernels(isa).transpose;
     tile.scratch = tile_scratch.of<float>(attend_backward_scratch(int64_t{tile.tile_rows} * group, shape.head_dim));

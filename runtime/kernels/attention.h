@@ -2,7 +2,7 @@
 // Keys pass in spans of 64, the heads of a KV group together, so that a key or value is converted once for all of them.
 // A row meets the spans in the same order with the same arithmetic whichever rows, chunks and segments share the call,
 // so a prompt in chunks or one by one gives the same bits as the whole; every instruction set gives the same bits too.
-// head_dim is a multiple of 8, at most 256.
+// Spans wholly before a row's window are skipped. head_dim is a multiple of 8, at most 256.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +16,8 @@ namespace hearth::kernels {
 struct AttentionShape {
   int num_heads, num_kv_heads, head_dim;
   float scale;
+  int window = 0;     // keys a row sees, its own included; 0: all up to its own
+  float softcap = 0;  // scores become softcap * tanh(score / softcap); 0: none
 };
 
 // Rows [begin, end) of q, k, v and y, after `past` tokens of the same sequence. blocks: of the cache, null without.

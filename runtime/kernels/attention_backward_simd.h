@@ -1,5 +1,5 @@
-// Backward attention within a segment, written once over Lanes. With p the
-// probabilities, dp = dy v^T and ds = p * (dp - sum(dy * y)):  dv = p^T dy, dk = scale ds^T q, dq = scale ds k.
+// Backward attention within a segment, written once over Lanes. With p the probabilities, dp = dy v^T and
+// ds = p * (dp - sum(dy * y)) * the slope of the softcap:  dv = p^T dy, dk = scale ds^T q, dq = scale ds k.
 #pragma once
 
 #include <cstdint>
@@ -93,15 +93,25 @@ inline void load_rows(const AttentionGradientTile& t, const GradientState& s, in
 // p: scores -> probabilities; ds: dy v^T -> gradient of the scores.
 inline void differentiate(const AttentionGradientTile& t, const GradientState& s, int row, int pair, int blocks,
                           int base) {
-  const int visible = row + pair / t.group + 1 - base;
+  const int visible = row + pair / t.group + 1 - base, hidden = t.window > 0 ? visible - t.window : 0;
   const float log_sum = t.log_sums[(row + pair / t.group) * t.log_sums_stride + pair % t.group];
   const Lanes shift = Lanes::broadcast(log_sum), back = Lanes::broadcast(s.dots[pair]);
   for (int j = 0; j < blocks; ++j) {
     float* p = s.p + int64_t{pair} * kSpanTokens + j * kBlockTokens;
     float* ds = s.ds + int64_t{pair} * kSpanTokens + j * kBlockTokens;
     const int lanes = visible - j * kBlockTokens;
-    Lanes probability = exp(Lanes::load(p) - shift);
-    Lanes slope = probability * (Lanes::load(ds) - back);
+    Lanes score = Lanes::load(p), inner = Lanes::load(ds) - back;
+    if (t.softcap != 0) {
+      const Softcap cap(t.softcap);
+      score = cap.value(score);
+      inner = inner * cap.slope(score);
+    }
+    Lanes probability = exp(score - shift);
+    Lanes slope = probability * inner;
+    if (hidden > j * kBlockTokens) {
+      probability = first(hidden - j * kBlockTokens, Lanes::zero(), probability);
+      slope = first(hidden - j * kBlockTokens, Lanes::zero(), slope);
+    }
     if (lanes < kBlockTokens) {
       probability = first(lanes, probability, Lanes::zero());
       slope = first(lanes, slope, Lanes::zero());
@@ -146,8 +156,9 @@ inline void attend_backward_tile(const AttentionGradientTile& t) {
   for (int base = 0; base < t.rows; base += kSpanTokens) {
     const int count = least(kSpanTokens, t.rows - base);
     load_span(t, s, base, count);
-    for (int row = base; row < t.rows; row += t.tile_rows)
-      pass_rows(t, s, row, least(t.tile_rows, t.rows - row), base, count);
+    const int end = t.window > 0 ? least(t.rows, base + count + t.window - 1) : t.rows;  // rows that see the span
+    for (int row = base; row < end; row += t.tile_rows)
+      pass_rows(t, s, row, least(t.tile_rows, end - row), base, count);
     for (int j = 0; j < count; ++j) {
       const int64_t at = (base + j) * t.kv_stride;
       if (t.dk) add_to(s.dk + j * s.width, t.head_dim, 1.f, t.dk + at);

@@ -33,8 +33,9 @@ struct AttentionTile {
   float* y;
   int64_t stride;  // floats from row to row of q and y
   int rows, group, head_dim;
-  float scale;
-  int first_position;  // row r sees the keys of positions 0 .. first_position + r
+  float scale, softcap;
+  int first_position;  // row r sees the keys up to position first_position + r
+  int window;          // so many of them, the last ones; 0: all
   float* log_sums;     // of the first row and head, or null
   int64_t log_sums_stride;
   Transpose transpose;
@@ -47,7 +48,8 @@ struct AttentionGradientTile {
   float *dq, *dk, *dv;
   int64_t stride, kv_stride, log_sums_stride;
   int rows, group, head_dim;
-  float scale;
+  float scale, softcap;
+  int window;     // as in AttentionTile
   int tile_rows;  // of q, at a time
   Transpose transpose;
   float* scratch;  // attend_backward_scratch() floats

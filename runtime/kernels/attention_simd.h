@@ -13,6 +13,7 @@ namespace hearth::kernels {
 namespace {
 
 inline int least(int a, int b) { return a < b ? a : b; }
+inline int greatest(int a, int b) { return a > b ? a : b; }
 
 // Tokens of the span that starts at `base` in block j of it, of `count` in the span.
 inline int tokens_in_block(int count, int j) { return least(kBlockTokens, count - j * kBlockTokens); }
@@ -109,6 +110,29 @@ inline TileState start(const AttentionTile& t) {
   return s;
 }
 
+// The pairs of a tile that see some of a span.
+struct PairRange {
+  int first, end;
+};
+
+// Caps the scores of a span and hides those of keys before a pair's window, which is not all of the span.
+inline void prepare_scores(const AttentionTile& t, const TileState& s, int base, int blocks, PairRange pairs) {
+  if (t.softcap != 0) {
+    const Softcap cap(t.softcap);
+    for (int p = pairs.first; p < pairs.end; ++p) {
+      float* scores = s.scores + int64_t{p} * kSpanTokens;
+      for (int i = 0; i < blocks * kBlockTokens; i += 16) cap.value(Lanes::load(scores + i)).store(scores + i);
+    }
+  }
+  if (t.window == 0) return;
+  const Lanes none = Lanes::broadcast(-__builtin_inff());
+  for (int p = pairs.first; p < pairs.end; ++p) {
+    const int hidden = t.first_position + p / t.group + 1 - t.window - base;
+    float* scores = s.scores + int64_t{p} * kSpanTokens;
+    for (int i = 0; i < hidden; i += 16) first(hidden - i, none, Lanes::load(scores + i)).store(scores + i);
+  }
+}
+
 // Scores of the first `visible` keys of a span -> exp(score - top), the others -> 0, after the pair's sums have been
 // brought to the new top.
 inline void soften(const TileState& s, int pair, int blocks, int visible) {
@@ -143,22 +167,23 @@ inline void soften(const TileState& s, int pair, int blocks, int visible) {
 // Products with keys and values where they lie: best when few rows use a conversion, or when there is none.
 template <class Source>
 void pass_span_direct(const AttentionTile& t, const TileState& s, const Source& source, int base, int count,
-                      int first_pair) {
-  const int blocks = (count + kBlockTokens - 1) / kBlockTokens, pairs = s.pairs - first_pair;
+                      PairRange range) {
+  const int blocks = (count + kBlockTokens - 1) / kBlockTokens, pairs = range.end - range.first;
   const int first_block = base / kBlockTokens;
-  float* scores = s.scores + int64_t{first_pair} * kSpanTokens;
+  float* scores = s.scores + int64_t{range.first} * kSpanTokens;
   decltype(source.keys(0)) keys[kSpanBlocks] = {};
   for (int j = 0; j < blocks; ++j) keys[j] = source.keys(first_block + j);
   clear(scores, int64_t{pairs} * kSpanTokens);
-  const Factor q = {s.q + int64_t{first_pair} * t.head_dim, t.head_dim, 1};
+  const Factor q = {s.q + int64_t{range.first} * t.head_dim, t.head_dim, 1};
   multiply(pairs, blocks, q, keys, kBlockTokens, t.head_dim, scores, kSpanTokens);
-  for (int p = first_pair; p < s.pairs; ++p) soften(s, p, blocks, t.first_position + p / t.group + 1 - base);
+  prepare_scores(t, s, base, blocks, range);
+  for (int p = range.first; p < range.end; ++p) soften(s, p, blocks, t.first_position + p / t.group + 1 - base);
   const int columns = t.head_dim / 16;
   for (int j = 0; j < blocks; ++j) {
     decltype(source.keys(0)) values[16] = {};
     for (int i = 0; i < columns; ++i) values[i] = source.values(first_block + j) + 16 * i;
     const Factor weights = {scores + j * kBlockTokens, kSpanTokens, 1};
-    multiply(pairs, columns, weights, values, t.head_dim, tokens_in_block(count, j), s.sum + first_pair * s.width,
+    multiply(pairs, columns, weights, values, t.head_dim, tokens_in_block(count, j), s.sum + range.first * s.width,
              s.width);
   }
 }
@@ -167,17 +192,18 @@ void pass_span_direct(const AttentionTile& t, const TileState& s, const Source& 
 // cache for all pairs.
 template <class Source>
 void pass_span_copied(const AttentionTile& t, const TileState& s, const Source& source, int base, int count,
-                      int first_pair) {
-  const int blocks = (count + kBlockTokens - 1) / kBlockTokens, pairs = s.pairs - first_pair;
-  float* scores = s.scores + int64_t{first_pair} * kSpanTokens;
+                      PairRange range) {
+  const int blocks = (count + kBlockTokens - 1) / kBlockTokens, pairs = range.end - range.first;
+  float* scores = s.scores + int64_t{range.first} * kSpanTokens;
   clear(scores, int64_t{pairs} * kSpanTokens);
-  const Factor q = {s.q + int64_t{first_pair} * t.head_dim, t.head_dim, 1};
+  const Factor q = {s.q + int64_t{range.first} * t.head_dim, t.head_dim, 1};
   for (int j = 0; j < blocks; ++j) {
     source.load_keys(base / kBlockTokens + j, tokens_in_block(count, j), t.head_dim, t.transpose, s.keys);
     const float* keys = s.keys;
     multiply(pairs, 1, q, &keys, kBlockTokens, t.head_dim, scores + j * kBlockTokens, kSpanTokens);
   }
-  for (int p = first_pair; p < s.pairs; ++p) soften(s, p, blocks, t.first_position + p / t.group + 1 - base);
+  prepare_scores(t, s, base, blocks, range);
+  for (int p = range.first; p < range.end; ++p) soften(s, p, blocks, t.first_position + p / t.group + 1 - base);
   const Factor weights = {scores, kSpanTokens, 1};
   for (int i = 0; i < t.head_dim; i += 16) {
     for (int j = 0; j < blocks; ++j) {
@@ -185,7 +211,7 @@ void pass_span_copied(const AttentionTile& t, const TileState& s, const Source& 
                          s.values + j * kBlockTokens * 16);
     }
     const float* values = s.values;
-    multiply(pairs, 1, weights, &values, 16, count, s.sum + first_pair * s.width + i, s.width);
+    multiply(pairs, 1, weights, &values, 16, count, s.sum + range.first * s.width + i, s.width);
   }
 }
 
@@ -207,17 +233,20 @@ template <class Source>
 void attend_to(const AttentionTile& t, const Source& source) {
   const TileState s = start(t);
   const int keys = t.first_position + t.rows;
-  for (int base = 0; base < keys; base += kSpanTokens) {
+  const int first_key = t.window > 0 ? greatest(0, t.first_position + 1 - t.window) : 0;
+  for (int base = first_key - first_key % kSpanTokens; base < keys; base += kSpanTokens) {
     const int count = least(kSpanTokens, keys - base);
-    const int first_row = base > t.first_position ? base - t.first_position : 0;  // rows before see none of the span
-    const int first_pair = first_row * t.group;
+    const int first_row = greatest(0, base - t.first_position);  // rows before come before the span
+    const int end_row =                                          // rows from it on have the span before their window
+        t.window > 0 ? least(t.rows, base + kSpanTokens + t.window - 1 - t.first_position) : t.rows;
+    const PairRange range = {first_row * t.group, end_row * t.group};
     if constexpr (Source::kDirect) {
       if (t.head_dim % 16 == 0 && (!Source::kConverts || s.pairs <= Lanes::kRows)) {
-        pass_span_direct(t, s, source, base, count, first_pair);
+        pass_span_direct(t, s, source, base, count, range);
         continue;
       }
     }
-    pass_span_copied(t, s, source, base, count, first_pair);
+    pass_span_copied(t, s, source, base, count, range);
   }
   finish(t, s);
 }

@@ -14,7 +14,7 @@ void check_shapes(const Tensor& q, const Tensor& k, const Tensor& v, const Atten
           "head_dim is {}, must be a multiple of 8 from 8 to 256", spec.head_dim);
   require(spec.num_kv_heads >= 1 && spec.num_heads >= 1 && spec.num_heads % spec.num_kv_heads == 0, kOp,
           "num_heads is {}, must be a multiple of num_kv_heads {}", spec.num_heads, spec.num_kv_heads);
-  require(spec.window == 0 && spec.softcap == 0, kOp, "no window and no softcap yet, are {} and {}", spec.window,
+  require(spec.window >= 0 && spec.softcap >= 0, kOp, "window {} and softcap {}, must be at least 0", spec.window,
           spec.softcap);
   const int64_t width = int64_t{spec.num_heads} * spec.head_dim, kv_width = int64_t{spec.num_kv_heads} * spec.head_dim;
   require(q.defined() && q.shape() == Shape{q.rows(), width}, kOp, "q is {}, must be [tokens, {}]", q.shape(), width);
@@ -67,7 +67,8 @@ kernels::CacheView view_of(KvCache& cache, int layer, const AttentionSpec& spec)
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Batch& batch, int layer,
                  const AttentionSpec& spec) {
   check_shapes(q, k, v, spec);
-  const kernels::AttentionShape shape{spec.num_heads, spec.num_kv_heads, spec.head_dim, spec.scale};
+  const kernels::AttentionShape shape{spec.num_heads, spec.num_kv_heads, spec.head_dim,
+                                      spec.scale,     spec.window,       spec.softcap};
   std::vector<kernels::AttentionSegment> segments = checked_segments(batch, q.rows());
   Tensor y(q.shape());
   if (batch.cache) {

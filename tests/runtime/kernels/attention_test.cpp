@@ -27,12 +27,15 @@ Values random_values(int64_t n, uint64_t seed) {
   return values;
 }
 
-AttentionShape shape_of(int heads, int kv_heads, int head_dim) {
-  return {heads, kv_heads, head_dim, 1.f / std::sqrt(static_cast<float>(head_dim))};
+AttentionShape shape_of(int heads, int kv_heads, int head_dim, int window = 0, float softcap = 0) {
+  return {heads, kv_heads, head_dim, 1.f / std::sqrt(static_cast<float>(head_dim)), window, softcap};
 }
 
-const AttentionShape kShapes[] = {shape_of(9, 3, 64), shape_of(2, 2, 8),   shape_of(4, 1, 24), shape_of(8, 2, 128),
-                                  shape_of(3, 1, 80), shape_of(2, 1, 256), shape_of(50, 1, 8)};
+const AttentionShape kShapes[] = {shape_of(9, 3, 64),           shape_of(2, 2, 8),       shape_of(4, 1, 24),
+                                  shape_of(8, 2, 128),          shape_of(3, 1, 80),      shape_of(2, 1, 256),
+                                  shape_of(50, 1, 8),           shape_of(4, 2, 64, 1),   shape_of(4, 2, 32, 10),
+                                  shape_of(3, 1, 24, 64),       shape_of(50, 1, 8, 33),  shape_of(4, 2, 64, 0, 1.5f),
+                                  shape_of(2, 1, 24, 40, 0.7f), shape_of(2, 2, 16, 1000)};
 
 // Random rows of one or more sequences.
 struct Inputs {
@@ -106,13 +109,16 @@ Values define(const Inputs& in, Values& log_sums) {
     for (int h = 0; h < in.shape.num_heads; ++h) {
       std::vector<double> p(t + 1), sum(d);
       double largest = -1e300, total = 0;
-      for (int64_t j = 0; j <= t; ++j) {
+      const int64_t from = in.shape.window > 0 ? std::max<int64_t>(0, t + 1 - in.shape.window) : 0;
+      for (int64_t j = from; j <= t; ++j) {
         for (int i = 0; i < d; ++i)
           p[j] += double{in.q[t * in.q_width() + h * d + i]} * in.k[j * in.kv_width() + h / group * d + i];
-        largest = std::max(largest, p[j] *= in.shape.scale);
+        p[j] *= in.shape.scale;
+        if (in.shape.softcap != 0) p[j] = in.shape.softcap * std::tanh(p[j] / in.shape.softcap);
+        largest = std::max(largest, p[j]);
       }
-      for (double& e : p) total += e = std::exp(e - largest);
-      for (int64_t j = 0; j <= t; ++j)
+      for (int64_t j = from; j <= t; ++j) total += p[j] = std::exp(p[j] - largest);
+      for (int64_t j = from; j <= t; ++j)
         for (int i = 0; i < d; ++i) sum[i] += p[j] / total * in.v[j * in.kv_width() + h / group * d + i];
       for (int i = 0; i < d; ++i) y[t * in.q_width() + h * d + i] = static_cast<float>(sum[i]);
       log_sums.push_back(static_cast<float>(largest + std::log(total)));
@@ -146,7 +152,7 @@ Values gradients(const Inputs& in, Isa isa) {
 
 TEST(Attention, MatchesTheDefinition) {
   for (const AttentionShape& shape : kShapes) {
-    for (const int64_t tokens : {1, 2, 15, 17, 64, 65, 90}) {
+    for (const int64_t tokens : {1, 2, 15, 17, 64, 65, shape.window > 0 ? 200 : 90}) {
       const Inputs in(shape, tokens);
       Values expected_log_sums, log_sums;
       const Values expected = define(in, expected_log_sums);
@@ -159,7 +165,7 @@ TEST(Attention, MatchesTheDefinition) {
 
 TEST(Attention, EveryInstructionSetGivesTheSameBits) {
   for (const AttentionShape& shape : kShapes) {
-    for (const int64_t tokens : {1, 17, 70}) {
+    for (const int64_t tokens : {1, 17, shape.window > 0 ? 130 : 70}) {
       const Inputs in(shape, tokens);
       const Values uncached = attend_without_cache(in, Isa::kScalar),
                    cached = attend_in_chunks(in, 9, true, Isa::kScalar), gradient = gradients(in, Isa::kScalar);
@@ -174,10 +180,10 @@ TEST(Attention, EveryInstructionSetGivesTheSameBits) {
 
 TEST(Attention, APromptInChunksOrOneByOneGivesTheBitsOfTheWhole) {
   for (const AttentionShape& shape : kShapes) {
-    const Inputs in(shape, 100);
+    const Inputs in(shape, 140);
     for (const bool is_f16 : {true, false}) {
       const Values whole = attend_in_chunks(in, in.tokens, is_f16, isa());
-      for (const int64_t chunk : {1, 5, 16, 33, 64, 99})
+      for (const int64_t chunk : {1, 5, 16, 33, 64, 139})
         EXPECT_EQ(attend_in_chunks(in, chunk, is_f16, isa()), whole) << shape.head_dim << " " << chunk;
     }
   }
@@ -227,6 +233,33 @@ TEST(Attention, TheNumberOfThreadsChangesNothing) {
   EXPECT_EQ(attend_in_chunks(in, 200, true, isa()), y);
   EXPECT_EQ(gradients(in, isa()), g);
   omp_set_num_threads(threads);
+}
+
+// Spans wholly before every row's window may hold anything, and in the rows' own spans the largest scores may be
+// hidden.
+TEST(Attention, WhatLiesBeforeTheWindowChangesNothing) {
+  const AttentionShape shape = shape_of(4, 2, 16, 20);
+  Inputs in(shape, 200);
+  Values log_sums;
+  const int64_t row = 190, first_seen = 171;
+  const Values expected = attend_without_cache(in, isa());
+  const auto last_rows = [&](const Values& y) { return Values(y.begin() + row * in.q_width(), y.end()); };
+  for (int64_t j = 0; j < first_seen; ++j) {
+    const bool whole_span = j < first_seen / 64 * 64;
+    for (int i = 0; i < in.kv_width(); ++i) {
+      in.k[j * in.kv_width() + i] = whole_span ? kNan : 1e30f;
+      in.v[j * in.kv_width() + i] = whole_span ? kNan : -7.f;
+    }
+  }
+  for (const Isa isa : testable_isas()) {
+    EXPECT_EQ(last_rows(attend_without_cache(in, isa)), last_rows(expected)) << to_string(isa);
+    Values y(in.q.size(), kNan);
+    const Cache cache(shape, in.tokens, false);
+    append(shape, in.k.data(), in.v.data(), std::vector<AttentionSegment>{{0, row, 0, cache.table()}}, cache.view(),
+           isa);
+    for (int64_t r = row; r < in.tokens; ++r) attend_chunk(in, cache, r, r + 1, isa, y);
+    EXPECT_EQ(last_rows(y), last_rows(expected)) << to_string(isa);
+  }
 }
 
 TEST(Attention, LargeScoresDoNotOverflow) {

@@ -97,6 +97,8 @@ TEST(AttentionOp, RefusesSegmentsThatDoNotCoverTheRows) {
 TEST(AttentionOp, RefusesOtherShapes) {
   const Batch batch = batch_of({{0, 3}}, nullptr);
   expect_internal(Inputs(3), batch, "head_dim is 12", 0, {4, 2, 12, 1.0f});
+  expect_internal(Inputs(3), batch, "window -1 and softcap 0", 0, {4, 2, 16, 1.0f, -1});
+  expect_internal(Inputs(3), batch, "window 0 and softcap -2", 0, {4, 2, 16, 1.0f, 0, -2.0f});
   expect_internal(Inputs(3), batch, "num_heads is 3", 0, {3, 2, 16, 1.0f});
   expect_internal(Inputs(3), batch, "q is [3, 64], must be [tokens, 128]", 0, {8, 2, 16, 1.0f});
   expect_internal(Inputs(3), batch, "k and v are [3, 32] and [3, 32], must be [3, 64]", 0, {4, 4, 16, 1.0f});
