@@ -20,6 +20,12 @@ const RowKernels& table() {
 int64_t row_grain(int64_t n) { return std::max<int64_t>(1, kGrain / std::max<int64_t>(n, 1)); }
 int64_t column_grain(int64_t rows) { return std::max<int64_t>(16, kGrain / std::max<int64_t>(rows, 1)); }
 
+// Rows whose terms are a thread's share.
+int64_t terms_grain(const WeightedSums& s) {
+  const int64_t terms = s.rows > 0 ? s.begins[s.rows] / s.rows + 1 : 1;  // of a row, about
+  return row_grain(s.n * terms);
+}
+
 }  // namespace
 
 const RowKernels& row_kernels(Isa isa) {
@@ -149,6 +155,60 @@ void add_grid(const float* x, Grid from, const GridSize& size, float* y, Grid to
     for (; r < end; ++r) {
       for (int64_t g = 0; g < size.groups; ++g)
         table().add_scaled(x + r * from.row + g * from.group, 1.f, size.width, y + r * to.row + g * to.group);
+    }
+  });
+}
+
+void softmax(const float* x, int64_t rows, int64_t n, float* y) {
+  parallel_for(rows, row_grain(n), [=](int64_t r, int64_t end) {
+    for (; r < end; ++r) table().softmax(x + r * n, n, y + r * n);
+  });
+}
+
+void softmax_backward(const float* y, const float* dy, int64_t rows, int64_t n, float* dx) {
+  parallel_for(rows, row_grain(n), [=](int64_t r, int64_t end) {
+    for (; r < end; ++r) table().softmax_backward(y + r * n, dy + r * n, n, dx + r * n);
+  });
+}
+
+void shares(const float* x, int64_t rows, int64_t n, float* y) {
+  parallel_for(rows, row_grain(n), [=](int64_t r, int64_t end) {
+    for (; r < end; ++r) table().shares(x + r * n, n, y + r * n);
+  });
+}
+
+void shares_backward(const float* x, const float* dy, int64_t rows, int64_t n, float* dx) {
+  parallel_for(rows, row_grain(n), [=](int64_t r, int64_t end) {
+    for (; r < end; ++r) table().shares_backward(x + r * n, dy + r * n, n, dx + r * n);
+  });
+}
+
+void sigmoid(const float* x, int64_t n, float* y) {
+  parallel_for(n, kGrain, [=](int64_t i, int64_t end) { table().sigmoid(x + i, end - i, y + i); });
+}
+
+void sigmoid_backward(const float* y, const float* dy, int64_t n, float* dx) {
+  parallel_for(n, kGrain, [=](int64_t i, int64_t end) { table().sigmoid_backward(y + i, dy + i, end - i, dx + i); });
+}
+
+void weighted_sums(const WeightedSums& s, float* y) {
+  parallel_for(s.rows, terms_grain(s), [&](int64_t r, int64_t end) {
+    for (; r < end; ++r) {
+      std::fill_n(y + r * s.n, s.n, 0.f);
+      for (int64_t i = s.begins[r]; i < s.begins[r + 1]; ++i)
+        table().add_scaled(s.terms[i].x, s.terms[i].weight, s.n, y + r * s.n);
+    }
+  });
+}
+
+void weighted_sums_backward(const WeightedSums& s, const float* dy) {
+  parallel_for(s.rows, terms_grain(s), [&](int64_t r, int64_t end) {
+    for (; r < end; ++r) {
+      for (int64_t i = s.begins[r]; i < s.begins[r + 1]; ++i) {
+        const WeightedRow& term = s.terms[i];
+        if (term.dx) table().add_scaled(dy + r * s.n, term.weight, s.n, term.dx);
+        if (term.dweight) *term.dweight += table().dot(term.x, dy + r * s.n, s.n);
+      }
     }
   });
 }

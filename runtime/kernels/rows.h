@@ -70,6 +70,29 @@ struct GridSize {
 void copy_grid(const float* x, Grid from, const GridSize& size, float* y, Grid to);
 void add_grid(const float* x, Grid from, const GridSize& size, float* y, Grid to);  // to.group may be 0: their sum
 
+// Of each row of n.
+void softmax(const float* x, int64_t rows, int64_t n, float* y);
+void softmax_backward(const float* y, const float* dy, int64_t rows, int64_t n, float* dx);
+void shares(const float* x, int64_t rows, int64_t n, float* y);  // y = x / (the row's sum + 1e-20)
+void shares_backward(const float* x, const float* dy, int64_t rows, int64_t n, float* dx);
+
+void sigmoid(const float* x, int64_t n, float* y);
+void sigmoid_backward(const float* y, const float* dy, int64_t n, float* dx);
+
+// Row r of y [rows, n] is the sum of weight * x over terms[begins[r]] .. terms[begins[r + 1]], in their order.
+struct WeightedRow {
+  const float* x;  // [n]
+  float weight;
+  float *dx, *dweight;  // for the gradient; each may be null
+};
+struct WeightedSums {
+  const WeightedRow* terms;
+  const int64_t* begins;  // [rows + 1]
+  int64_t rows, n;
+};
+void weighted_sums(const WeightedSums& sums, float* y);
+void weighted_sums_backward(const WeightedSums& sums, const float* dy);  // no two terms share dx or, in a row, dweight
+
 // Of one row, on the caller's thread.
 float log_sum_exp(const float* x, int64_t n);  // nan when an x is
 int64_t argmax(const float* x, int64_t n);  // the first of the largest; nan is never the largest; 0 when there is none

@@ -35,6 +35,14 @@ struct RowKernels {
   void (*layer_norm_weight)(const NormGradient& gradient, const Norm& norm, int64_t begin, int64_t end);
   void (*rotate)(const float* x, const Rotation& rotation, int64_t begin, int64_t end, float* y);
   void (*rotate_backward)(const float* dy, const Rotation& rotation, int64_t begin, int64_t end, float* dx);
+  void (*sigmoid)(const float* x, int64_t n, float* y);
+  void (*sigmoid_backward)(const float* y, const float* dy, int64_t n, float* dx);
+  // Of one row.
+  void (*softmax)(const float* x, int64_t n, float* y);
+  void (*softmax_backward)(const float* y, const float* dy, int64_t n, float* dx);
+  void (*shares)(const float* x, int64_t n, float* y);
+  void (*shares_backward)(const float* x, const float* dy, int64_t n, float* dx);
+  float (*dot)(const float* a, const float* b, int64_t n);
   float (*log_sum_exp)(const float* x, int64_t n);
   int64_t (*argmax)(const float* x, int64_t n);
   void (*scaled_softmax)(float* x, float log_sum_exp, float factor, int64_t n);

@@ -140,6 +140,59 @@ inline void scaled_softmax(float* x, float log_sum, float factor, int64_t n) {
   for_lanes(0, n, [=](auto part, int64_t i) { part.store(exp(part.load(x + i) - shift) * f, x + i); });
 }
 
+// Divides by the sum instead of subtracting its logarithm, which would cost the bits of that.
+inline void softmax(const float* x, int64_t n, float* y) {
+  const Lanes shift = Lanes::broadcast(largest(x, n));
+  for_lanes(0, n, [=](auto part, int64_t i) { part.store(exp(part.load(x + i) - shift), y + i); });
+  const float total =
+      sum_lanes(in_four_chains(n, [=](const Lanes& s, auto part, int64_t i) { return s + part.load(y + i); }));
+  const Lanes share = Lanes::broadcast(1.f / total);
+  for_lanes(0, n, [=](auto part, int64_t i) { part.store(part.load(y + i) * share, y + i); });
+}
+
+inline float dot(const float* a, const float* b, int64_t n) {
+  return sum_lanes(in_four_chains(
+      n, [=](const Lanes& s, auto part, int64_t i) { return fma(part.load(a + i), part.load(b + i), s); }));
+}
+
+// dx += y * (dy - sum(y dy))
+inline void softmax_backward(const float* y, const float* dy, int64_t n, float* dx) {
+  const Lanes back = Lanes::broadcast(dot(y, dy, n));
+  for_lanes(0, n, [=](auto part, int64_t i) {
+    part.store(fma(part.load(y + i), part.load(dy + i) - back, part.load(dx + i)), dx + i);
+  });
+}
+
+// Of a row; a row of zeros stays zeros.
+inline float inverse_sum(const float* x, int64_t n) {
+  constexpr float kLeast = 1e-20f;
+  return 1.f /
+         (sum_lanes(in_four_chains(n, [=](const Lanes& s, auto part, int64_t i) { return s + part.load(x + i); })) +
+          kLeast);
+}
+
+inline void shares(const float* x, int64_t n, float* y) { scale(x, inverse_sum(x, n), n, y); }
+
+// dx += (dy - sum(x dy) / sum(x)) / sum(x)
+inline void shares_backward(const float* x, const float* dy, int64_t n, float* dx) {
+  const float inverse = inverse_sum(x, n);
+  const Lanes f = Lanes::broadcast(inverse), back = Lanes::broadcast(dot(x, dy, n) * inverse);
+  for_lanes(0, n,
+            [=](auto part, int64_t i) { part.store(fma(part.load(dy + i) - back, f, part.load(dx + i)), dx + i); });
+}
+
+inline void sigmoid(const float* x, int64_t n, float* y) {
+  for_lanes(0, n, [=](auto part, int64_t i) { part.store(sigmoid(part.load(x + i)), y + i); });
+}
+
+inline void sigmoid_backward(const float* y, const float* dy, int64_t n, float* dx) {
+  const Lanes one = Lanes::broadcast(1.f);
+  for_lanes(0, n, [=](auto part, int64_t i) {
+    const Lanes v = part.load(y + i);
+    part.store(fma(part.load(dy + i), v * (one - v), part.load(dx + i)), dx + i);
+  });
+}
+
 inline constexpr RowKernels kRowKernels = {add,
                                            multiply,
                                            scale,
@@ -158,6 +211,13 @@ inline constexpr RowKernels kRowKernels = {add,
                                            layer_norm_weight,
                                            rotate,
                                            rotate_backward,
+                                           sigmoid,
+                                           sigmoid_backward,
+                                           softmax,
+                                           softmax_backward,
+                                           shares,
+                                           shares_backward,
+                                           dot,
                                            log_sum_exp,
                                            argmax,
                                            scaled_softmax};

@@ -27,7 +27,10 @@ Tensor gather_rows(const Tensor& x, std::span<const int> rows) {
   for (const int row : rows)
     require(row >= 0 && row < x.rows(), "gather_rows", "row {} of x {} does not exist", row, x.shape());
   Tensor y({static_cast<int64_t>(rows.size()), x.dim(-1)});
-  for (size_t i = 0; i < rows.size(); ++i) std::copy_n(x.row(rows[i]), x.dim(-1), y.row(static_cast<int64_t>(i)));
+  const int64_t grain = 1 + (16 << 10) / (1 + x.dim(-1));  // rows that are worth a thread
+  parallel_for(y.rows(), grain, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) std::copy_n(x.row(rows[r]), x.dim(-1), y.row(r));
+  });
   if (Tape* tape = Tape::wanted_by(x)) {
     tape->record(y, [x, indices = std::vector<int>(rows.begin(), rows.end())](const Tensor& dy, Tape& t) {
       Tensor* dx = t.grad(x);

@@ -1,17 +1,15 @@
 // The attention op's contract: segments, blocks and the tape. Its arithmetic is tested in tests/runtime/kernels.
 #include <cstring>
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "runtime/base/error.h"
 #include "runtime/ops/ops.h"
+#include "tests/support/expect_internal.h"
 #include "tests/support/random_tensor.h"
 
 namespace hearth {
 namespace {
-
-using ::testing::HasSubstr;
 
 constexpr ops::AttentionSpec kSpec{4, 2, 16, 0.25f};
 
@@ -32,13 +30,7 @@ Batch batch_of(std::initializer_list<Segment> segments, KvCache* cache) {
 
 void expect_internal(const Inputs& in, const Batch& batch, const std::string& text, int layer = 0,
                      const ops::AttentionSpec& spec = kSpec) {
-  try {
-    ops::attention(in.q, in.k, in.v, batch, layer, spec);
-    ADD_FAILURE() << "did not throw: " << text;
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kInternal);
-    EXPECT_THAT(error.what(), HasSubstr(text));
-  }
+  hearth::expect_internal([&] { ops::attention(in.q, in.k, in.v, batch, layer, spec); }, text);
 }
 
 Tensor rows_of(const Tensor& x, int64_t begin, int64_t end) {

@@ -144,6 +144,29 @@ TEST(Gradient, GatherRowsThatRepeat) {
   expect_gradient([&](const Tensor& t) { return ops::gather_rows(t, rows); }, random_tensor({3, 5}, 1));
 }
 
+TEST(Gradient, RouterWeights) {
+  const Tensor x = random_tensor({3, 19}, 1);
+  Tensor positive = random_tensor({3, 19}, 2);
+  for (size_t i = 0; i < positive.size(); ++i) positive.data()[i] = std::abs(positive.data()[i]) + 0.1f;
+  const std::vector<int> columns = {0, 18, 5, 5, 7, 2};
+  expect_gradient([](const Tensor& t) { return ops::softmax(t); }, x);
+  expect_gradient([](const Tensor& t) { return ops::sigmoid(t); }, x);
+  expect_gradient([](const Tensor& t) { return ops::shares(t); }, positive);
+  expect_gradient([&](const Tensor& t) { return ops::pick(t, columns, 2); }, x);
+}
+
+TEST(Gradient, Combine) {
+  const std::vector<ops::ExpertRows> experts = {{{2, 0}, {0, 1}}, {{}, {}}, {{0, 1, 2}, {0, 1, 1}}};
+  const Tensor first = random_tensor({2, 21}, 1), last = random_tensor({3, 21}, 2), weights = random_tensor({4, 2}, 3);
+  const auto combine = [&](const Tensor& a, const Tensor& b, const Tensor& w) {
+    const Tensor parts[] = {a, Tensor(), b};
+    return ops::combine(parts, experts, w, 4);
+  };
+  expect_gradient([&](const Tensor& t) { return combine(t, last, weights); }, first);
+  expect_gradient([&](const Tensor& t) { return combine(first, t, weights); }, last);
+  expect_gradient([&](const Tensor& t) { return combine(first, last, t); }, weights);
+}
+
 TEST(Gradient, OutputHead) {
   const std::vector<TokenId> targets = {3, -1, 36, 0, 3};
   for (const float softcap : {0.0f, 1.5f}) {

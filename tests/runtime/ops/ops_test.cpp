@@ -6,24 +6,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "runtime/base/error.h"
+#include "tests/support/expect_internal.h"
 #include "tests/support/random_tensor.h"
 
 namespace hearth {
 namespace {
-
-using ::testing::HasSubstr;
-
-template <class Fn>
-void expect_internal(Fn fn, const std::string& text) {
-  try {
-    fn();
-    ADD_FAILURE() << "did not throw: " << text;
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kInternal);
-    EXPECT_THAT(error.what(), HasSubstr(text));
-  }
-}
 
 Weight small_weight() { return Weight::from_values(2, 3, {1, 2, 3, 4, 5, 6}); }
 
