@@ -10,7 +10,6 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/base/error.h"
-#include "runtime/io/json_file.h"
 #include "runtime/io/untrusted.h"
 
 namespace hearth {
@@ -18,18 +17,6 @@ namespace {
 
 constexpr uint64_t kLengthBytes = 8;
 constexpr uint64_t kLargestHeader = 100'000'000;  // the reference implementation's limit
-constexpr size_t kLargestRank = 16;
-
-// Bytes of a value; nothing for dtypes that are unknown, whose sizes could not be checked.
-std::optional<uint64_t> dtype_bytes(std::string_view dtype) {
-  static constexpr std::pair<std::string_view, uint64_t> kSizes[] = {
-      {"F32", 4},     {"F16", 2},     {"BF16", 2}, {"BOOL", 1}, {"U8", 1},     {"I8", 1},
-      {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"I16", 2},  {"U16", 2},  {"I32", 4},    {"U32", 4},
-      {"I64", 8},     {"U64", 8},     {"F64", 8},  {"C64", 8},  {"F8_E8M0", 1}};
-  for (const auto& [name, bytes] : kSizes)
-    if (name == dtype) return bytes;
-  return std::nullopt;
-}
 
 struct Entry {
   SafetensorsFile::Tensor tensor;
@@ -98,7 +85,8 @@ class HeaderReader : public nlohmann::json::json_sax_t {
       return true;
     }
     if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) refuse("a dimension out of range");
-    if (entry().tensor.shape.size() == kLargestRank) refuse(fmt::format("more than {} dimensions", kLargestRank));
+    if (entry().tensor.shape.size() == CheckpointFile::kLargestRank)
+      refuse(fmt::format("more than {} dimensions", CheckpointFile::kLargestRank));
     entry().tensor.shape.push_back(static_cast<int64_t>(value));
     return true;
   }
@@ -134,122 +122,75 @@ void check_entry(const std::string& file, const Entry& entry, uint64_t data_byte
   const std::string name = printable(entry.tensor.name);
   if (!entry.has_dtype || !entry.has_shape || entry.offsets.size() != 2)
     throw data_corruption("{}: tensor '{}' lacks dtype, shape or data_offsets", file, name);
-  std::optional<uint64_t> bytes = dtype_bytes(entry.tensor.dtype);
-  if (!bytes)
+  const std::optional<uint64_t> value_bytes = dtype_bytes(entry.tensor.dtype);
+  if (!value_bytes)
     throw data_corruption("{}: tensor '{}' has the unknown dtype '{}'", file, name, printable(entry.tensor.dtype));
-  for (const int64_t dim : entry.tensor.shape)
-    if (bytes) bytes = checked_multiply(*bytes, static_cast<uint64_t>(dim));
+  const std::optional<uint64_t> bytes = tensor_bytes(*value_bytes, entry.tensor.shape);
   const uint64_t begin = entry.offsets[0], end = entry.offsets[1];
   if (begin > end || end > data_bytes)
     throw data_corruption("{}: tensor '{}' lies at bytes {} to {} of the data, which has {}; download the file again",
                           file, name, begin, end, data_bytes);
   if (!bytes || *bytes != end - begin)
     throw data_corruption("{}: tensor '{}' has {} bytes, its dtype and shape take {}", file, name, end - begin,
-                          bytes ? std::to_string(*bytes) : "more than 64 bits can count");
-}
-
-std::filesystem::path shard_path(const std::filesystem::path& directory, const std::string& index,
-                                 const std::string& shard) {
-  if (shard.empty() || shard == "." || shard == ".." || shard.find('/') != std::string::npos ||
-      printable(shard) != shard)
-    throw data_corruption("{}: names the file '{}'; it must be a plain name in the same directory", index,
-                          printable(shard));
-  return directory / shard;
+                          bytes ? std::to_string(*bytes) : "more than 63 bits can count");
 }
 
 }  // namespace
 
-void SafetensorsFile::read(std::span<const std::byte> image) {
+void SafetensorsFile::read(std::span<const std::byte> image, const std::shared_ptr<const MappedFile>& file) {
   if (image.size() < kLengthBytes)
-    throw data_corruption("{}: not a safetensors file: {} bytes, a header's length takes 8", name_, image.size());
+    throw data_corruption("{}: not a safetensors file: {} bytes, a header's length takes 8", name(), image.size());
   uint64_t header_bytes;
   std::memcpy(&header_bytes, image.data(), kLengthBytes);
   if (header_bytes > kLargestHeader)
-    throw data_corruption("{}: not a safetensors file: the header claims {} bytes, at most {} are allowed", name_,
+    throw data_corruption("{}: not a safetensors file: the header claims {} bytes, at most {} are allowed", name(),
                           header_bytes, kLargestHeader);
   if (header_bytes > image.size() - kLengthBytes)
-    throw data_corruption("{}: the header claims {} bytes, the file has {}; download it again", name_, header_bytes,
+    throw data_corruption("{}: the header claims {} bytes, the file has {}; download it again", name(), header_bytes,
                           image.size());
   const char* header = reinterpret_cast<const char*>(image.data() + kLengthBytes);
   if (header_bytes == 0 || header[0] != '{')
-    throw data_corruption("{}: not a safetensors file: the header does not begin with '{{'", name_);
+    throw data_corruption("{}: not a safetensors file: the header does not begin with '{{'", name());
 
   std::vector<Entry> entries;
-  HeaderReader reader(name_, entries);
+  HeaderReader reader(name(), entries);
   nlohmann::json::sax_parse(header, header + header_bytes, &reader);
 
   const std::span<const std::byte> data = image.subspan(kLengthBytes + header_bytes);
-  for (const Entry& entry : entries) check_entry(name_, entry, data.size());
+  for (const Entry& entry : entries) check_entry(name(), entry, data.size());
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.offsets < b.offsets; });
   uint64_t end = 0;
-  tensors_.reserve(entries.size());
+  std::vector<Tensor> tensors;
+  tensors.reserve(entries.size());
   for (Entry& entry : entries) {
     if (entry.offsets[0] != end)
-      throw data_corruption("{}: tensor '{}' begins at byte {} of the data, the one before it ends at {}", name_,
+      throw data_corruption("{}: tensor '{}' begins at byte {} of the data, the one before it ends at {}", name(),
                             printable(entry.tensor.name), entry.offsets[0], end);
     end = entry.offsets[1];
     entry.tensor.bytes = data.subspan(entry.offsets[0], end - entry.offsets[0]);
-    tensors_.push_back(std::move(entry.tensor));
+    entry.tensor.file = file;
+    tensors.push_back(std::move(entry.tensor));
   }
   if (end != data.size())
-    throw data_corruption("{}: the tensors end at byte {} of the data, which has {}", name_, end, data.size());
-  for (size_t i = 0; i < tensors_.size(); ++i) index_.emplace(tensors_[i].name, i);
+    throw data_corruption("{}: the tensors end at byte {} of the data, which has {}", name(), end, data.size());
+  set_tensors(std::move(tensors));
 }
 
 std::shared_ptr<const SafetensorsFile> SafetensorsFile::parse(std::span<const std::byte> image, std::string name) {
-  std::shared_ptr<SafetensorsFile> file(new SafetensorsFile());
-  file->name_ = std::move(name);
-  file->read(image);
+  std::shared_ptr<SafetensorsFile> file(new SafetensorsFile(std::move(name)));
+  file->read(image, nullptr);
   return file;
 }
 
 std::shared_ptr<const SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& path) {
-  std::shared_ptr<SafetensorsFile> file(new SafetensorsFile());
-  file->name_ = path.string();
-  file->file_ = MappedFile::open(path);
-  file->read(file->file_->bytes());
+  std::shared_ptr<SafetensorsFile> file(new SafetensorsFile(path.string()));
+  const std::shared_ptr<const MappedFile> map = MappedFile::open(path);
+  file->read(map->bytes(), map);
   return file;
 }
 
-const SafetensorsFile::Tensor* SafetensorsFile::tensor(std::string_view name) const {
-  const auto found = index_.find(name);
-  return found == index_.end() ? nullptr : &tensors_[found->second];
-}
-
-std::vector<std::shared_ptr<const SafetensorsFile>> open_safetensors(const std::filesystem::path& directory) {
-  const std::filesystem::path single = directory / "model.safetensors";
-  if (std::filesystem::exists(single)) return {SafetensorsFile::open(single)};
-  const std::filesystem::path index_path = directory / "model.safetensors.index.json";
-  if (!std::filesystem::exists(index_path))
-    throw not_found("{}: has neither model.safetensors nor model.safetensors.index.json", directory.string());
-
-  const std::string index_name = index_path.string();
-  const nlohmann::json index = read_json_file(index_path, kLargestHeader);
-  const auto map = index.is_object() ? index.find("weight_map") : index.end();
-  if (map == index.end() || !map->is_object()) throw data_corruption("{}: has no object 'weight_map'", index_name);
-  std::set<std::string> shards;
-  for (const auto& [tensor, shard] : map->items()) {
-    if (!shard.is_string())
-      throw data_corruption("{}: weight_map['{}'] is not a file name", index_name, printable(tensor));
-    shards.insert(shard.get<std::string>());
-  }
-  std::vector<std::shared_ptr<const SafetensorsFile>> files;
-  std::unordered_map<std::string_view, const SafetensorsFile*> owners;
-  for (const std::string& shard : shards) {
-    files.push_back(SafetensorsFile::open(shard_path(directory, index_name, shard)));
-    for (const SafetensorsFile::Tensor& tensor : files.back()->tensors()) {
-      const auto [owner, is_new] = owners.emplace(tensor.name, files.back().get());
-      if (!is_new)
-        throw data_corruption("{}: tensor '{}' is in {} too", files.back()->name(), printable(tensor.name),
-                              owner->second->name());
-    }
-  }
-  for (const auto& [tensor, shard] : map->items()) {
-    if (!owners.contains(tensor))
-      throw data_corruption("{}: promises tensor '{}' in {}, which does not have it", index_name, printable(tensor),
-                            printable(shard.get<std::string>()));
-  }
-  return files;
+CheckpointFiles open_safetensors(const std::filesystem::path& directory) {
+  return open_checkpoint(directory, "model.safetensors", SafetensorsFile::open);
 }
 
 }  // namespace hearth

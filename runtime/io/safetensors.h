@@ -5,51 +5,28 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
-#include <string_view>
-#include <unordered_map>
-#include <vector>
 
-#include "runtime/base/file.h"
+#include "runtime/io/checkpoint_file.h"
 
 namespace hearth {
 
-class SafetensorsFile {
+class SafetensorsFile : public CheckpointFile {  // tensors() are in the order of the data
  public:
-  struct Tensor {
-    std::string name;
-    std::string dtype;  // as the file spells it: "F32", "BF16", "I64"
-    std::vector<int64_t> shape;
-    std::span<const std::byte> bytes;
-  };
-
   // Maps the file. Throws kNotFound, or kDataCorruption with the file, the place and what was found.
   static std::shared_ptr<const SafetensorsFile> open(const std::filesystem::path& path);
   // Reads an image in memory, which must outlive the object; `name` stands for the file in messages.
   static std::shared_ptr<const SafetensorsFile> parse(std::span<const std::byte> image, std::string name);
 
-  const std::string& name() const { return name_; }
-  const std::shared_ptr<const MappedFile>& file() const { return file_; }  // null for an image in memory
-  const Tensor* tensor(std::string_view name) const;                       // null when absent
-  std::span<const Tensor> tensors() const { return tensors_; }             // in the order of the data
-
  private:
-  SafetensorsFile() = default;
-  void read(std::span<const std::byte> image);
-
-  std::string name_;
-  std::shared_ptr<const MappedFile> file_;
-  std::vector<Tensor> tensors_;
-  std::unordered_map<std::string_view, size_t> index_;
+  using CheckpointFile::CheckpointFile;
+  void read(std::span<const std::byte> image, const std::shared_ptr<const MappedFile>& file);
 };
 
-// The files of a checkpoint in a directory: model.safetensors, or those that model.safetensors.index.json names. A
-// tensor in two files, one that the index promises and no file has, and file names that leave the directory are
-// kDataCorruption.
-std::vector<std::shared_ptr<const SafetensorsFile>> open_safetensors(const std::filesystem::path& directory);
+// model.safetensors, or the shards of its index, as open_checkpoint says.
+CheckpointFiles open_safetensors(const std::filesystem::path& directory);
 
 }  // namespace hearth

@@ -92,7 +92,7 @@ WeightSource WeightSource::from_safetensors(const std::filesystem::path& directo
   WeightSource source;
   source.place_ = directory.string();
   for (const auto& file : open_safetensors(directory)) {
-    for (const SafetensorsFile::Tensor& tensor : file->tensors()) {
+    for (const CheckpointFile::Tensor& tensor : file->tensors()) {
       Stored stored;
       stored.label = fmt::format("{}: tensor '{}'", file->name(), printable(tensor.name));
       stored.format = format_of(tensor.dtype);
@@ -100,7 +100,7 @@ WeightSource WeightSource::from_safetensors(const std::filesystem::path& directo
       stored.shape = tensor.shape;
       stored.bytes = tensor.bytes;
       stored.owner = file;
-      stored.file = file->file();
+      stored.file = tensor.file;
       source.add(tensor.name, std::move(stored));
     }
   }

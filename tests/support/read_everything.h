@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "runtime/base/error.h"
+#include "runtime/io/checkpoint_file.h"
 #include "runtime/io/gguf.h"
 #include "runtime/io/safetensors.h"
 
@@ -44,9 +45,9 @@ inline uint64_t read_everything(const GgufFile& gguf) {
   return total;
 }
 
-inline uint64_t read_everything(const SafetensorsFile& file) {
+inline uint64_t read_everything(const CheckpointFile& file) {
   uint64_t total = 0;
-  for (const SafetensorsFile::Tensor& tensor : file.tensors()) {
+  for (const CheckpointFile::Tensor& tensor : file.tensors()) {
     total += sum(tensor.bytes);
     if (file.tensor(tensor.name) != &tensor) throw internal_error("tensor '{}' is not found by its name", tensor.name);
   }
