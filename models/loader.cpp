@@ -114,7 +114,7 @@ LoadedModel load_directory(const std::filesystem::path& directory, const LoadOpt
     throw not_found("{}: has no config.json; name a Hugging Face model directory or a .gguf file", directory.string());
   LoadedModel loaded;
   const ModelConfig config = read_model_config(config_path);
-  WeightSource source = WeightSource::from_safetensors(directory);
+  WeightSource source = WeightSource::from_directory(directory);
   build_model(config, source, options, directory.string(), loaded);
   loaded.tokenizer = load_tokenizer(directory);
   read_chat_template(directory, loaded);

@@ -9,6 +9,7 @@
 #include "runtime/base/error.h"
 #include "runtime/io/gguf.h"
 #include "runtime/io/safetensors.h"
+#include "runtime/io/torch_bin.h"
 #include "runtime/io/untrusted.h"
 
 namespace hearth {
@@ -88,10 +89,12 @@ std::string hugging_face_name(std::string_view gguf_name) {
   return std::string(gguf_name);
 }
 
-WeightSource WeightSource::from_safetensors(const std::filesystem::path& directory) {
+WeightSource WeightSource::from_directory(const std::filesystem::path& directory) {
   WeightSource source;
   source.place_ = directory.string();
-  for (const auto& file : open_safetensors(directory)) {
+  const bool is_torch =
+      has_checkpoint(directory, "pytorch_model.bin") && !has_checkpoint(directory, "model.safetensors");
+  for (const auto& file : is_torch ? open_torch_bin(directory) : open_safetensors(directory)) {
     for (const CheckpointFile::Tensor& tensor : file->tensors()) {
       Stored stored;
       stored.label = fmt::format("{}: tensor '{}'", file->name(), printable(tensor.name));

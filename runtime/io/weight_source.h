@@ -1,6 +1,6 @@
-// A checkpoint's tensors by their Hugging Face names, whatever the files: safetensors or GGUF. Shapes are compared with
-// what the model's config asks for. What can stay mapped stays mapped; only rows that llama.cpp's converter reordered,
-// and values that lie unaligned in the file, are copied.
+// A checkpoint's tensors by their Hugging Face names, whatever the files: safetensors, pytorch_model.bin or GGUF.
+// Shapes are compared with what the model's config asks for. What can stay mapped stays mapped; only rows that
+// llama.cpp's converter reordered, and values that lie unaligned in the file, are copied.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +31,8 @@ struct InterleavedHeads {
 
 class WeightSource {
  public:
-  static WeightSource from_safetensors(const std::filesystem::path& directory);
+  // Its safetensors, or its pytorch_model.bin when it has no safetensors.
+  static WeightSource from_directory(const std::filesystem::path& directory);
   static WeightSource from_gguf(const std::shared_ptr<const GgufFile>& gguf, InterleavedHeads interleaved = {});
 
   bool has(std::string_view name) const { return tensors_.contains(std::string(name)); }

@@ -7,6 +7,7 @@
 #include "runtime/io/checkpoint_file.h"
 #include "runtime/io/gguf.h"
 #include "runtime/io/safetensors.h"
+#include "runtime/io/torch_bin.h"
 
 namespace hearth::test {
 

@@ -1,10 +1,11 @@
-// Hundreds of spoiled GGUF and safetensors images: each is read, or refused by Error in one line; what is read can be
-// read in full (under ASan).
+// Hundreds of spoiled GGUF, safetensors and torch images: each is read, or refused by Error in one line; what is read
+// can be read in full (under ASan).
 #include <gtest/gtest.h>
 
 #include "runtime/base/random.h"
 #include "tests/support/image_builder.h"
 #include "tests/support/read_everything.h"
+#include "tests/support/torch_image.h"
 
 namespace hearth {
 namespace {
@@ -122,6 +123,31 @@ TEST(MalformedSafetensors, DeepNestingIsRefused) {
 
 TEST(MalformedSafetensors, BitFlips) {
   flip_bits<SafetensorsFile>(test::safetensors_image(kHeader, 20), sizeof(uint64_t) + std::string_view(kHeader).size());
+}
+
+TEST(MalformedTorchBin, TruncatedAtEveryByte) {
+  const std::string image = test::torch_image::sample();
+  for (size_t size = 0; size < image.size(); ++size)
+    EXPECT_TRUE(read_or_refuse<TorchBinFile>(image.substr(0, size), "cut at " + std::to_string(size))) << size;
+  EXPECT_FALSE(read_or_refuse<TorchBinFile>(image, "whole"));
+}
+
+TEST(MalformedTorchBin, EveryPlaceWithForeignValues) {
+  const std::string image = test::torch_image::sample();
+  for (size_t at = 0; at < image.size(); ++at) {
+    for (const uint64_t value : {uint64_t{0}, uint64_t{1}, uint64_t{image.size()}, uint64_t{1} << 63, ~uint64_t{0}}) {
+      for (const size_t bytes : {1, 2, 4, 8}) {
+        std::string spoiled = image;
+        std::memcpy(spoiled.data() + at, &value, std::min(bytes, image.size() - at));
+        read_or_refuse<TorchBinFile>(spoiled, fmt::format("{} bytes of {} at {}", bytes, value, at));
+      }
+    }
+  }
+}
+
+TEST(MalformedTorchBin, BitFlips) {
+  const std::string image = test::torch_image::sample();
+  flip_bits<TorchBinFile>(image, image.size());
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ class SafetensorsWeights : public ::testing::Test {
  protected:
   WeightSource source(const std::string& image) {
     write_file_atomic(directory_.path() / "model.safetensors", image);
-    return WeightSource::from_safetensors(directory_.path());
+    return WeightSource::from_directory(directory_.path());
   }
   test::TemporaryDirectory directory_;
 };
