@@ -8,11 +8,16 @@
 
 namespace hearth {
 
-ConfigReader::ConfigReader(const nlohmann::json& json, std::string place) : json_(&json), place_(std::move(place)) {
+ConfigReader::ConfigReader(const nlohmann::json& json, std::string place, std::span<const KeyAlias> aliases)
+    : json_(&json), place_(std::move(place)), aliases_(aliases) {
   if (!json.is_object()) throw data_corruption("{}: is {}, expected an object", place_, json.type_name());
 }
 
 const nlohmann::json* ConfigReader::find(const std::string& key) const {
+  for (const KeyAlias& alias : aliases_) {
+    const auto own = alias.common == key ? json_->find(alias.own) : json_->end();
+    if (own != json_->end() && !own->is_null()) return &*own;
+  }
   const auto found = json_->find(key);
   return found == json_->end() || found->is_null() ? nullptr : &*found;
 }
@@ -79,6 +84,19 @@ std::vector<std::string> ConfigReader::texts(const std::string& key) const {
   for (const nlohmann::json& element : *value) {
     if (!element.is_string()) refuse(key, *value, "a list of texts");
     result.push_back(element.get<std::string>());
+  }
+  return result;
+}
+
+std::vector<double> ConfigReader::numbers(const std::string& key, double least, double most) const {
+  const nlohmann::json* value = find(key);
+  std::vector<double> result;
+  if (!value) return result;
+  if (!value->is_array()) refuse(key, *value, "a list of numbers");
+  for (const nlohmann::json& element : *value) {
+    const double number = element.is_number() ? element.get<double>() : std::numeric_limits<double>::quiet_NaN();
+    if (!(number >= least && number <= most)) refuse(key, *value, fmt::format("numbers from {} to {}", least, most));
+    result.push_back(number);
   }
   return result;
 }

@@ -4,21 +4,29 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 namespace hearth {
 
+// A key that a family calls otherwise: {"hidden_size", "n_embd"}.
+struct KeyAlias {
+  std::string_view common, own;
+};
+
 class ConfigReader {
  public:
   // `json` must outlive the reader. Throws kDataCorruption when it is not an object. `place` is the file (and the path
-  // in it) for messages.
-  ConfigReader(const nlohmann::json& json, std::string place);
+  // in it) for messages. A key is looked for under its alias first.
+  ConfigReader(const nlohmann::json& json, std::string place, std::span<const KeyAlias> aliases = {});
 
   const std::string& place() const { return place_; }
   bool has(const std::string& key) const { return find(key) != nullptr; }
+  bool states(const std::string& key) const { return json_->contains(key); }  // be it as null
   bool empty() const { return json_->empty(); }
   bool holds_objects() const;  // a value is itself an object
 
@@ -28,6 +36,7 @@ class ConfigReader {
   std::optional<std::string> text(const std::string& key) const;
   std::optional<ConfigReader> object(const std::string& key) const;
   std::vector<std::string> texts(const std::string& key) const;  // a list of texts; empty when absent
+  std::vector<double> numbers(const std::string& key, double least, double most) const;  // a list; empty when absent
   std::vector<int64_t> integers(const std::string& key, int64_t least,
                                 int64_t most) const;  // one or a list; empty when absent
 
@@ -41,6 +50,7 @@ class ConfigReader {
 
   const nlohmann::json* json_;
   std::string place_;
+  std::span<const KeyAlias> aliases_;
 };
 
 }  // namespace hearth

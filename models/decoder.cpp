@@ -3,23 +3,95 @@
 namespace hearth {
 namespace {
 
-constexpr const char* kEmbedding = "model.embed_tokens";
+std::shared_ptr<const Rope> rope_of(const RopeParameters& parameters, const ModelConfig& c) {
+  if (c.rotary_dim == 0) return nullptr;
+  const bool is_apart = c.latent.kv_lora_rank > 0;  // the rotated part of a head
+  Rope rope = make_rope(parameters, is_apart ? c.rotary_dim : c.head_dim, c.rotary_dim);
+  rope.pairs = c.rope_pairs;
+  return std::make_shared<const Rope>(std::move(rope));
+}
 
 }  // namespace
 
-Decoder::Decoder(const ModelConfig& config, LayerLoader& load, std::vector<std::unique_ptr<const DecoderLayer>> layers)
-    : dims_(model_dims(config)),
-      embedding_(load.table(kEmbedding, config.vocab_size, config.hidden_size)),
+PreNormLayer::PreNormLayer(Norm attention_norm, std::unique_ptr<const Attention> attention, Norm feed_forward_norm,
+                           std::unique_ptr<const FeedForward> feed_forward, float residual_multiplier)
+    : attention_norm_(std::move(attention_norm)),
+      attention_(std::move(attention)),
+      feed_forward_norm_(std::move(feed_forward_norm)),
+      feed_forward_(std::move(feed_forward)),
+      residual_multiplier_(residual_multiplier) {}
+
+Tensor PreNormLayer::forward(const Tensor& x, const Batch& batch, int layer) const {
+  const auto scaled = [&](Tensor y) { return residual_multiplier_ == 1 ? y : ops::scale(y, residual_multiplier_); };
+  const Tensor y = ops::add(x, scaled((*attention_)(attention_norm_(x), batch, layer)));
+  return ops::add(y, scaled((*feed_forward_)(feed_forward_norm_(y))));
+}
+
+SandwichLayer::SandwichLayer(Norms norms, std::unique_ptr<const Attention> attention,
+                             std::unique_ptr<const FeedForward> feed_forward)
+    : norms_(std::move(norms)), attention_(std::move(attention)), feed_forward_(std::move(feed_forward)) {}
+
+Tensor SandwichLayer::forward(const Tensor& x, const Batch& batch, int layer) const {
+  const Tensor y = ops::add(x, norms_.after_attention((*attention_)(norms_.before_attention(x), batch, layer)));
+  return ops::add(y, norms_.after_feed_forward((*feed_forward_)(norms_.before_feed_forward(y))));
+}
+
+ParallelLayer::ParallelLayer(Norm norm, std::optional<Norm> feed_forward_norm,
+                             std::unique_ptr<const Attention> attention,
+                             std::unique_ptr<const FeedForward> feed_forward)
+    : norm_(std::move(norm)),
+      feed_forward_norm_(std::move(feed_forward_norm)),
+      attention_(std::move(attention)),
+      feed_forward_(std::move(feed_forward)) {}
+
+Tensor ParallelLayer::forward(const Tensor& x, const Batch& batch, int layer) const {
+  const Tensor h = norm_(x);
+  const Tensor y = ops::add(x, (*attention_)(h, batch, layer));
+  return ops::add(y, (*feed_forward_)(feed_forward_norm_ ? (*feed_forward_norm_)(x) : h));
+}
+
+Decoder::Decoder(const ModelConfig& c, LayerLoader& load, const DecoderNames& names,
+                 std::vector<std::unique_ptr<const DecoderLayer>> layers)
+    : dims_(model_dims(c)),
+      embedding_(load.table(names.embedding, c.vocab_size, c.hidden_size)),
+      positions_(names.positions.empty() ? Weight()
+                                         : load.table(names.positions, c.max_position_embeddings, c.hidden_size)),
       layers_(std::move(layers)),
-      norm_(load.rms_norm("model.norm", config.hidden_size, config.rms_norm_eps)),
-      head_{(config.tie_word_embeddings ? load.tied(kEmbedding, embedding_)
-                                        : load.linear("lm_head", config.vocab_size, config.hidden_size))
-                .weight()} {}
+      norm_(load.norm(names.norm, c.hidden_size, c.norm)),
+      head_{c.tie_word_embeddings ? load.tied(names.embedding, embedding_)
+                                  : load.linear(names.head, c.vocab_size, c.hidden_size).weight(),
+            c.final_logit_softcap},
+      embedding_multiplier_(c.embedding_multiplier),
+      logit_multiplier_(c.logit_multiplier) {}
 
 Tensor Decoder::forward(const Batch& batch) const {
   Tensor x = ops::embedding(batch.token_ids, embedding_);  // [tokens, hidden_size]
+  if (positions_.defined()) x = ops::add(x, ops::embedding(batch.positions, positions_));
+  if (embedding_multiplier_ != 1) x = ops::scale(x, embedding_multiplier_);
   for (size_t i = 0; i < layers_.size(); ++i) x = layers_[i]->forward(x, batch, static_cast<int>(i));
-  return norm_(x);
+  x = norm_(x);
+  return logit_multiplier_ == 1 ? x : ops::scale(x, logit_multiplier_);
+}
+
+std::unique_ptr<const LanguageModel> make_decoder(
+    const ModelConfig& c, LayerLoader& load, std::unique_ptr<const DecoderLayer> (*make_layer)(const LayerContext&),
+    const DecoderNames& names) {
+  const auto rope = rope_of(c.rope, c), sliding_rope = c.sliding_rope ? rope_of(*c.sliding_rope, c) : rope;
+  std::vector<std::unique_ptr<const DecoderLayer>> layers;
+  layers.reserve(c.num_hidden_layers);
+  for (int i = 0; i < c.num_hidden_layers; ++i) {
+    LayerContext at{c, load, i, names.layers + "." + std::to_string(i) + ".", c.windows[i] > 0 ? sliding_rope : rope};
+    if (!c.layers_with_rope.empty() && !c.layers_with_rope[i]) at.rope = nullptr;
+    layers.push_back(make_layer(at));
+  }
+  return std::make_unique<Decoder>(c, load, names, std::move(layers));
+}
+
+std::unique_ptr<const DecoderLayer> pre_norm_layer(const LayerContext& at, std::unique_ptr<const Attention> attention,
+                                                   std::unique_ptr<const FeedForward> feed_forward) {
+  return std::make_unique<PreNormLayer>(at.norm("input_layernorm"), std::move(attention),
+                                        at.norm("post_attention_layernorm"), std::move(feed_forward),
+                                        at.config.residual_multiplier);
 }
 
 }  // namespace hearth

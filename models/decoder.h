@@ -1,5 +1,5 @@
-// What every decoder-only model has around its layers: token embedding, final norm, output head. A family adds its
-// layer (architectures/).
+// What every decoder-only model has around its layers: token embedding, final norm, output head. And the ways in which
+// families arrange a layer's norms, attention and feed-forward. A family adds its own (architectures/).
 #pragma once
 
 #include <memory>
@@ -19,10 +19,62 @@ class DecoderLayer {
   virtual Tensor forward(const Tensor& x, const Batch& batch, int layer) const = 0;
 };
 
+// y = x + attention(norm(x)); y + feed_forward(norm(y))
+class PreNormLayer : public DecoderLayer {
+ public:
+  PreNormLayer(Norm attention_norm, std::unique_ptr<const Attention> attention, Norm feed_forward_norm,
+               std::unique_ptr<const FeedForward> feed_forward, float residual_multiplier = 1);
+  Tensor forward(const Tensor& x, const Batch& batch, int layer) const override;
+
+ private:
+  Norm attention_norm_;
+  std::unique_ptr<const Attention> attention_;
+  Norm feed_forward_norm_;
+  std::unique_ptr<const FeedForward> feed_forward_;
+  float residual_multiplier_;  // of what is added to x and y
+};
+
+// y = x + norm(attention(norm(x))); y + norm(feed_forward(norm(y)))
+class SandwichLayer : public DecoderLayer {
+ public:
+  struct Norms {
+    Norm before_attention, after_attention, before_feed_forward, after_feed_forward;
+  };
+  SandwichLayer(Norms norms, std::unique_ptr<const Attention> attention,
+                std::unique_ptr<const FeedForward> feed_forward);
+  Tensor forward(const Tensor& x, const Batch& batch, int layer) const override;
+
+ private:
+  Norms norms_;
+  std::unique_ptr<const Attention> attention_;
+  std::unique_ptr<const FeedForward> feed_forward_;
+};
+
+// x + attention(norm(x)) + feed_forward(norm(x)), with one norm for both or each its own
+class ParallelLayer : public DecoderLayer {
+ public:
+  ParallelLayer(Norm norm, std::optional<Norm> feed_forward_norm, std::unique_ptr<const Attention> attention,
+                std::unique_ptr<const FeedForward> feed_forward);
+  Tensor forward(const Tensor& x, const Batch& batch, int layer) const override;
+
+ private:
+  Norm norm_;
+  std::optional<Norm> feed_forward_norm_;
+  std::unique_ptr<const Attention> attention_;
+  std::unique_ptr<const FeedForward> feed_forward_;
+};
+
+// As Hugging Face names them.
+struct DecoderNames {
+  std::string embedding = "model.embed_tokens", layers = "model.layers", norm = "model.norm", head = "lm_head";
+  std::string positions = {};  // of learned positions; empty: none
+};
+
 class Decoder : public LanguageModel {
  public:
-  // Takes model.embed_tokens, model.norm and lm_head from `load`; a tied head shares the embedding's rows.
-  Decoder(const ModelConfig& config, LayerLoader& load, std::vector<std::unique_ptr<const DecoderLayer>> layers);
+  // A tied head shares the embedding's rows.
+  Decoder(const ModelConfig& config, LayerLoader& load, const DecoderNames& names,
+          std::vector<std::unique_ptr<const DecoderLayer>> layers);
 
   const ModelDims& dims() const override { return dims_; }
   Tensor forward(const Batch& batch) const override;
@@ -31,20 +83,20 @@ class Decoder : public LanguageModel {
  private:
   ModelDims dims_;
   Weight embedding_;  // [vocab_size, hidden_size]
+  Weight positions_;  // [max_position_embeddings, hidden_size] or undefined
   std::vector<std::unique_ptr<const DecoderLayer>> layers_;
-  RmsNorm norm_;
+  Norm norm_;
   OutputHead head_;
+  float embedding_multiplier_, logit_multiplier_;
 };
 
-// A decoder whose layers are `Layer`s: Layer(config, rope, "model.layers.3.", load).
-template <class Layer>
-std::unique_ptr<const LanguageModel> make_decoder(const ModelConfig& config, LayerLoader& load) {
-  const auto rope = std::make_shared<const Rope>(make_rope(config.rope, config.head_dim));
-  std::vector<std::unique_ptr<const DecoderLayer>> layers;
-  layers.reserve(config.num_hidden_layers);
-  for (int i = 0; i < config.num_hidden_layers; ++i)
-    layers.push_back(std::make_unique<Layer>(config, rope, "model.layers." + std::to_string(i) + ".", load));
-  return std::make_unique<Decoder>(config, load, std::move(layers));
-}
+// A decoder of the layers that `make_layer` makes.
+std::unique_ptr<const LanguageModel> make_decoder(
+    const ModelConfig& config, LayerLoader& load,
+    std::unique_ptr<const DecoderLayer> (*make_layer)(const LayerContext&), const DecoderNames& names = {});
+
+// "input_layernorm" and "post_attention_layernorm" before the attention and the feed-forward, as a llama's.
+std::unique_ptr<const DecoderLayer> pre_norm_layer(const LayerContext& at, std::unique_ptr<const Attention> attention,
+                                                   std::unique_ptr<const FeedForward> feed_forward);
 
 }  // namespace hearth

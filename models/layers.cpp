@@ -1,19 +1,65 @@
 #include "models/layers.h"
 
 #include <array>
+#include <cmath>
+#include <span>
 
 namespace hearth {
 
+Norm::Norm(const NormConfig& config, Tensor weight, Tensor bias)
+    : weight_(std::move(weight)), bias_(std::move(bias)), eps_(config.eps), subtracts_mean_(config.subtracts_mean) {
+  for (float& value : std::span(weight_.data(), weight_.size())) value += config.weight_offset;
+}
+
+Tensor Norm::operator()(const Tensor& x) const {
+  return subtracts_mean_ ? ops::layer_norm(x, weight_, bias_, eps_) : ops::rms_norm(x, weight_, eps_);
+}
+
+QkvProjection::QkvProjection(Linear q, Linear k, Linear v) : q_(std::move(q)), k_(std::move(k)), v_(std::move(v)) {}
+
+QkvProjection::QkvProjection(Linear fused, int groups, const ModelConfig& c)
+    : q_(std::move(fused)),
+      groups_(groups),
+      q_columns_(int64_t{c.num_attention_heads} / groups * c.head_dim),
+      kv_columns_(int64_t{c.num_key_value_heads} / groups * c.head_dim) {}
+
 QkvProjection::Output QkvProjection::operator()(const Tensor& x) const {
-  const std::array projections{q_.projection(), k_.projection(), v_.projection()};
+  if (!k_) {
+    const Tensor y = q_(x);  // [tokens, groups * (q_columns + 2 kv_columns)]
+    return {ops::columns(y, groups_, 0, q_columns_), ops::columns(y, groups_, q_columns_, kv_columns_),
+            ops::columns(y, groups_, q_columns_ + kv_columns_, kv_columns_)};
+  }
+  const std::array projections{q_.projection(), k_->projection(), v_->projection()};
   std::vector<Tensor> y = ops::linear(x, projections);
   return {std::move(y[0]), std::move(y[1]), std::move(y[2])};
 }
 
+Tensor SelfAttention::operator()(const Tensor& x, const Batch& batch, int layer) const {
+  auto [q, k, v] = parts_.qkv(x);  // [tokens, {num_heads, num_kv_heads, num_kv_heads} * head_dim]
+  if (parts_.q_norm) q = (*parts_.q_norm)(q);
+  if (parts_.k_norm) k = (*parts_.k_norm)(k);
+  if (parts_.rope) {
+    q = ops::rope(q, batch, *parts_.rope);
+    k = ops::rope(k, batch, *parts_.rope);
+  }
+  return parts_.output(ops::attention(q, k, v, batch, layer, parts_.spec));
+}
+
+GatedMlp::GatedMlp(Linear gate, Linear up, Linear down, Activation activation)
+    : gate_(std::move(gate)), up_(std::move(up)), down_(std::move(down)), activation_(activation) {}
+
+GatedMlp::GatedMlp(Linear gate_up, Linear down, Activation activation)
+    : gate_(std::move(gate_up)), down_(std::move(down)), activation_(activation) {}
+
 Tensor GatedMlp::operator()(const Tensor& x) const {
-  const std::array projections{gate_.projection(), up_.projection()};
+  if (!up_) {
+    const Tensor y = gate_(x);  // [tokens, 2 * intermediate_size]
+    const int64_t n = gate_.weight().out() / 2;
+    return down_(ops::gated(ops::columns(y, 1, 0, n), ops::columns(y, 1, n, n), activation_));
+  }
+  const std::array projections{gate_.projection(), up_->projection()};
   const std::vector<Tensor> y = ops::linear(x, projections);  // [tokens, intermediate_size] each
-  return down_(ops::gated(y[0], y[1], Activation::kSilu));
+  return down_(ops::gated(y[0], y[1], activation_));
 }
 
 Linear LayerLoader::linear(const std::string& name, int64_t out, int64_t in, bool bias) {
@@ -24,19 +70,72 @@ Linear LayerLoader::linear(const std::string& name, int64_t out, int64_t in, boo
   return Linear(std::move(weight), bias ? source_.vector(name + ".bias", out) : Tensor());
 }
 
-RmsNorm LayerLoader::rms_norm(const std::string& name, int64_t n, float eps) {
-  return RmsNorm(source_.vector(name + ".weight", n), eps);
+Norm LayerLoader::norm(const std::string& name, int64_t n, const NormConfig& config) {
+  return Norm(config, source_.vector(name + ".weight", n),
+              config.has_bias ? source_.vector(name + ".bias", n) : Tensor());
+}
+
+Tensor LayerLoader::rows(const std::string& full_name, int64_t rows, int64_t n) {
+  Tensor values({rows, n});
+  source_.matrix(full_name, rows, n).dequantize_rows(0, rows, values.data());
+  return values;
 }
 
 Weight LayerLoader::table(const std::string& name, int64_t rows, int64_t n) {
   return source_.matrix(name + ".weight", rows, n);
 }
 
-Linear LayerLoader::tied(const std::string& name, const Weight& table) {
+Weight LayerLoader::tied(const std::string& name, const Weight& table) {
   Weight weight = table;
   weight.prepare(compute_dtype_);
   if (weight.packed()) source_.release_pages(name + ".weight");
-  return Linear(std::move(weight));
+  return weight;
+}
+
+Norm LayerContext::norm(const char* part) const { return load.norm(name + part, config.hidden_size, config.norm); }
+
+Linear LayerContext::linear(const char* part, int64_t out, int64_t in, bool bias) const {
+  return load.linear(name + part, out, in, bias);
+}
+
+ops::AttentionSpec LayerContext::attention_spec() const {
+  return {.num_heads = config.num_attention_heads,
+          .num_kv_heads = config.num_key_value_heads,
+          .head_dim = config.head_dim,
+          .scale = config.attention_scale != 0 ? config.attention_scale
+                                               : 1.0f / std::sqrt(static_cast<float>(config.head_dim)),
+          .window = config.windows[index],
+          .softcap = config.attention_softcap};
+}
+
+std::unique_ptr<const Attention> llama_attention(const LayerContext& at, std::optional<Norm> q_norm,
+                                                 std::optional<Norm> k_norm) {
+  const ModelConfig& c = at.config;
+  return std::make_unique<SelfAttention>(
+      SelfAttention::Parts{.qkv = {at.linear("self_attn.q_proj", at.q_size(), c.hidden_size, c.attention_bias),
+                                   at.linear("self_attn.k_proj", at.kv_size(), c.hidden_size, c.attention_bias),
+                                   at.linear("self_attn.v_proj", at.kv_size(), c.hidden_size, c.attention_bias)},
+                           .output = at.linear("self_attn.o_proj", c.hidden_size, at.q_size(), c.attention_output_bias),
+                           .spec = at.attention_spec(),
+                           .rope = at.rope,
+                           .q_norm = std::move(q_norm),
+                           .k_norm = std::move(k_norm)});
+}
+
+// In braces, arguments are evaluated in order: tensors are read, and missing ones named, in the order of a forward.
+std::unique_ptr<const FeedForward> gated_mlp(const LayerContext& at) {
+  const ModelConfig& c = at.config;
+  GatedMlp mlp{at.linear("mlp.gate_proj", c.intermediate_size, c.hidden_size, c.mlp_bias),
+               at.linear("mlp.up_proj", c.intermediate_size, c.hidden_size, c.mlp_bias),
+               at.linear("mlp.down_proj", c.hidden_size, c.intermediate_size, c.mlp_bias), c.activation};
+  return std::make_unique<GatedMlp>(std::move(mlp));
+}
+
+std::unique_ptr<const FeedForward> fused_gated_mlp(const LayerContext& at) {
+  const ModelConfig& c = at.config;
+  GatedMlp mlp{at.linear("mlp.gate_up_proj", 2 * c.intermediate_size, c.hidden_size, false),
+               at.linear("mlp.down_proj", c.hidden_size, c.intermediate_size, false), c.activation};
+  return std::make_unique<GatedMlp>(std::move(mlp));
 }
 
 }  // namespace hearth

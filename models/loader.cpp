@@ -17,8 +17,10 @@ namespace hearth {
 namespace {
 
 // Tensors that checkpoints carry and that a model computes itself or does not need.
-bool is_superfluous(std::string_view name, const ModelConfig& config) {
-  return name.ends_with(".rotary_emb.inv_freq") || name == "rope_freqs.weight" ||
+bool is_superfluous(std::string_view name, const ModelConfig& config, const Architecture& architecture) {
+  for (const std::string_view end : architecture.superfluous)
+    if (name.ends_with(end)) return true;
+  return name.ends_with("rotary_emb.inv_freq") || name == "rope_freqs.weight" ||
          (config.tie_word_embeddings && name == "lm_head.weight");
 }
 
@@ -32,10 +34,11 @@ std::string describe(const ModelConfig& config, const ModelDims& dims, const Wei
 
 void build_model(const ModelConfig& config, WeightSource& source, const LoadOptions& options, const std::string& place,
                  LoadedModel& loaded) {
+  const Architecture& architecture = find_architecture(config.architecture, place);
   LayerLoader load(source, options.compute_dtype);
-  loaded.model = find_architecture(config.architecture, place).make(config, load);
+  loaded.model = architecture.make(config, load);
   for (const std::string& name : source.unused()) {
-    if (!is_superfluous(name, config))
+    if (!is_superfluous(name, config, architecture))
       throw invalid_argument(
           "{}: tensor '{}' is not part of a {} as the config describes it; without it the model would "
           "compute something else",
@@ -115,6 +118,7 @@ LoadedModel load_directory(const std::filesystem::path& directory, const LoadOpt
   LoadedModel loaded;
   const ModelConfig config = read_model_config(config_path);
   WeightSource source = WeightSource::from_directory(directory);
+  if (const auto arrange = find_architecture(config.architecture, directory.string()).arrange) arrange(source, config);
   build_model(config, source, options, directory.string(), loaded);
   loaded.tokenizer = load_tokenizer(directory);
   read_chat_template(directory, loaded);
@@ -136,10 +140,9 @@ LoadedModel load_gguf(const std::filesystem::path& path, const LoadOptions& opti
   const std::shared_ptr<const GgufFile> gguf = GgufFile::open(path);
   LoadedModel loaded;
   const ModelConfig config = read_model_config(*gguf);
-  InterleavedHeads interleaved;
-  if (find_architecture(config.architecture, gguf->name()).gguf_interleaves_heads)
-    interleaved = {config.num_attention_heads, config.num_key_value_heads};
-  WeightSource source = WeightSource::from_gguf(gguf, interleaved);
+  const Architecture& architecture = find_architecture(config.architecture, gguf->name());
+  WeightSource source = WeightSource::from_gguf(gguf, architecture.gguf.names);
+  if (architecture.gguf.restore) architecture.gguf.restore(source, config);
   build_model(config, source, options, gguf->name(), loaded);
   loaded.tokenizer = load_tokenizer(*gguf);
   if (const auto text = gguf->string("tokenizer.chat_template"))

@@ -188,7 +188,7 @@ std::optional<std::string> missing_from_model(const fs::path& directory) {
     if (has(directory, index)) return missing_shard(directory, index);
     if (has(directory, stem)) return std::nullopt;
   }
-  return "has no weights (model.safetensors)";
+  return "has no weights (model.safetensors or pytorch_model.bin)";
 }
 
 std::vector<CachedModel> list_cached_models() {

@@ -10,11 +10,11 @@
 namespace hearth {
 namespace {
 
-// theta ^ (2i / head_dim), rounded to f32 as the reference holds it.
-std::vector<float> wavelengths(double theta, int head_dim) {
-  std::vector<float> result(head_dim / 2);
+// theta ^ (2i / rotary_dim), rounded to f32 as the reference holds it.
+std::vector<float> wavelengths(double theta, int rotary_dim) {
+  std::vector<float> result(rotary_dim / 2);
   for (size_t i = 0; i < result.size(); ++i)
-    result[i] = static_cast<float>(std::pow(theta, 2.0 * static_cast<double>(i) / head_dim));
+    result[i] = static_cast<float>(std::pow(theta, 2.0 * static_cast<double>(i) / rotary_dim));
   return result;
 }
 
@@ -32,8 +32,6 @@ float llama3_divisor(const RopeParameters& p, float frequency) {
   return 1.0f / ((1.0f - smooth) / static_cast<float>(p.factor) + smooth);
 }
 
-double yarn_mscale(double scale, double mscale) { return scale <= 1.0 ? 1.0 : 0.1 * mscale * std::log(scale) + 1.0; }
-
 float yarn_attention_factor(const RopeParameters& p) {
   if (p.attention_factor) return static_cast<float>(*p.attention_factor);
   if (p.mscale != 0.0 && p.mscale_all_dim != 0.0)
@@ -43,9 +41,9 @@ float yarn_attention_factor(const RopeParameters& p) {
 
 // Interpolates long waves, keeps short ones, with a ramp between the dimensions that turn beta_fast and beta_slow times
 // in the original context.
-std::vector<float> yarn_frequencies(const RopeParameters& p, int head_dim) {
+std::vector<float> yarn_frequencies(const RopeParameters& p, int rotary_dim) {
   const auto correction_dim = [&](double rotations) {
-    return head_dim * std::log(p.original_max_position_embeddings / (rotations * 2.0 * std::numbers::pi)) /
+    return rotary_dim * std::log(p.original_max_position_embeddings / (rotations * 2.0 * std::numbers::pi)) /
            (2.0 * std::log(p.rope_theta));
   };
   double low = correction_dim(p.beta_fast), high = correction_dim(p.beta_slow);
@@ -54,9 +52,9 @@ std::vector<float> yarn_frequencies(const RopeParameters& p, int head_dim) {
     high = std::ceil(high);
   }
   low = std::max(low, 0.0);
-  high = std::min(high, head_dim - 1.0);
+  high = std::min(high, rotary_dim - 1.0);
   if (low == high) high += 0.001;  // a step instead of a ramp
-  std::vector<float> frequencies = wavelengths(p.rope_theta, head_dim);
+  std::vector<float> frequencies = wavelengths(p.rope_theta, rotary_dim);
   for (size_t i = 0; i < frequencies.size(); ++i) {
     const float kept = 1.0f / frequencies[i];
     const float interpolated = 1.0f / (static_cast<float>(p.factor) * frequencies[i]);
@@ -68,17 +66,37 @@ std::vector<float> yarn_frequencies(const RopeParameters& p, int head_dim) {
   return frequencies;
 }
 
+float longrope_attention_factor(const RopeParameters& p) {
+  if (p.attention_factor) return static_cast<float>(*p.attention_factor);
+  if (p.factor <= 1.0) return 1.0f;
+  return static_cast<float>(std::sqrt(1.0 + std::log(p.factor) / std::log(p.original_max_position_embeddings)));
+}
+
+std::vector<float> longrope_frequencies(const RopeParameters& p, const std::vector<double>& factors, int rotary_dim) {
+  HEARTH_CHECK(factors.size() == static_cast<size_t>(rotary_dim / 2));
+  std::vector<float> frequencies = wavelengths(p.rope_theta, rotary_dim);
+  for (size_t i = 0; i < frequencies.size(); ++i)
+    frequencies[i] = 1.0f / (static_cast<float>(factors[i]) * frequencies[i]);
+  return frequencies;
+}
+
 }  // namespace
 
-Rope make_rope(const RopeParameters& p, int head_dim) {
-  HEARTH_CHECK(head_dim > 0 && head_dim % 2 == 0);
+double yarn_mscale(double factor, double mscale) { return factor <= 1.0 ? 1.0 : 0.1 * mscale * std::log(factor) + 1.0; }
+
+Rope make_rope(const RopeParameters& p, int head_dim, int rotary_dim) {
+  HEARTH_CHECK(rotary_dim > 0 && rotary_dim % 2 == 0 && rotary_dim <= head_dim);
   Rope rope;
   rope.head_dim = head_dim;
   if (p.type == RopeType::kYarn) {
-    rope.inverse_frequencies = yarn_frequencies(p, head_dim);
+    rope.inverse_frequencies = yarn_frequencies(p, rotary_dim);
     rope.attention_factor = yarn_attention_factor(p);
+  } else if (p.type == RopeType::kLongrope) {
+    rope.inverse_frequencies = longrope_frequencies(p, p.short_factor, rotary_dim);
+    rope.by_length = Rope::Long{longrope_frequencies(p, p.long_factor, rotary_dim), p.original_max_position_embeddings};
+    rope.attention_factor = longrope_attention_factor(p);
   } else {
-    rope.inverse_frequencies = wavelengths(p.rope_theta, head_dim);
+    rope.inverse_frequencies = wavelengths(p.rope_theta, rotary_dim);
     for (float& frequency : rope.inverse_frequencies) {
       frequency = 1.0f / frequency;
       if (p.type == RopeType::kLinear) frequency /= static_cast<float>(p.factor);
@@ -86,7 +104,7 @@ Rope make_rope(const RopeParameters& p, int head_dim) {
     }
   }
   if (p.type == RopeType::kDynamic) {
-    HEARTH_CHECK(head_dim > 2);
+    HEARTH_CHECK(rotary_dim > 2);
     rope.by_length = Rope::Dynamic{static_cast<float>(p.rope_theta), static_cast<float>(p.factor),
                                    p.original_max_position_embeddings};
   }

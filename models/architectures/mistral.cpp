@@ -1,19 +1,22 @@
-// Mistral 7B and its kin: a llama whose attention reaches back sliding_window tokens (transformers'
+// Mistral 7B and its kin: a llama whose attention reaches back sliding_window tokens in every layer (transformers'
 // MistralForCausalLM). In GGUF they are called llama.
 #include "models/architectures/llama.h"
 #include "models/config_reader.h"
-#include "models/model_config.h"
 #include "models/registry.h"
+#include "models/windows.h"
 
 namespace hearth {
 namespace {
 
 void configure(const ConfigReader& json, ModelConfig& config) {
-  config.sliding_window = static_cast<int>(json.integer("sliding_window", 1, INT32_MAX).value_or(0));
+  constexpr int kDefaultWindow = 4096;  // null stands for none
+  if (!json.states("sliding_window")) return set_windows(kDefaultWindow, config, [](int) { return true; });
+  set_windows(json, config, [](int) { return true; });
 }
 
 }  // namespace
 
-constinit const Architecture kMistral = {"mistral", "MistralForCausalLM", true, configure, make_llama};
+constinit const Architecture kMistral = {
+    .name = "mistral", .hugging_face = "MistralForCausalLM", .configure = configure, .make = make_llama};
 
 }  // namespace hearth

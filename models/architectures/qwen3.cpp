@@ -1,38 +1,43 @@
 // Qwen3: a llama that normalises every head of q and k before it rotates them (transformers' Qwen3ForCausalLM).
-#include "models/architectures/llama.h"
-#include "models/architectures/qwen2.h"
-#include "models/config_reader.h"
-#include "models/model_config.h"
+#include "models/architectures/qwen3.h"
+
+#include "models/decoder.h"
 #include "models/registry.h"
+#include "models/windows.h"
 
 namespace hearth {
 namespace {
 
-class Qwen3Layer : public LlamaLayer {
- public:
-  Qwen3Layer(const ModelConfig& c, std::shared_ptr<const Rope> rope, const std::string& name, LayerLoader& load)
-      : LlamaLayer(c, std::move(rope), name, load),
-        q_norm_(load.rms_norm(name + "self_attn.q_norm", c.head_dim, c.rms_norm_eps)),
-        k_norm_(load.rms_norm(name + "self_attn.k_norm", c.head_dim, c.rms_norm_eps)) {}
-
- private:
-  void prepare(Tensor& q, Tensor& k) const override {
-    q = q_norm_(q);
-    k = k_norm_(k);
-  }
-
-  RmsNorm q_norm_, k_norm_;
-};
-
 void configure(const ConfigReader& json, ModelConfig& config) {
   constexpr int kDefaultHeadDim = 128;  // whatever hidden_size is
   if (!json.has("head_dim")) config.head_dim = kDefaultHeadDim;
-  config.attention_bias = config.attention_output_bias = json.boolean("attention_bias").value_or(false);
-  read_qwen_window(json, config);
+  configure_qwen3(json, config);
+}
+
+std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
+  return pre_norm_layer(at, qwen3_attention(at), gated_mlp(at));
+}
+
+std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
+  return make_decoder(config, load, make_layer);
 }
 
 }  // namespace
 
-constinit const Architecture kQwen3 = {"qwen3", "Qwen3ForCausalLM", false, configure, make_decoder<Qwen3Layer>};
+void configure_qwen3(const ConfigReader& json, ModelConfig& config) {
+  config.attention_bias = config.attention_output_bias = json.boolean("attention_bias").value_or(false);
+  set_qwen_windows(json, config);
+}
+
+std::unique_ptr<const Attention> qwen3_attention(const LayerContext& at) {
+  const auto norm = [&](const char* part) { return at.load.norm(at.name + part, at.config.head_dim, at.config.norm); };
+  return llama_attention(at, norm("self_attn.q_norm"), norm("self_attn.k_norm"));
+}
+
+constinit const Architecture kQwen3 = {.name = "qwen3",
+                                       .hugging_face = "Qwen3ForCausalLM",
+                                       .configure = configure,
+                                       .make = make,
+                                       .gguf = {.name = "qwen3"}};
 
 }  // namespace hearth

@@ -37,22 +37,26 @@ std::shared_ptr<std::vector<std::byte>> copy_of(std::span<const std::byte> bytes
   return std::make_shared<std::vector<std::byte>>(bytes.begin(), bytes.end());
 }
 
-// Rows in Hugging Face's order from rows in the converter's, whatever a row is: row 2i + j of a head becomes row j *
-// half + i.
-std::shared_ptr<std::vector<std::byte>> undo_interleaving(std::span<const std::byte> rows, int64_t num_rows,
-                                                          int heads) {
-  const size_t bytes = rows.size() / num_rows;
-  const int64_t head_rows = num_rows / heads, half = head_rows / 2;
-  auto result = std::make_shared<std::vector<std::byte>>(rows.size());
-  for (int64_t row = 0; row < num_rows; ++row) {
-    const int64_t in_head = row % head_rows;
-    const int64_t target = row - in_head + in_head % 2 * half + in_head / 2;
-    std::memcpy(result->data() + target * bytes, rows.data() + row * bytes, bytes);
+std::shared_ptr<std::vector<std::byte>> in_order(std::span<const std::byte> rows, const RowOrder& order) {
+  const size_t bytes = rows.size() / order.file_rows;
+  auto result = std::make_shared<std::vector<std::byte>>(bytes * order.rows.size());
+  for (size_t i = 0; i < order.rows.size(); ++i)
+    std::memcpy(result->data() + i * bytes, rows.data() + order.rows[i] * bytes, bytes);
+  return result;
+}
+
+// [in, out] -> [out, in] of elements of `size` bytes.
+std::shared_ptr<std::vector<std::byte>> transposed_copy(std::span<const std::byte> values, int64_t out, int64_t in,
+                                                        size_t size) {
+  auto result = std::make_shared<std::vector<std::byte>>(values.size());
+  for (int64_t o = 0; o < out; ++o) {
+    for (int64_t i = 0; i < in; ++i)
+      std::memcpy(result->data() + (o * in + i) * size, values.data() + (i * out + o) * size, size);
   }
   return result;
 }
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kLayerNames{{
+constexpr GgufName kLlamaNames[] = {
     {"attn_norm", "input_layernorm"},
     {"attn_q", "self_attn.q_proj"},
     {"attn_k", "self_attn.k_proj"},
@@ -64,29 +68,53 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kLayerNa
     {"ffn_gate", "mlp.gate_proj"},
     {"ffn_up", "mlp.up_proj"},
     {"ffn_down", "mlp.down_proj"},
-}};
-constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kModelNames{{
-    {"token_embd.weight", "model.embed_tokens.weight"},
-    {"output_norm.weight", "model.norm.weight"},
-    {"output.weight", "lm_head.weight"},
-}};
+    {"ffn_gate_inp", "mlp.gate"},
+    {"ffn_gate_exps", "mlp.experts.*.gate_proj"},
+    {"ffn_up_exps", "mlp.experts.*.up_proj"},
+    {"ffn_down_exps", "mlp.experts.*.down_proj"},
+};
+constexpr GgufName kModelNames[] = {
+    {"token_embd", "model.embed_tokens"},
+    {"output_norm", "model.norm"},
+    {"output", "lm_head"},
+};
+
+// The name of `part`, which ends in ".weight" or ".bias", by the first table that knows it.
+std::optional<std::string> translated(std::string_view part, std::span<const GgufName> own,
+                                      std::span<const GgufName> common) {
+  const size_t dot = part.rfind('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  for (const std::span<const GgufName> table : {own, common}) {
+    for (const GgufName& name : table) {
+      if (name.gguf == part) return std::string(name.hugging_face);
+      if (name.gguf == part.substr(0, dot)) return std::string(name.hugging_face) + std::string(part.substr(dot));
+    }
+  }
+  return std::nullopt;
+}
 
 }  // namespace
 
-std::string hugging_face_name(std::string_view gguf_name) {
-  for (const auto& [gguf, name] : kModelNames)
-    if (gguf == gguf_name) return std::string(name);
+std::string hugging_face_name(std::string_view gguf_name, const GgufNames& names) {
   constexpr std::string_view kPrefix = "blk.";
+  if (!gguf_name.starts_with(kPrefix))
+    return translated(gguf_name, names.of_model, kModelNames).value_or(std::string(gguf_name));
   const size_t dot = gguf_name.find('.', kPrefix.size());
-  const size_t last = gguf_name.rfind('.');
-  if (!gguf_name.starts_with(kPrefix) || dot == std::string_view::npos || last <= dot) return std::string(gguf_name);
-  const std::string_view part = gguf_name.substr(dot + 1, last - dot - 1);
-  for (const auto& [gguf, name] : kLayerNames) {
-    if (gguf == part)
-      return fmt::format("model.layers.{}.{}{}", gguf_name.substr(kPrefix.size(), dot - kPrefix.size()), name,
-                         gguf_name.substr(last));
+  if (dot == std::string_view::npos) return std::string(gguf_name);
+  const auto part = translated(gguf_name.substr(dot + 1), names.of_layer, kLlamaNames);
+  if (!part) return std::string(gguf_name);
+  return fmt::format("{}.{}.{}", names.layers, gguf_name.substr(kPrefix.size(), dot - kPrefix.size()), *part);
+}
+
+std::shared_ptr<const RowOrder> undo_interleaving(int num_heads, int64_t head_dim) {
+  auto order = std::make_shared<RowOrder>();
+  order->file_rows = num_heads * head_dim;
+  order->rows.resize(order->file_rows);
+  for (int64_t row = 0; row < order->file_rows; ++row) {
+    const int64_t in_head = row % head_dim;
+    order->rows[row - in_head + in_head % 2 * (head_dim / 2) + in_head / 2] = row;
   }
-  return std::string(gguf_name);
+  return order;
 }
 
 WeightSource WeightSource::from_directory(const std::filesystem::path& directory) {
@@ -110,11 +138,11 @@ WeightSource WeightSource::from_directory(const std::filesystem::path& directory
   return source;
 }
 
-WeightSource WeightSource::from_gguf(const std::shared_ptr<const GgufFile>& gguf, InterleavedHeads interleaved) {
+WeightSource WeightSource::from_gguf(const std::shared_ptr<const GgufFile>& gguf, const GgufNames& names) {
   WeightSource source;
   source.place_ = gguf->name();
   for (const GgufFile::Tensor& tensor : gguf->tensors()) {
-    const std::string name = hugging_face_name(tensor.name);
+    const std::string name = hugging_face_name(tensor.name, names);
     Stored stored;
     stored.label = fmt::format("{}: tensor '{}'", gguf->name(), printable(tensor.name));
     stored.format = tensor.format;
@@ -123,11 +151,29 @@ WeightSource WeightSource::from_gguf(const std::shared_ptr<const GgufFile>& gguf
     stored.bytes = tensor.bytes;
     stored.owner = gguf;
     stored.file = gguf->file();
-    if (name.find("self_attn.q_proj.") != std::string::npos) stored.interleaved_heads = interleaved.num_heads;
-    if (name.find("self_attn.k_proj.") != std::string::npos) stored.interleaved_heads = interleaved.num_kv_heads;
-    source.add(name, std::move(stored));
+    if (name.find('*') != std::string::npos) {
+      source.add_experts(name, stored);
+    } else {
+      source.add(name, std::move(stored));
+    }
   }
   return source;
+}
+
+void WeightSource::add_experts(const std::string& pattern, const Stored& stored) {
+  constexpr int64_t kMostExperts = 1 << 16;
+  const size_t star = pattern.find('*');
+  if (stored.shape.size() != 3 || stored.shape[0] < 1 || stored.shape[0] > kMostExperts)
+    throw data_corruption("{} is {}, must be [experts, out, in]", stored.label, to_string(stored.shape));
+  const int64_t experts = stored.shape[0];
+  const size_t bytes = stored.bytes.size() / experts;
+  for (int64_t e = 0; e < experts; ++e) {
+    Stored one = stored;
+    one.label += fmt::format(" of expert {}", e);
+    one.shape.erase(one.shape.begin());
+    one.bytes = stored.bytes.subspan(e * bytes, bytes);
+    add(pattern.substr(0, star) + std::to_string(e) + pattern.substr(star + 1), std::move(one));
+  }
 }
 
 void WeightSource::add(const std::string& name, Stored stored) {
@@ -136,43 +182,110 @@ void WeightSource::add(const std::string& name, Stored stored) {
     throw data_corruption("{} is there under another name too", label);
 }
 
+std::vector<std::string> WeightSource::names() const {
+  std::vector<std::string> names;
+  names.reserve(tensors_.size());
+  for (const auto& [name, stored] : tensors_) names.push_back(name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+void WeightSource::rename(const std::string& from, const std::string& to) {
+  const auto found = tensors_.find(from);
+  if (found == tensors_.end() || from == to) return;
+  Stored stored = std::move(found->second);
+  tensors_.erase(found);
+  add(to, std::move(stored));
+}
+
+void WeightSource::drop(const std::string& name) { tensors_.erase(name); }
+
+void WeightSource::reorder_rows(const std::string& name, std::shared_ptr<const RowOrder> order) {
+  const auto found = tensors_.find(name);
+  if (found != tensors_.end()) found->second.order = std::move(order);
+}
+
+void WeightSource::take_rows(const std::string& from, const std::string& to, std::shared_ptr<const RowOrder> order) {
+  const auto found = tensors_.find(from);
+  if (found == tensors_.end()) return;
+  Stored stored = found->second;
+  stored.order = std::move(order);
+  add(to, std::move(stored));
+}
+
+void WeightSource::transpose(const std::string& name) {
+  const auto found = tensors_.find(name);
+  if (found != tensors_.end()) found->second.transposed = true;
+}
+
+void WeightSource::add_to_values(const std::string& name, float offset) {
+  const auto found = tensors_.find(name);
+  if (found != tensors_.end()) found->second.offset = offset;
+}
+
+void WeightSource::flatten(const std::string& name) {
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end() || found->second.shape.size() != 3) return;
+  std::vector<int64_t>& shape = found->second.shape;
+  shape = {shape[0] * shape[1], shape[2]};
+}
+
+void WeightSource::put(const std::string& name, std::vector<int64_t> shape, std::vector<float> values) {
+  const auto owner = std::make_shared<std::vector<float>>(std::move(values));
+  Stored stored;
+  stored.label = fmt::format("{}: tensor '{}'", place_, printable(name));
+  stored.format = Format::kF32;
+  stored.dtype = info(Format::kF32).name;
+  stored.shape = std::move(shape);
+  stored.bytes = std::as_bytes(std::span(*owner));
+  stored.owner = owner;
+  add(name, std::move(stored));
+}
+
 WeightSource::Stored& WeightSource::take(std::string_view name, const std::vector<int64_t>& shape) {
   const auto found = tensors_.find(std::string(name));
   if (found == tensors_.end()) throw not_found("{}: has no tensor '{}', which the config asks for", place_, name);
   Stored& stored = found->second;
-  if (stored.shape != shape)
-    throw data_corruption("{} is {}, the config says {}", stored.label, to_string(stored.shape), to_string(shape));
+  std::vector<int64_t> expected = shape;
+  if (stored.order) {
+    HEARTH_CHECK(static_cast<int64_t>(stored.order->rows.size()) == shape[0]);
+    expected[0] = stored.order->file_rows;
+  }
+  if (stored.transposed) std::reverse(expected.begin(), expected.end());
+  const bool is_row = expected.size() == 2 && expected[0] == 1 && stored.shape == std::vector{expected[1]};
+  if (stored.shape != expected && !is_row)
+    throw data_corruption("{} is {}, the config says {}", stored.label, to_string(stored.shape), to_string(expected));
   if (!stored.format)
     throw invalid_argument("{} is {}, hearth computes with F32, F16 and BF16; convert the checkpoint", stored.label,
                            stored.dtype);
-  if (stored.interleaved_heads > 0 && shape[0] % (2 * int64_t{stored.interleaved_heads}) != 0)
-    throw data_corruption("{} has {} rows, which {} heads cannot share evenly", stored.label, shape[0],
-                          stored.interleaved_heads);
-  if (stored.interleaved_heads > 0 && shape.size() == 1 && info(*stored.format).block_size != 1)
-    throw data_corruption("{} is {}, which cannot be reordered", stored.label, stored.dtype);
+  const bool moves_values = stored.transposed || (stored.order && shape.size() == 1);
+  if (moves_values && info(*stored.format).block_size != 1)
+    throw data_corruption("{} is {}, which cannot be rearranged", stored.label, stored.dtype);
   stored.used = true;
   return stored;
 }
 
 Weight WeightSource::matrix(std::string_view name, int64_t out, int64_t in) {
   const Stored& stored = take(name, {out, in});
-  if (stored.interleaved_heads > 0) {
-    const auto rows = undo_interleaving(stored.bytes, out, stored.interleaved_heads);
-    return Weight(*stored.format, out, in, rows->data(), rows);
+  std::shared_ptr<std::vector<std::byte>> copy;
+  if (stored.transposed) {
+    HEARTH_CHECK(!stored.order);
+    copy = transposed_copy(stored.bytes, out, in, stored.bytes.size() / (out * in));
+  } else if (stored.order) {
+    copy = in_order(stored.bytes, *stored.order);
+  } else if (!is_aligned(stored.bytes.data(), *stored.format)) {
+    copy = copy_of(stored.bytes);
   }
-  if (!is_aligned(stored.bytes.data(), *stored.format)) {
-    const auto rows = copy_of(stored.bytes);
-    return Weight(*stored.format, out, in, rows->data(), rows);
-  }
+  if (copy) return Weight(*stored.format, out, in, copy->data(), copy);
   return Weight(*stored.format, out, in, stored.bytes.data(), stored.owner);
 }
 
 Tensor WeightSource::vector(std::string_view name, int64_t n) {
   const Stored& stored = take(name, {n});
-  const auto copy = stored.interleaved_heads > 0 ? undo_interleaving(stored.bytes, n, stored.interleaved_heads)
-                                                 : copy_of(stored.bytes);
+  const auto copy = stored.order ? in_order(stored.bytes, *stored.order) : copy_of(stored.bytes);
   Tensor values({n});
   dequantize(*stored.format, copy->data(), n, values.data());
+  for (float& value : std::span(values.data(), n)) value += stored.offset;
   return values;
 }
 

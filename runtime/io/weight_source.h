@@ -1,6 +1,7 @@
-// A checkpoint's tensors by their Hugging Face names, whatever the files: safetensors, pytorch_model.bin or GGUF.
-// Shapes are compared with what the model's config asks for. What can stay mapped stays mapped; only rows that
-// llama.cpp's converter reordered, and values that lie unaligned in the file, are copied.
+// A checkpoint's tensors by their Hugging Face names, whatever the files: safetensors, pytorch_model.bin or GGUF. What
+// a file's writer did to them (other names, reordered rows, experts in one block) is declared by the architecture and
+// undone here, so a model sees one layout. Shapes are compared with what its config asks for. What can stay mapped
+// stays mapped; only what is rearranged, and values that lie unaligned in the file, are copied.
 #pragma once
 
 #include <cstddef>
@@ -22,20 +23,48 @@ namespace hearth {
 
 class GgufFile;
 
-// llama.cpp's converter stores the rows of a llama's q and k projections so that the pairs which rope rotates, (i, i +
-// head_dim / 2), are neighbours. With these numbers of heads the source puts them back; 0: the rows lie as Hugging Face
-// has them.
-struct InterleavedHeads {
-  int num_heads = 0, num_kv_heads = 0;
+// "attn_norm" -> "input_layernorm", without ".weight" and ".bias" (with them where the other side has none). A '*' is
+// the number of an expert: the file has all of them in one three-dimensional tensor.
+struct GgufName {
+  std::string_view gguf, hugging_face;
 };
+
+// Names that differ from a llama's (kLlamaNames in the .cpp).
+struct GgufNames {
+  std::string_view layers = "model.layers";  // what Hugging Face calls "blk"
+  std::span<const GgufName> of_layer = {}, of_model = {};
+};
+
+// Row i of a tensor is row rows[i] of the file's, which has file_rows.
+struct RowOrder {
+  int64_t file_rows;
+  std::vector<int64_t> rows;
+};
+
+// llama.cpp's converter stores the rows of a llama's q and k projections so that the pairs which rope rotates, (i, i +
+// head_dim / 2), are neighbours: file row 2i + j of a head is row j * head_dim / 2 + i. This puts them back.
+std::shared_ptr<const RowOrder> undo_interleaving(int num_heads, int64_t head_dim);
 
 class WeightSource {
  public:
   // Its safetensors, or its pytorch_model.bin when it has no safetensors.
   static WeightSource from_directory(const std::filesystem::path& directory);
-  static WeightSource from_gguf(const std::shared_ptr<const GgufFile>& gguf, InterleavedHeads interleaved = {});
+  static WeightSource from_gguf(const std::shared_ptr<const GgufFile>& gguf, const GgufNames& names = {});
 
   bool has(std::string_view name) const { return tensors_.contains(std::string(name)); }
+  std::vector<std::string> names() const;  // sorted
+
+  // How the file's tensors become those that the model asks for. Names that are not there are left to matrix() and
+  // vector() to miss.
+  void rename(const std::string& from, const std::string& to);
+  void drop(const std::string& name);
+  void reorder_rows(const std::string& name, std::shared_ptr<const RowOrder> order);
+  // Tensor `to` is some rows of `from`, which may be shared among several and is gone itself once it is dropped.
+  void take_rows(const std::string& from, const std::string& to, std::shared_ptr<const RowOrder> order);
+  void transpose(const std::string& name);                    // the file has [in, out]
+  void add_to_values(const std::string& name, float offset);  // of a vector
+  void flatten(const std::string& name);                      // [a, b, c] -> [a * b, c]
+  void put(const std::string& name, std::vector<int64_t> shape, std::vector<float> values);
 
   // Throw kNotFound when there is no such tensor, kDataCorruption when its shape is another than asked for, and
   // kInvalidArgument for a type that hearth does not compute with; the message names the file.
@@ -60,12 +89,15 @@ class WeightSource {
     std::span<const std::byte> bytes;
     std::shared_ptr<const void> owner;
     std::shared_ptr<const MappedFile> file;  // null: not mapped
-    int interleaved_heads = 0;
+    std::shared_ptr<const RowOrder> order;   // null: as they lie
+    bool transposed = false;
+    float offset = 0;
     bool used = false;
   };
 
   Stored& take(std::string_view name, const std::vector<int64_t>& shape);
   void add(const std::string& name, Stored stored);
+  void add_experts(const std::string& pattern, const Stored& stored);
 
   std::unordered_map<std::string, Stored> tensors_;
   std::string place_;  // directory or file, for messages
@@ -73,6 +105,6 @@ class WeightSource {
 
 // The Hugging Face name of a GGUF tensor ("blk.3.attn_q.weight" -> "model.layers.3.self_attn.q_proj.weight"); a name
 // without one stays as it is.
-std::string hugging_face_name(std::string_view gguf_name);
+std::string hugging_face_name(std::string_view gguf_name, const GgufNames& names = {});
 
 }  // namespace hearth

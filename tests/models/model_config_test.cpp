@@ -11,6 +11,7 @@
 namespace hearth {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class Config : public ::testing::Test {
@@ -43,7 +44,7 @@ TEST_F(Config, DefaultsAreTransformers) {
   EXPECT_EQ(config.num_key_value_heads, 4);
   EXPECT_EQ(config.head_dim, 16);
   EXPECT_EQ(config.max_position_embeddings, 2048);
-  EXPECT_FLOAT_EQ(config.rms_norm_eps, 1e-6f);
+  EXPECT_FLOAT_EQ(config.norm.eps, 1e-6f);
   EXPECT_EQ(config.rope.rope_theta, 10000.0);
   EXPECT_EQ(config.rope.type, RopeType::kDefault);
   EXPECT_FALSE(config.tie_word_embeddings || config.attention_bias || config.mlp_bias);
@@ -52,7 +53,7 @@ TEST_F(Config, DefaultsAreTransformers) {
 TEST_F(Config, BiasesAndWindowsAreTheFamilys) {
   const ModelConfig llama = read({{"attention_bias", true}, {"mlp_bias", true}, {"sliding_window", 64}});
   EXPECT_TRUE(llama.attention_bias && llama.attention_output_bias && llama.mlp_bias);
-  EXPECT_EQ(llama.sliding_window, 0);
+  EXPECT_THAT(llama.windows, ElementsAre(0, 0));
 
   const auto family = [&](const char* name, const char* hugging_face, nlohmann::json patch) {
     patch["model_type"] = name;
@@ -62,14 +63,17 @@ TEST_F(Config, BiasesAndWindowsAreTheFamilys) {
   const ModelConfig mistral =
       family("mistral", "MistralForCausalLM", {{"attention_bias", true}, {"sliding_window", 64}});
   EXPECT_FALSE(mistral.attention_bias || mistral.attention_output_bias);
-  EXPECT_EQ(model_dims(mistral).max_positions, 64) << "attention is exact within the window only";
-  EXPECT_EQ(model_dims(family("mistral", "MistralForCausalLM", {{"sliding_window", nullptr}})).max_positions, 2048);
+  EXPECT_THAT(mistral.windows, ElementsAre(64, 64));
+  EXPECT_THAT(family("mistral", "MistralForCausalLM", nlohmann::json::object()).windows, ElementsAre(4096, 4096));
 
   const ModelConfig qwen2 = family("qwen2", "Qwen2ForCausalLM", {{"sliding_window", 64}});
   EXPECT_TRUE(qwen2.attention_bias && !qwen2.attention_output_bias && !qwen2.mlp_bias);
-  EXPECT_EQ(qwen2.sliding_window, 0);
-  const nlohmann::json windowed = {{"sliding_window", 64}, {"use_sliding_window", true}};
-  EXPECT_EQ(family("qwen2", "Qwen2ForCausalLM", windowed).sliding_window, 64);
+  EXPECT_THAT(qwen2.windows, ElementsAre(0, 0));
+  const nlohmann::json windowed = {{"sliding_window", 64}, {"use_sliding_window", true}, {"max_window_layers", 1}};
+  EXPECT_THAT(family("qwen2", "Qwen2ForCausalLM", windowed).windows, ElementsAre(0, 64));
+  nlohmann::json typed = windowed;
+  typed["layer_types"] = {"sliding_attention", "full_attention"};
+  EXPECT_THAT(family("qwen2", "Qwen2ForCausalLM", typed).windows, ElementsAre(64, 0));
 
   EXPECT_EQ(family("qwen3", "Qwen3ForCausalLM", {{"use_sliding_window", false}}).head_dim, 128);
   EXPECT_THAT(refusal({{"model_type", "qwen3"}, {"architectures", {"Qwen3ForSequenceClassification"}}}),
@@ -77,15 +81,16 @@ TEST_F(Config, BiasesAndWindowsAreTheFamilys) {
 }
 
 TEST_F(Config, WhatWouldComputeSomethingElseIsRefusedByName) {
-  EXPECT_THAT(refusal({{"hidden_act", "gelu"}}), HasSubstr("hidden_act is 'gelu'"));
+  EXPECT_THAT(refusal({{"hidden_act", "relu2"}}), HasSubstr("hidden_act is 'relu2'"));
   EXPECT_THAT(refusal({{"quantization_config", {{"bits", 4}}}}), HasSubstr("quantization_config"));
   EXPECT_THAT(refusal({{"model_type", nullptr}}), HasSubstr("has no model_type"));
-  EXPECT_THAT(refusal({{"rope_scaling", {{"rope_type", "longrope"}, {"factor", 2.0}}}}),
-              HasSubstr("rope scaling 'longrope'"));
+  EXPECT_THAT(refusal({{"rope_scaling", {{"rope_type", "ntk"}, {"factor", 2.0}}}}), HasSubstr("rope scaling 'ntk'"));
+  EXPECT_THAT(refusal({{"rope_scaling", {{"rope_type", "longrope"}, {"short_factor", {1.0}}}}}),
+              HasSubstr("longrope has 1 short and 0 long factors, rope turns 8 pairs"));
   EXPECT_THAT(refusal({{"rope_scaling", {{"type", "mrope"}, {"mrope_section", {1, 2}}}}}), HasSubstr("mrope"));
-  EXPECT_THAT(refusal({{"rope_parameters", {{"full_attention", {{"rope_type", "default"}}}}}}),
-              HasSubstr("differ between layers"));
-  EXPECT_THAT(refusal({{"partial_rotary_factor", 0.5}}), HasSubstr("partial_rotary_factor"));
+  EXPECT_THAT(refusal({{"rope_parameters", {{"sliding_attention", {{"rope_type", "default"}}}}}}),
+              HasSubstr("has no full_attention"));
+  EXPECT_THAT(refusal({{"partial_rotary_factor", 0.2}}), HasSubstr("rope turns 3 of a head's 16 dimensions"));
   EXPECT_THAT(refusal({{"rope_scaling", {{"rope_type", "linear"}}}}), HasSubstr("has no factor"));
   EXPECT_THAT(refusal({{"rope_scaling", {{"rope_type", "llama3"}, {"factor", 8}}}}), HasSubstr("low_freq_factor"));
 }
@@ -101,7 +106,7 @@ TEST_F(Config, SizesOutOfRangeAreRefused) {
   }
   EXPECT_THAT(refusal({{"num_key_value_heads", 3}}), HasSubstr("cannot share 3 key-value heads"));
   EXPECT_THAT(refusal({{"num_attention_heads", 3}}), HasSubstr("not a multiple of 3"));
-  EXPECT_THAT(refusal({{"head_dim", 15}}), HasSubstr("rope needs an even one"));
+  EXPECT_THAT(refusal({{"head_dim", 15}}), HasSubstr("rope turns 15 of a head's 15 dimensions"));
   EXPECT_THAT(refusal({{"rms_norm_eps", 0}}), HasSubstr("rms_norm_eps is 0"));
   EXPECT_THAT(refusal({{"rope_theta", "x"}}), HasSubstr("rope_theta"));
   EXPECT_THAT(refusal({{"rope_scaling", {{"rope_type", "linear"}, {"factor", 0}}}}), HasSubstr("factor is 0"));

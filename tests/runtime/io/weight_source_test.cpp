@@ -1,5 +1,8 @@
 #include "runtime/io/weight_source.h"
 
+#include <memory>
+#include <span>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -84,8 +87,8 @@ TEST(GgufWeights, PutsInterleavedRowsBack) {
   for (int tensor = 0; tensor < 2; ++tensor)
     for (const float row : {0.f, 2.f, 1.f, 3.f, 4.f, 6.f, 5.f, 7.f})
       image.append(reinterpret_cast<const char*>(&row), sizeof(row));
-  WeightSource weights =
-      WeightSource::from_gguf(GgufFile::parse(test::as_image(image), "m.gguf"), {.num_heads = 2, .num_kv_heads = 1});
+  WeightSource weights = WeightSource::from_gguf(GgufFile::parse(test::as_image(image), "m.gguf"));
+  for (const std::string& name : weights.names()) weights.reorder_rows(name, undo_interleaving(2, 4));
   float rows[8];
   weights.matrix("model.layers.0.self_attn.q_proj.weight", 8, 1).dequantize_rows(0, 8, rows);
   EXPECT_THAT(rows, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
@@ -93,12 +96,46 @@ TEST(GgufWeights, PutsInterleavedRowsBack) {
   EXPECT_THAT(std::vector<float>(bias.data(), bias.data() + 8), ElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
-TEST(GgufWeights, RowsThatHeadsCannotShareAreRefused) {
+TEST(GgufWeights, RowsThatAreNotThereAreRefused) {
   const std::string image = test::GgufBuilder(1, 0).tensor("blk.0.attn_k.weight", {1, 6}, 0, 0).data(24).bytes();
-  WeightSource weights =
-      WeightSource::from_gguf(GgufFile::parse(test::as_image(image), "m.gguf"), {.num_heads = 4, .num_kv_heads = 2});
-  EXPECT_THAT(refusal([&] { weights.matrix("model.layers.0.self_attn.k_proj.weight", 6, 1); }),
-              HasSubstr("6 rows, which 2 heads cannot share evenly"));
+  WeightSource weights = WeightSource::from_gguf(GgufFile::parse(test::as_image(image), "m.gguf"));
+  const std::string name = "model.layers.0.self_attn.k_proj.weight";
+  weights.reorder_rows(name, undo_interleaving(2, 4));
+  EXPECT_THAT(refusal([&] { weights.matrix(name, 8, 1); }), HasSubstr("is [6, 1], the config says [8, 1]"));
+}
+
+TEST(GgufWeights, ExpertsOfOneTensorHaveNamesOfTheirOwn) {
+  std::string image = test::GgufBuilder(1, 0).tensor("blk.3.ffn_up_exps.weight", {2, 1, 2}, 0, 0).data(0).bytes();
+  for (const float value : {1.f, 2.f, 3.f, 4.f}) image.append(reinterpret_cast<const char*>(&value), sizeof(value));
+  WeightSource weights = WeightSource::from_gguf(GgufFile::parse(test::as_image(image), "m.gguf"));
+  EXPECT_THAT(weights.names(), ElementsAre("model.layers.3.mlp.experts.0.up_proj.weight",
+                                           "model.layers.3.mlp.experts.1.up_proj.weight"));
+  float row[2];
+  weights.matrix("model.layers.3.mlp.experts.1.up_proj.weight", 1, 2).dequantize_rows(0, 1, row);
+  EXPECT_THAT(row, ElementsAre(3, 4));
+}
+
+TEST_F(SafetensorsWeights, AreRearranged) {
+  WeightSource weights = source(image_of(
+      R"("w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"v":{"dtype":"F32","shape":[2],"data_offsets":[24,32]})",
+      {1, 2, 3, 4, 5, 6, 7, 8}));
+  weights.take_rows("w", "second", std::make_shared<RowOrder>(RowOrder{2, {1}}));
+  weights.transpose("w");
+  weights.rename("w", "t");
+  weights.add_to_values("v", -1);
+  weights.put("new", {1, 2}, {9, 10});
+  weights.rename("absent", "x");
+  EXPECT_THAT(weights.names(), ElementsAre("new", "second", "t", "v"));
+  float rows[6];
+  weights.matrix("t", 3, 2).dequantize_rows(0, 3, rows);
+  EXPECT_THAT(rows, ElementsAre(1, 4, 2, 5, 3, 6));
+  weights.matrix("second", 1, 3).dequantize_rows(0, 1, rows);
+  EXPECT_THAT(std::span(rows, 3), ElementsAre(4, 5, 6));
+  const Tensor v = weights.vector("v", 2);
+  EXPECT_THAT(std::span(v.data(), 2), ElementsAre(6, 7));
+  weights.matrix("new", 1, 2).dequantize_rows(0, 1, rows);
+  EXPECT_THAT(std::span(rows, 2), ElementsAre(9, 10));
+  EXPECT_THAT(refusal([&] { weights.rename("t", "v"); }), HasSubstr("is there under another name too"));
 }
 
 TEST(GgufWeights, NamesAreHuggingFaces) {

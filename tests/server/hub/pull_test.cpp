@@ -309,7 +309,7 @@ TEST_F(PullTest, RepositoryWithoutWeightsIsSaidSo) {
   hub_.files.erase("pytorch_model.bin");
   const auto [code, message] = error_of([&] { run(); });
   EXPECT_EQ(code, ErrorCode::kNotFound);
-  EXPECT_THAT(message, HasSubstr("has neither model.safetensors nor a GGUF file"));
+  EXPECT_THAT(message, HasSubstr("has neither model.safetensors nor pytorch_model.bin nor a GGUF file"));
 }
 
 TEST_F(PullTest, UnreachableHubIsSaidSo) {

@@ -1,0 +1,103 @@
+// Falcon 7B, 40B, 180B and their kin with rope: attention and MLP on the same x, few key-value heads (arXiv 2311.16867;
+// transformers' FalconForCausalLM).
+#include "models/config_reader.h"
+#include "models/decoder.h"
+#include "models/fused_qkv.h"
+#include "models/gguf_keys.h"
+#include "models/registry.h"
+#include "runtime/base/error.h"
+#include "runtime/io/gguf.h"
+
+namespace hearth {
+namespace {
+
+constexpr KeyAlias kAliases[] = {{"num_hidden_layers", "n_layer"},
+                                 {"num_attention_heads", "n_head"},
+                                 {"intermediate_size", "ffn_hidden_size"},
+                                 {"layer_norm_eps", "layer_norm_epsilon"},
+                                 {"hidden_act", "activation"},
+                                 {"num_key_value_heads", "num_kv_heads"}};
+constexpr GgufName kLayerNames[] = {{"attn_norm", "input_layernorm"},
+                                    {"attn_qkv", "self_attention.query_key_value"},
+                                    {"attn_output", "self_attention.dense"},
+                                    {"ffn_up", "mlp.dense_h_to_4h"},
+                                    {"ffn_down", "mlp.dense_4h_to_h"}};
+
+constexpr GgufName kModelNames[] = {{"token_embd", "transformer.word_embeddings"}, {"output_norm", "transformer.ln_f"}};
+
+void set_family(ModelConfig& config) {
+  config.norm = {.subtracts_mean = true, .has_bias = true, .eps = 1e-5f};
+  config.activation = Activation::kGelu;
+  config.tie_word_embeddings = true;
+}
+
+void configure(const ConfigReader& json, ModelConfig& config) {
+  if (json.boolean("alibi").value_or(false))
+    throw invalid_argument("{}: falcons with alibi are not supported, those with rope are", json.place());
+  if (config.intermediate_size == 0) config.intermediate_size = 4 * config.hidden_size;
+  const bool is_new = json.boolean("new_decoder_architecture").value_or(false);
+  if (!is_new) config.num_key_value_heads = json.boolean("multi_query").value_or(true) ? 1 : config.num_attention_heads;
+  config.parallel_residual = is_new || json.boolean("parallel_attn").value_or(true);
+  config.separate_norms = is_new && json.integer("num_ln_in_parallel_attn", 1, 2).value_or(2) == 2;
+  config.attention_bias = config.attention_output_bias = config.mlp_bias = json.boolean("bias").value_or(false);
+}
+
+void configure_gguf(const GgufKeys& keys, ModelConfig& config) {
+  config.parallel_residual = true;
+  config.separate_norms = keys.gguf().tensor("blk.0.attn_norm_2.weight") != nullptr;
+}
+
+int qkv_groups(const ModelConfig& config) { return config.num_key_value_heads; }
+
+void restore(WeightSource& source, const ModelConfig& config) {
+  restore_fused_qkv(source, "self_attention.query_key_value.", qkv_groups(config), config);
+  if (!config.separate_norms) return;
+  for (int i = 0; i < config.num_hidden_layers; ++i) {
+    const std::string layer = "transformer.h." + std::to_string(i) + ".", gguf = "blk." + std::to_string(i) + ".";
+    for (const char* kind : {".weight", ".bias"}) {
+      source.rename(layer + "input_layernorm" + kind, layer + "ln_mlp" + kind);
+      source.rename(gguf + "attn_norm_2" + kind, layer + "ln_attn" + kind);
+    }
+  }
+}
+
+std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
+  const ModelConfig& c = at.config;
+  auto attention = std::make_unique<SelfAttention>(SelfAttention::Parts{
+      .qkv = {at.linear("self_attention.query_key_value", at.q_size() + 2 * at.kv_size(), c.hidden_size,
+                        c.attention_bias),
+              qkv_groups(c), c},
+      .output = at.linear("self_attention.dense", c.hidden_size, at.q_size(), c.attention_output_bias),
+      .spec = at.attention_spec(),
+      .rope = at.rope});
+  auto mlp = std::make_unique<Mlp>(at.linear("mlp.dense_h_to_4h", c.intermediate_size, c.hidden_size, c.mlp_bias),
+                                   at.linear("mlp.dense_4h_to_h", c.hidden_size, c.intermediate_size, c.mlp_bias),
+                                   c.activation);
+  if (c.separate_norms)
+    return std::make_unique<ParallelLayer>(at.norm("ln_attn"), at.norm("ln_mlp"), std::move(attention), std::move(mlp));
+  if (!c.parallel_residual) return pre_norm_layer(at, std::move(attention), std::move(mlp));
+  return std::make_unique<ParallelLayer>(at.norm("input_layernorm"), std::nullopt, std::move(attention),
+                                         std::move(mlp));
+}
+
+std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
+  return make_decoder(
+      config, load, make_layer,
+      {.embedding = "transformer.word_embeddings", .layers = "transformer.h", .norm = "transformer.ln_f"});
+}
+
+}  // namespace
+
+constinit const Architecture kFalcon = {
+    .name = "falcon",
+    .hugging_face = "FalconForCausalLM",
+    .key_aliases = kAliases,
+    .family = set_family,
+    .configure = configure,
+    .make = make,
+    .gguf = {.name = "falcon",
+             .names = {.layers = "transformer.h", .of_layer = kLayerNames, .of_model = kModelNames},
+             .configure = configure_gguf,
+             .restore = restore}};
+
+}  // namespace hearth

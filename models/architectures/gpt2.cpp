@@ -1,0 +1,83 @@
+// GPT-2: layer norms with biases, learned positions, q, k and v in one matrix, a plain MLP, a tied head (transformers'
+// GPT2LMHeadModel, whose Conv1D weights lie [in, out]).
+#include "models/config_reader.h"
+#include "models/decoder.h"
+#include "models/gguf_keys.h"
+#include "models/registry.h"
+#include "runtime/base/error.h"
+
+namespace hearth {
+namespace {
+
+constexpr KeyAlias kAliases[] = {{"hidden_size", "n_embd"},
+                                 {"num_hidden_layers", "n_layer"},
+                                 {"num_attention_heads", "n_head"},
+                                 {"max_position_embeddings", "n_positions"},
+                                 {"intermediate_size", "n_inner"},
+                                 {"layer_norm_eps", "layer_norm_epsilon"},
+                                 {"hidden_act", "activation_function"}};
+constexpr GgufName kLayerNames[] = {{"attn_norm", "ln_1"}, {"attn_qkv", "attn.c_attn"}, {"attn_output", "attn.c_proj"},
+                                    {"ffn_norm", "ln_2"},  {"ffn_up", "mlp.c_fc"},      {"ffn_down", "mlp.c_proj"}};
+constexpr GgufName kModelNames[] = {
+    {"token_embd", "transformer.wte"}, {"position_embd", "transformer.wpe"}, {"output_norm", "transformer.ln_f"}};
+constexpr std::string_view kSuperfluous[] = {".attn.bias", ".attn.masked_bias"};
+
+void set_family(ModelConfig& config) {
+  config.norm = {.subtracts_mean = true, .has_bias = true, .eps = 1e-5f};
+  config.activation = Activation::kGeluTanh;
+  config.tie_word_embeddings = true;
+  config.partial_rotary_factor = 0;
+  config.max_position_embeddings = 1024;
+}
+
+void configure(const ConfigReader& json, ModelConfig& config) {
+  if (config.intermediate_size == 0) config.intermediate_size = 4 * config.hidden_size;
+  if (!json.boolean("scale_attn_weights").value_or(true) ||
+      json.boolean("scale_attn_by_inverse_layer_idx").value_or(false))
+    throw invalid_argument("{}: hearth's gpt2 scales attention by 1 / sqrt(head_dim) only", json.place());
+}
+
+// Older checkpoints have no "transformer." before their names.
+void arrange(WeightSource& source, const ModelConfig&) {
+  for (const std::string& name : source.names()) {
+    const std::string full =
+        name.starts_with("transformer.") || name == "lm_head.weight" ? name : "transformer." + name;
+    source.rename(name, full);
+    for (const char* conv1d : {"c_attn.weight", "c_proj.weight", "c_fc.weight"})
+      if (full.ends_with(conv1d)) source.transpose(full);
+  }
+}
+
+std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
+  const ModelConfig& c = at.config;
+  auto attention = std::make_unique<SelfAttention>(
+      SelfAttention::Parts{.qkv = {at.linear("attn.c_attn", 3 * c.hidden_size, c.hidden_size, true), 1, c},
+                           .output = at.linear("attn.c_proj", c.hidden_size, c.hidden_size, true),
+                           .spec = at.attention_spec()});
+  auto mlp = std::make_unique<Mlp>(at.linear("mlp.c_fc", c.intermediate_size, c.hidden_size, true),
+                                   at.linear("mlp.c_proj", c.hidden_size, c.intermediate_size, true), c.activation);
+  return std::make_unique<PreNormLayer>(at.norm("ln_1"), std::move(attention), at.norm("ln_2"), std::move(mlp));
+}
+
+std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
+  return make_decoder(config, load, make_layer,
+                      {.embedding = "transformer.wte",
+                       .layers = "transformer.h",
+                       .norm = "transformer.ln_f",
+                       .positions = "transformer.wpe"});
+}
+
+}  // namespace
+
+constinit const Architecture kGpt2 = {
+    .name = "gpt2",
+    .hugging_face = "GPT2LMHeadModel",
+    .key_aliases = kAliases,
+    .family = set_family,
+    .configure = configure,
+    .make = make,
+    .arrange = arrange,
+    .superfluous = kSuperfluous,
+    .gguf = {.name = "gpt2", .names = {.layers = "transformer.h", .of_layer = kLayerNames, .of_model = kModelNames}}};
+
+}  // namespace hearth

@@ -1,0 +1,79 @@
+// GPT-NeoX and Pythia: layer norms with biases, rope on a quarter of each head, attention and MLP on the same x (arXiv
+// 2204.06745; transformers' GPTNeoXForCausalLM).
+#include "models/config_reader.h"
+#include "models/decoder.h"
+#include "models/fused_qkv.h"
+#include "models/gguf_keys.h"
+#include "models/registry.h"
+
+namespace hearth {
+namespace {
+
+constexpr KeyAlias kAliases[] = {{"partial_rotary_factor", "rotary_pct"}, {"rope_theta", "rotary_emb_base"}};
+constexpr GgufName kLayerNames[] = {{"attn_qkv", "attention.query_key_value"},
+                                    {"attn_output", "attention.dense"},
+                                    {"ffn_up", "mlp.dense_h_to_4h"},
+                                    {"ffn_down", "mlp.dense_4h_to_h"}};
+constexpr GgufName kModelNames[] = {
+    {"token_embd", "gpt_neox.embed_in"}, {"output_norm", "gpt_neox.final_layer_norm"}, {"output", "embed_out"}};
+constexpr std::string_view kSuperfluous[] = {".attention.bias", ".attention.masked_bias"};
+
+void set_family(ModelConfig& config) {
+  config.norm = {.subtracts_mean = true, .has_bias = true, .eps = 1e-5f};
+  config.activation = Activation::kGelu;
+  config.partial_rotary_factor = 0.25;
+}
+
+void configure(const ConfigReader& json, ModelConfig& config) {
+  config.attention_bias = json.boolean("attention_bias").value_or(true);
+  config.parallel_residual = json.boolean("use_parallel_residual").value_or(true);
+}
+
+void configure_gguf(const GgufKeys& keys, ModelConfig& config) {
+  config.parallel_residual = keys.boolean("use_parallel_residual").value_or(true);
+}
+
+void restore(WeightSource& source, const ModelConfig& config) {
+  restore_fused_qkv(source, "attention.query_key_value.", config.num_attention_heads, config);
+}
+
+std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
+  const ModelConfig& c = at.config;
+  auto attention = std::make_unique<SelfAttention>(SelfAttention::Parts{
+      .qkv = {at.linear("attention.query_key_value", at.q_size() + 2 * at.kv_size(), c.hidden_size, c.attention_bias),
+              c.num_attention_heads, c},
+      .output = at.linear("attention.dense", c.hidden_size, at.q_size(), c.attention_bias),
+      .spec = at.attention_spec(),
+      .rope = at.rope});
+  auto mlp =
+      std::make_unique<Mlp>(at.linear("mlp.dense_h_to_4h", c.intermediate_size, c.hidden_size, true),
+                            at.linear("mlp.dense_4h_to_h", c.hidden_size, c.intermediate_size, true), c.activation);
+  if (!c.parallel_residual) return pre_norm_layer(at, std::move(attention), std::move(mlp));
+  return std::make_unique<ParallelLayer>(at.norm("input_layernorm"), at.norm("post_attention_layernorm"),
+                                         std::move(attention), std::move(mlp));
+}
+
+std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
+  return make_decoder(config, load, make_layer,
+                      {.embedding = "gpt_neox.embed_in",
+                       .layers = "gpt_neox.layers",
+                       .norm = "gpt_neox.final_layer_norm",
+                       .head = "embed_out"});
+}
+
+}  // namespace
+
+constinit const Architecture kGptNeox = {
+    .name = "gpt_neox",
+    .hugging_face = "GPTNeoXForCausalLM",
+    .key_aliases = kAliases,
+    .family = set_family,
+    .configure = configure,
+    .make = make,
+    .superfluous = kSuperfluous,
+    .gguf = {.name = "gptneox",
+             .names = {.layers = "gpt_neox.layers", .of_layer = kLayerNames, .of_model = kModelNames},
+             .configure = configure_gguf,
+             .restore = restore}};
+
+}  // namespace hearth

@@ -1,0 +1,56 @@
+// Phi-3, Phi-3.5 mini, Phi-4 and Phi-4-mini: a llama with q, k and v in one matrix, gate and up in another, and
+// longrope (arXiv 2404.14219; transformers' Phi3ForCausalLM).
+#include <cmath>
+
+#include "models/config_reader.h"
+#include "models/decoder.h"
+#include "models/gguf_keys.h"
+#include "models/registry.h"
+#include "models/rope_config.h"
+#include "models/windows.h"
+
+namespace hearth {
+namespace {
+
+constexpr GgufName kLayerNames[] = {{"attn_qkv", "self_attn.qkv_proj"}, {"ffn_up", "mlp.gate_up_proj"}};
+constexpr std::string_view kSuperfluous[] = {"rope_factors_long.weight", "rope_factors_short.weight"};
+
+void set_family(ModelConfig& config) { config.norm.eps = 1e-5f; }
+
+void configure(const ConfigReader& json, ModelConfig& config) {
+  set_windows(json, config, [](int) { return true; });
+}
+
+void configure_gguf(const GgufKeys& keys, ModelConfig& config) {
+  config.mlp_bias = false;
+  read_longrope(keys, config);
+  set_windows(static_cast<int>(keys.integer("attention.sliding_window", 0, kMostPositions).value_or(0)), config,
+              [](int) { return true; });
+}
+
+std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
+  const ModelConfig& c = at.config;
+  auto attention = std::make_unique<SelfAttention>(SelfAttention::Parts{
+      .qkv = {at.linear("self_attn.qkv_proj", at.q_size() + 2 * at.kv_size(), c.hidden_size, false), 1, c},
+      .output = at.linear("self_attn.o_proj", c.hidden_size, at.q_size(), false),
+      .spec = at.attention_spec(),
+      .rope = at.rope});
+  return pre_norm_layer(at, std::move(attention), fused_gated_mlp(at));
+}
+
+std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
+  return make_decoder(config, load, make_layer);
+}
+
+}  // namespace
+
+constinit const Architecture kPhi3 = {
+    .name = "phi3",
+    .hugging_face = "Phi3ForCausalLM",
+    .family = set_family,
+    .configure = configure,
+    .make = make,
+    .superfluous = kSuperfluous,
+    .gguf = {.name = "phi3", .names = {.of_layer = kLayerNames}, .configure = configure_gguf}};
+
+}  // namespace hearth

@@ -1,0 +1,41 @@
+// Qwen3-MoE: a qwen3 with mixtures of experts (transformers' Qwen3MoeForCausalLM).
+#include "models/architectures/qwen2_moe.h"
+#include "models/architectures/qwen3.h"
+#include "models/decoder.h"
+#include "models/gguf_keys.h"
+#include "models/mixture.h"
+#include "models/registry.h"
+
+namespace hearth {
+namespace {
+
+constexpr KeyAlias kAliases[] = {{"num_experts", "num_local_experts"}};
+
+void configure(const ConfigReader& json, ModelConfig& config) {
+  configure_qwen3(json, config);
+  configure_qwen_mixture(json, config);
+}
+
+void configure_gguf(const GgufKeys& keys, ModelConfig& config) {
+  read_experts(keys, config);
+  config.mixture.norm_topk_prob = true;
+}
+
+std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
+  return pre_norm_layer(at, qwen3_attention(at), mixture_or_mlp(at, {}));
+}
+
+std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
+  return make_decoder(config, load, make_layer);
+}
+
+}  // namespace
+
+constinit const Architecture kQwen3Moe = {.name = "qwen3_moe",
+                                          .hugging_face = "Qwen3MoeForCausalLM",
+                                          .key_aliases = kAliases,
+                                          .configure = configure,
+                                          .make = make,
+                                          .gguf = {.name = "qwen3moe", .configure = configure_gguf}};
+
+}  // namespace hearth

@@ -1,0 +1,72 @@
+// StableLM 2 and 3B: a llama with layer norms, rope on a part of each head and, in some models, biases on q, k and v,
+// norms of their own for every head of q and k, or attention and MLP on the same x (transformers' StableLmForCausalLM).
+#include <algorithm>
+
+#include "models/config_reader.h"
+#include "models/decoder.h"
+#include "models/gguf_keys.h"
+#include "models/registry.h"
+#include "runtime/io/gguf.h"
+
+namespace hearth {
+namespace {
+
+void set_family(ModelConfig& config) {
+  config.norm = {.subtracts_mean = true, .has_bias = true, .eps = 1e-5f};
+  config.partial_rotary_factor = 0.25;
+}
+
+void configure(const ConfigReader& json, ModelConfig& config) {
+  config.attention_bias = json.boolean("use_qkv_bias").value_or(false);
+  config.use_qk_norm = json.boolean("qk_layernorm").value_or(false);
+  config.parallel_residual = json.boolean("use_parallel_residual").value_or(false);
+}
+
+void configure_gguf(const GgufKeys& keys, ModelConfig& config) {
+  config.use_qk_norm = keys.gguf().tensor("blk.0.attn_q_norm.weight") != nullptr;
+  config.parallel_residual = !keys.gguf().tensor("blk.0.ffn_norm.weight");
+}
+
+// Hugging Face has a tensor a head, the container one for all.
+Norm head_norms(const LayerContext& at, const std::string& name, int heads) {
+  const NormConfig config = {.subtracts_mean = true, .eps = at.config.norm.eps};
+  const std::string all = at.name + name + ".weight";
+  const int64_t n = at.config.head_dim;
+  if (at.load.has(all)) return Norm(config, at.load.rows(all, heads, n));
+  Tensor weights({heads, n});
+  for (int h = 0; h < heads; ++h) {
+    const Tensor one = at.load.vector(at.name + name + ".norms." + std::to_string(h) + ".weight", n);
+    std::copy_n(one.data(), n, weights.data() + h * n);
+  }
+  return Norm(config, std::move(weights));
+}
+
+std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
+  const ModelConfig& c = at.config;
+  std::optional<Norm> q_norm, k_norm;
+  if (c.use_qk_norm) {
+    q_norm = head_norms(at, "self_attn.q_layernorm", c.num_attention_heads);
+    k_norm = head_norms(at, "self_attn.k_layernorm", c.num_key_value_heads);
+  }
+  auto attention = llama_attention(at, std::move(q_norm), std::move(k_norm));
+  if (!c.parallel_residual) return pre_norm_layer(at, std::move(attention), gated_mlp(at));
+  return std::make_unique<ParallelLayer>(at.norm("input_layernorm"), std::nullopt, std::move(attention), gated_mlp(at));
+}
+
+std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
+  return make_decoder(config, load, make_layer);
+}
+
+constexpr GgufName kLayerNames[] = {{"attn_q_norm", "self_attn.q_layernorm"}, {"attn_k_norm", "self_attn.k_layernorm"}};
+
+}  // namespace
+
+constinit const Architecture kStableLm = {
+    .name = "stablelm",
+    .hugging_face = "StableLmForCausalLM",
+    .family = set_family,
+    .configure = configure,
+    .make = make,
+    .gguf = {.name = "stablelm", .names = {.of_layer = kLayerNames}, .configure = configure_gguf}};
+
+}  // namespace hearth
