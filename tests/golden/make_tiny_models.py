@@ -1,7 +1,7 @@
-"""Tiny random models of every architecture and their prompt log-probabilities by transformers in f32. Versions: requirements.txt.
+"""Tiny random llamas with every scaling of the rotation, their nearest kin, and what transformers makes of them in f32. Versions: requirements.txt.
 
-Writes tiny_models/: weights that several cases share, and cases.json: {"prompts": {name: ids}, "cases": [{"name", "config" (of config.json), "weights",
-"gguf", "logprobs": {prompt: [log p(ids[i + 1] | ids[..i])]}}]}. The test puts a case's directory together: config.json and the files of `weights`. A GGUF is
+Writes tiny_models/: weights that several cases share, and cases.json: {"prompts": {name: ids}, "cases": [{"name", "architecture", "config" (of config.json),
+"weights", "gguf", "logprobs": {prompt: [log p(ids[i + 1] | ids[..i])]}, "greedy": the short prompt's continuation}]}. The test puts a case's directory together: config.json and the files of `weights`. A GGUF is
 <gguf>.gguf, or, where several cases share tensors, <gguf>.head followed by tensors.bin. GGUF files are written as llama.cpp's converter does: a llama's rows of
 q and k interleaved, llama3's scaling as rope_freqs.weight.
 """
@@ -9,22 +9,17 @@ q and k interleaved, llama3's scaling as rope_freqs.weight.
 import json
 import math
 import pathlib
-import random
 
 import gguf
 import numpy
 import torch
 from safetensors.torch import save_file
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM
 
-OUT = pathlib.Path(__file__).parent / "tiny_models"
-VOCABULARY = 320
-BASE_TEXT = ("A model reads a text piece by piece and says of every piece how likely it was, given those before; then it is asked for more. "
-             "What it answers depends on its weights, on the prompt, and on how the next piece is drawn from all that could follow.")
-SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-TEMPLATE = ("{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}{% endfor %}"
-            "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}")
+import tiny
+from tiny import OUT, SPECIAL, TEMPLATE, VOCABULARY
+
 BASE = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": VOCABULARY, "hidden_size": 64, "intermediate_size": 96,
         "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 64, "rms_norm_eps": 1e-5,
         "hidden_act": "silu", "bos_token_id": 1, "eos_token_id": [2, 0], "tie_word_embeddings": False}
@@ -60,26 +55,18 @@ CASES = {
 }
 
 
-def make_tokenizer() -> Tokenizer:
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=VOCABULARY, special_tokens=SPECIAL, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-                                  show_progress=False)
-    tokenizer.train_from_iterator(["the cat and the dog sat on the mat, and then the rain came", BASE_TEXT], trainer)
-    assert tokenizer.get_vocab_size() == VOCABULARY
+def save_tokenizer(tokenizer: Tokenizer):
     tokenizer.save(str(OUT / "tokenizer.json"))
     (OUT / "tokenizer_config.json").write_text(json.dumps(
         {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": SPECIAL[1], "eos_token": SPECIAL[2], "add_bos_token": False,
          "clean_up_tokenization_spaces": False, "chat_template": TEMPLATE}, indent=1) + "\n")
     (OUT / "generation_config.json").write_text(json.dumps(
         {"eos_token_id": [2, 0], "temperature": 0.6, "top_p": 0.9, "top_k": 40, "repetition_penalty": 1.1, "do_sample": True}, indent=1) + "\n")
-    return tokenizer
 
 
 def new_model(config: dict):
     config = json.loads(json.dumps(config))
-    return AutoModelForCausalLM.from_config(AutoConfig.for_model(config.pop("model_type"), **config)).float()
+    return AutoModelForCausalLM.from_config(AutoConfig.for_model(config.pop("model_type"), **config), attn_implementation="eager").float()
 
 
 def random_weights(config: dict, seed: int) -> dict[str, torch.Tensor]:
@@ -98,14 +85,12 @@ def random_weights(config: dict, seed: int) -> dict[str, torch.Tensor]:
     return weights
 
 
-def logprobs(config: dict, weights: dict[str, torch.Tensor], ids: list[int]) -> list[float]:
+def loaded(config: dict, weights: dict[str, torch.Tensor]):
     model = new_model(config)
     missing, unexpected = model.load_state_dict({name: value.float() for name, value in weights.items()}, strict=False)
     assert set(missing) <= {"lm_head.weight"} and not unexpected, (missing, unexpected)
     model.tie_weights()
-    with torch.no_grad():
-        rows = model.eval()(torch.tensor([ids])).logits[0].double().log_softmax(-1)
-    return [round(value, 6) for value in rows[:-1].gather(1, torch.tensor(ids)[1:, None])[:, 0].tolist()]
+    return model.eval()
 
 
 def interleaved(name: str, value: torch.Tensor, config: dict) -> torch.Tensor:
@@ -168,22 +153,10 @@ def write_gguf(path: pathlib.Path, config: dict, tensors: list[tuple[str, numpy.
         writer.add_rope_scaling_factor(scaling["factor"])
     if kind == "yarn":
         writer.add_rope_scaling_orig_ctx_len(scaling["original_max_position_embeddings"])
-    vocabulary = tokenizer.get_vocab()
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list(sorted(vocabulary, key=vocabulary.get))
-    writer.add_token_types([gguf.TokenType.CONTROL if i < len(SPECIAL) else gguf.TokenType.NORMAL for i in range(VOCABULARY)])
-    writer.add_token_merges([" ".join(merge) for merge in json.loads(tokenizer.to_str())["model"]["merges"]])
-    writer.add_bos_token_id(1)
-    writer.add_eos_token_id(2)
-    writer.add_eot_token_id(0)
-    writer.add_chat_template(TEMPLATE)
+    tiny.add_vocabulary(writer, tokenizer)
     for name, value, kind in tensors:
         writer.add_tensor(name, value, raw_dtype=kind)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    tiny.write_file(writer)
 
 
 def split_gguf(path: pathlib.Path):
@@ -223,9 +196,10 @@ def quantised(config: dict, weights: dict[str, torch.Tensor], kind: gguf.GGMLQua
 
 def main():
     OUT.mkdir(exist_ok=True)
-    for old in OUT.iterdir():
+    for old in filter(pathlib.Path.is_file, OUT.iterdir()):
         old.unlink()
-    tokenizer = make_tokenizer()
+    tokenizer = tiny.make_tokenizer()
+    save_tokenizer(tokenizer)
     weights = {"f32": random_weights(BASE, 1), "wide": random_weights(WIDE, 2), "qwen2": random_weights(QWEN2, 3), "qwen3": random_weights(QWEN3, 4)}
     weights["f16"] = {name: value.half() for name, value in weights["f32"].items()}
     weights["bf16"] = {name: value.bfloat16() for name, value in weights["f32"].items()}
@@ -238,8 +212,6 @@ def main():
     (OUT / "model.safetensors.index.json").write_text(json.dumps(
         {"metadata": {"total_size": 0}, "weight_map": {name: shard for shard, part in shards.items() for name in part}}, indent=1) + "\n")
 
-    rng = random.Random(3)
-    prompts = {"short": [rng.randrange(VOCABULARY) for _ in range(40)], "long": [rng.randrange(VOCABULARY) for _ in range(100)]}
     cases = []
     for name, (config, kind, gguf_file) in CASES.items():
         if kind:
@@ -253,10 +225,11 @@ def main():
             write_gguf(OUT / f"{gguf_file}.gguf", config, tensors, tokenizer)
         if config["tie_word_embeddings"]:
             values = {key: value for key, value in values.items() if key != "lm_head.weight"}
-        cases.append({"name": name, "config": config, "weights": kind, "gguf": gguf_file,
-                      "logprobs": {prompt: logprobs(config, values, ids) for prompt, ids in prompts.items()}})
+        cases.append({"name": name, "architecture": config["model_type"], "config": config, "weights": kind, "gguf": gguf_file}
+                     | tiny.reference(loaded(config, values)))
         print(name, [round(sum(row) / len(row), 3) for row in cases[-1]["logprobs"].values()])
-    (OUT / "cases.json").write_text('{"prompts": ' + json.dumps(prompts) + ',\n "cases": [\n' + ",\n".join(json.dumps(case) for case in cases) + "\n]}\n")
+    (OUT / "cases.json").write_text('{"prompts": ' + json.dumps(tiny.make_prompts()) + ',\n "cases": [\n' + ",\n".join(json.dumps(case) for case in cases) + "\n]}\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,5 @@
-// Tiny models against transformers (tests/golden/make_tiny_models.py), from Hugging Face directories and from GGUF,
-// whole and in chunks.
+// Tiny models against transformers (tests/golden/make_tiny_models.py, make_architectures.py), from Hugging Face
+// directories and from GGUF, whole and in chunks.
 #include "tests/models/tiny_models.h"
 
 #include <cmath>
@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "runtime/base/error.h"
+#include "runtime/tape.h"
 
 namespace hearth {
 namespace {
@@ -31,6 +32,22 @@ void expect_reference(const LanguageModel& model, const nlohmann::json& one) {
       EXPECT_LT(largest_difference(test::chunked_logprobs(model, ids, chunk), reference), kTolerance)
           << prompt << " by " << chunk;
   }
+  const auto prompt = test::tiny_models()["prompts"]["short"].get<std::vector<TokenId>>();
+  const auto greedy = one["greedy"].get<std::vector<TokenId>>();
+  for (const int chunk : {7, 64})
+    EXPECT_EQ(test::continuation(model, prompt, chunk, static_cast<int>(greedy.size())), greedy) << "by " << chunk;
+}
+
+std::vector<float> values(const Tensor& x) { return {x.data(), x.data() + x.size()}; }
+
+// What training sees is what serving sees.
+void expect_same_when_recorded(const LanguageModel& model) {
+  const auto ids = test::tiny_models()["prompts"]["long"].get<std::vector<TokenId>>();
+  const Batch batch = test::batch_of(ids, 0, static_cast<int>(ids.size()));
+  const std::vector<float> plain = values(model.forward(batch));
+  Tape tape;
+  const Tape::Recording on(tape);
+  EXPECT_EQ(values(model.forward(batch)), plain);
 }
 
 class TinyModel : public ::testing::TestWithParam<std::string> {
@@ -49,7 +66,10 @@ std::vector<std::string> names(const std::function<bool(const nlohmann::json&)>&
 class TinyModelDirectory : public TinyModel {};
 TEST_P(TinyModelDirectory, MatchesTransformers) {
   test::make_directory(one(), directory_.path());
-  expect_reference(*load_model(directory_.path(), {.compute_dtype = ComputeDtype::kFloat32}).model, one());
+  const LoadedModel loaded = load_model(directory_.path(), {.compute_dtype = ComputeDtype::kFloat32});
+  EXPECT_EQ(loaded.architecture, one()["architecture"].get<std::string>());
+  expect_reference(*loaded.model, one());
+  expect_same_when_recorded(*loaded.model);
 }
 INSTANTIATE_TEST_SUITE_P(Cases, TinyModelDirectory,
                          ::testing::ValuesIn(names([](const auto& one) { return one["weights"].is_string(); })),
@@ -70,11 +90,11 @@ TEST_P(TinyModelBothFiles, GiveTheSameBits) {
   const LoadOptions options{.compute_dtype = ComputeDtype::kFloat32};
   const LoadedModel directory = load_model(directory_.path(), options);
   const LoadedModel gguf = load_model(test::make_gguf(one(), directory_.path()), options);
-  EXPECT_EQ(directory.model->dims().max_positions, gguf.model->dims().max_positions);
+  const int positions = directory.model->dims().max_positions;
+  EXPECT_EQ(gguf.model->dims().max_positions, one().value("gguf_positions", positions));
   const auto ids = test::tiny_models()["prompts"]["long"].get<std::vector<TokenId>>();
   const Batch batch = test::batch_of(ids, 0, static_cast<int>(ids.size()));
-  const Tensor a = directory.model->forward(batch), b = gguf.model->forward(batch);
-  EXPECT_EQ(std::vector<float>(a.data(), a.data() + a.size()), std::vector<float>(b.data(), b.data() + b.size()));
+  EXPECT_EQ(values(gguf.model->forward(batch)), values(directory.model->forward(batch)));
 }
 INSTANTIATE_TEST_SUITE_P(Cases, TinyModelBothFiles, ::testing::ValuesIn(names([](const auto& one) {
                            return one["gguf"].is_string() && one["weights"].is_string();
