@@ -209,8 +209,8 @@ std::vector<HubFile> select_files(const HubRepository& repository, std::string_v
     const bool gguf = std::any_of(repository.files.begin(), repository.files.end(),
                                   [](const HubFile& candidate) { return lower(candidate.path).ends_with(".gguf"); });
     if (gguf) return {select_gguf(repository, {})};
-    throw not_found("{}: has neither model.safetensors nor pytorch_model.bin nor a GGUF file (it has {})", repository.repo,
-                    list_names(repository.files));
+    throw not_found("{}: has neither model.safetensors nor pytorch_model.bin nor a GGUF file (it has {})",
+                    repository.repo, list_names(repository.files));
   }
   std::vector<HubFile> files;
   for (const HubFile& candidate : repository.files)
