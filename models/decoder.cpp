@@ -22,7 +22,9 @@ PreNormLayer::PreNormLayer(Norm attention_norm, std::unique_ptr<const Attention>
       residual_multiplier_(residual_multiplier) {}
 
 Tensor PreNormLayer::forward(const Tensor& x, const Batch& batch, int layer) const {
-  const auto scaled = [&](Tensor y) { return residual_multiplier_ == 1 ? y : ops::scale(y, residual_multiplier_); };
+  const auto scaled = [&](const Tensor& y) {
+    return residual_multiplier_ == 1 ? y : ops::scale(y, residual_multiplier_);
+  };
   const Tensor y = ops::add(x, scaled((*attention_)(attention_norm_(x), batch, layer)));
   return ops::add(y, scaled((*feed_forward_)(feed_forward_norm_(y))));
 }
