@@ -91,6 +91,7 @@ inline void load_rows(const AttentionGradientTile& t, const GradientState& s, in
 }
 
 // p: scores -> probabilities; ds: dy v^T -> gradient of the scores.
+template <bool kCapped>
 inline void differentiate(const AttentionGradientTile& t, const GradientState& s, int row, int pair, int blocks,
                           int base) {
   const int visible = row + pair / t.group + 1 - base, hidden = t.window > 0 ? visible - t.window : 0;
@@ -101,7 +102,7 @@ inline void differentiate(const AttentionGradientTile& t, const GradientState& s
     float* ds = s.ds + int64_t{pair} * kSpanTokens + j * kBlockTokens;
     const int lanes = visible - j * kBlockTokens;
     Lanes score = Lanes::load(p), inner = Lanes::load(ds) - back;
-    if (t.softcap != 0) {
+    if constexpr (kCapped) {
       const Softcap cap(t.softcap);
       score = cap.value(score);
       inner = inner * cap.slope(score);
@@ -121,6 +122,11 @@ inline void differentiate(const AttentionGradientTile& t, const GradientState& s
   }
 }
 
+[[gnu::noinline]] inline void differentiate_capped(const AttentionGradientTile& t, const GradientState& s, int row,
+                                                   int pairs, int blocks, int base) {
+  for (int p = 0; p < pairs; ++p) differentiate<true>(t, s, row, p, blocks, base);
+}
+
 inline void pass_rows(const AttentionGradientTile& t, const GradientState& s, int row, int rows, int base, int count) {
   load_rows(t, s, row, rows);
   const int pairs = rows * t.group, blocks = (count + kBlockTokens - 1) / kBlockTokens;
@@ -134,7 +140,11 @@ inline void pass_rows(const AttentionGradientTile& t, const GradientState& s, in
   clear(s.ds, int64_t{pairs} * kSpanTokens);
   multiply(pairs, blocks, {s.q, s.width, 1}, keys_t, kBlockTokens, t.head_dim, s.p, kSpanTokens);
   multiply(pairs, blocks, {s.dy, s.width, 1}, values_t, kBlockTokens, t.head_dim, s.ds, kSpanTokens);
-  for (int p = 0; p < pairs; ++p) differentiate(t, s, row, p, blocks, base);
+  if (t.softcap != 0) {
+    differentiate_capped(t, s, row, pairs, blocks, base);
+  } else {
+    for (int p = 0; p < pairs; ++p) differentiate<false>(t, s, row, p, blocks, base);
+  }
   const float *keys[16] = {}, *dy[16] = {}, *q[16] = {};
   for (int i = 0; i < columns; ++i) {
     keys[i] = s.keys + 16 * i;

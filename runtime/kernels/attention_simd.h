@@ -115,8 +115,10 @@ struct PairRange {
   int first, end;
 };
 
-// Caps the scores of a span and hides those of keys before a pair's window, which is not all of the span.
-inline void prepare_scores(const AttentionTile& t, const TileState& s, int base, int blocks, PairRange pairs) {
+// Caps the scores of a span and hides those of keys before a pair's window, which is not all of the span. Not inlined:
+// the plain path keeps its registers.
+[[gnu::noinline]] inline void prepare_scores(const AttentionTile& t, const TileState& s, int base, int blocks,
+                                             PairRange pairs) {
   if (t.softcap != 0) {
     const Softcap cap(t.softcap);
     for (int p = pairs.first; p < pairs.end; ++p) {
@@ -176,7 +178,7 @@ void pass_span_direct(const AttentionTile& t, const TileState& s, const Source& 
   clear(scores, int64_t{pairs} * kSpanTokens);
   const Factor q = {s.q + int64_t{range.first} * t.head_dim, t.head_dim, 1};
   multiply(pairs, blocks, q, keys, kBlockTokens, t.head_dim, scores, kSpanTokens);
-  prepare_scores(t, s, base, blocks, range);
+  if (t.softcap != 0 || t.window != 0) prepare_scores(t, s, base, blocks, range);
   for (int p = range.first; p < range.end; ++p) soften(s, p, blocks, t.first_position + p / t.group + 1 - base);
   const int columns = t.head_dim / 16;
   for (int j = 0; j < blocks; ++j) {
@@ -202,7 +204,7 @@ void pass_span_copied(const AttentionTile& t, const TileState& s, const Source& 
     const float* keys = s.keys;
     multiply(pairs, 1, q, &keys, kBlockTokens, t.head_dim, scores + j * kBlockTokens, kSpanTokens);
   }
-  prepare_scores(t, s, base, blocks, range);
+  if (t.softcap != 0 || t.window != 0) prepare_scores(t, s, base, blocks, range);
   for (int p = range.first; p < range.end; ++p) soften(s, p, blocks, t.first_position + p / t.group + 1 - base);
   const Factor weights = {scores, kSpanTokens, 1};
   for (int i = 0; i < t.head_dim; i += 16) {
