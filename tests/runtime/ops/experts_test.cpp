@@ -86,9 +86,8 @@ TEST(Experts, CombineOfATokenDoesNotDependOnTheOthers) {
 
 TEST(Experts, CombineRefusesOtherShapes) {
   const Tensor part = Tensor::zeros({1, 3}), weights = Tensor::zeros({2, 2});
-  const auto combine = [&](std::vector<Tensor> parts, std::vector<ops::ExpertRows> experts, const Tensor& w) {
-    return [=] { ops::combine(parts, experts, w, 2); };
-  };
+  const auto combine = [](const std::vector<Tensor>& parts, const std::vector<ops::ExpertRows>& experts,
+                          const Tensor& w) { return [=] { ops::combine(parts, experts, w, 2); }; };
   expect_internal(combine({part}, {{{0}, {0}}}, Tensor::zeros({3, 2})), "combine: weights are [3, 2], must be [2, k]");
   expect_internal(combine({part}, {{{0}, {0}}}, Tensor()), "combine: weights are []");
   expect_internal(combine({part}, {}, weights), "combine: 1 parts of 0 experts");
