@@ -1,10 +1,11 @@
 """Tiny random models of every architecture beside llama, and what transformers makes of them. Versions: requirements.txt.
 
-Writes tiny_models/architectures/cases.json: {"cases": [{"name", "architecture", "config" (of config.json, as the hub's checkpoints spell it), "weights", "gguf",
-"weights_parts", "gguf_parts", "gguf_positions" (where a GGUF file states another context), "logprobs", "greedy"}]}; its prompts are those of tiny_models/cases.json. Two files stand for each case: model.safetensors as
-save_pretrained leaves it on a user's disk (for InternLM and one GPT-2, under the hub's names), and a GGUF file as converter_rules.py writes it. They share most of
-their bytes, so either is the concatenation of its parts: [0, offset, length] of shared.bin (the embeddings of all models), [1, offset, length] of <weights>.bin.
-Cases that differ in the configuration alone share the weights. The name of weights that are not stored in f32 ends in their dtype.
+Writes tiny_models/architectures/cases.json: {"cases": [{"name", "architecture", "config" (of config.json, as the hub's checkpoints spell it),
+"weights", "gguf", "weights_parts", "gguf_parts", "gguf_positions" (where a GGUF file states another context), "logprobs", "greedy"}]}; its prompts
+are those of tiny_models/cases.json. Two files stand for each case: model.safetensors as save_pretrained leaves it on a user's disk (for InternLM and
+one GPT-2, under the hub's names), and a GGUF file as converter_rules.py writes it. They share most of their bytes, so either is the concatenation of
+its parts: [0, offset, length] of shared.bin (the embeddings of all models), [1, offset, length] of <weights>.bin. Cases that differ in the
+configuration alone share the weights. The name of weights that are not stored in f32 ends in their dtype.
 """
 
 import json
@@ -26,22 +27,23 @@ from converter_rules import FORMS, RULES, Rule, converted, stored_type
 
 FOLDER = tiny.OUT / "architectures"
 TOKENS = {"vocab_size": tiny.VOCABULARY, "bos_token_id": 1, "eos_token_id": 2}
+EPSILON = 1e-3  # large enough to be seen in the results
 SIZES = TOKENS | {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
-                  "max_position_embeddings": 256, "hidden_act": "silu", "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "tie_word_embeddings": False}
-MISTRAL = SIZES | {"architectures": ["MistralForCausalLM"], "model_type": "mistral", "sliding_window": None}
+                  "max_position_embeddings": 256, "hidden_act": "silu", "rms_norm_eps": EPSILON, "rope_theta": 10000.0, "tie_word_embeddings": False}
+MISTRAL = SIZES | {"architectures": ["MistralForCausalLM"], "model_type": "mistral", "sliding_window": None, "head_dim": 16}
 MIXTRAL = SIZES | {"architectures": ["MixtralForCausalLM"], "model_type": "mixtral", "sliding_window": None, "num_local_experts": 4, "num_experts_per_tok": 2,
                    "intermediate_size": 24, "rope_theta": 1e6}
 QWEN2_MOE = SIZES | {"architectures": ["Qwen2MoeForCausalLM"], "model_type": "qwen2_moe", "decoder_sparse_step": 1, "moe_intermediate_size": 16,
                      "shared_expert_intermediate_size": 24, "num_experts": 4, "num_experts_per_tok": 2, "norm_topk_prob": False, "mlp_only_layers": [],
-                     "use_sliding_window": False, "sliding_window": 32, "max_window_layers": 2, "rms_norm_eps": 1e-6}
+                     "use_sliding_window": False, "sliding_window": 32, "max_window_layers": 2}
 QWEN3_MOE = SIZES | {"architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "attention_bias": False, "decoder_sparse_step": 1, "head_dim": 16,
                      "moe_intermediate_size": 16, "num_experts": 8, "num_experts_per_tok": 3, "norm_topk_prob": True, "mlp_only_layers": [],
-                     "use_sliding_window": False, "sliding_window": None, "max_window_layers": 2, "rms_norm_eps": 1e-6}
+                     "use_sliding_window": False, "sliding_window": None, "max_window_layers": 2}
 # The fifth transformers' spelling; the first layer dense; weights of the chosen experts as they are.
 QWEN3_MOE_MIXED = {key: value for key, value in QWEN3_MOE.items() if key != "rope_theta"} | {
     "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}, "decoder_sparse_step": 2, "norm_topk_prob": False, "dtype": "float32"}
 GEMMA = {key: value for key, value in SIZES.items() if key not in ("tie_word_embeddings", "hidden_act")} | {
-    "architectures": ["GemmaForCausalLM"], "model_type": "gemma", "head_dim": 16, "num_key_value_heads": 1, "rms_norm_eps": 1e-6,
+    "architectures": ["GemmaForCausalLM"], "model_type": "gemma", "head_dim": 16, "num_key_value_heads": 1,
     "hidden_act": "gelu_pytorch_tanh"}
 GEMMA2 = {key: value for key, value in GEMMA.items() if key != "hidden_act"} | {
     "architectures": ["Gemma2ForCausalLM"], "model_type": "gemma2", "hidden_activation": "gelu_pytorch_tanh", "num_key_value_heads": 2,
@@ -61,27 +63,29 @@ PHI3_LONGROPE = PHI3 | {"num_attention_heads": 2, "original_max_position_embeddi
                         "tie_word_embeddings": True, "num_key_value_heads": 1,
                         "rope_scaling": {"type": "longrope", "short_factor": [1.0, 1.1, 1.25, 1.5, 1.75, 2.0], "long_factor": [1.0, 1.5, 2.5, 4.0, 8.0, 12.0]}}
 GPT2 = TOKENS | {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 128, "n_ctx": 128,
-                 "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5, "eos_token_id": 0, "bos_token_id": 0}
+                 "activation_function": "gelu_new", "layer_norm_epsilon": EPSILON, "eos_token_id": 0, "bos_token_id": 0}
 GPT_NEOX = TOKENS | {"architectures": ["GPTNeoXForCausalLM"], "model_type": "gpt_neox", "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
-                     "num_attention_heads": 2, "max_position_embeddings": 256, "hidden_act": "gelu", "layer_norm_eps": 1e-5, "rotary_pct": 0.25,
+                     "num_attention_heads": 2, "max_position_embeddings": 256, "hidden_act": "gelu", "layer_norm_eps": EPSILON, "rotary_pct": 0.25,
                      "rotary_emb_base": 10000, "use_parallel_residual": True, "tie_word_embeddings": False, "bos_token_id": 0, "eos_token_id": 0}
 FALCON = TOKENS | {"architectures": ["FalconForCausalLM"], "model_type": "falcon", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
-                   "layer_norm_epsilon": 1e-5, "alibi": False, "bias": False, "multi_query": True, "new_decoder_architecture": False, "parallel_attn": True}
+                   "layer_norm_epsilon": EPSILON, "alibi": False, "bias": False, "multi_query": True, "new_decoder_architecture": False, "parallel_attn": True}
 FALCON_NEW = FALCON | {"new_decoder_architecture": True, "num_kv_heads": 2}
-OLMO2 = SIZES | {"architectures": ["Olmo2ForCausalLM"], "model_type": "olmo2", "attention_bias": False, "rms_norm_eps": 1e-6, "rope_theta": 500000, "rope_scaling": None}
+OLMO2 = SIZES | {"architectures": ["Olmo2ForCausalLM"], "model_type": "olmo2", "attention_bias": False, "rope_theta": 500000, "rope_scaling": None}
 SMOLLM3 = SIZES | {"architectures": ["SmolLM3ForCausalLM"], "model_type": "smollm3", "num_hidden_layers": 4, "intermediate_size": 32, "no_rope_layer_interval": 4,
                    "no_rope_layers": [1, 1, 1, 0], "rope_theta": 5000000.0, "tie_word_embeddings": True, "use_sliding_window": False, "sliding_window": None,
                    "pad_token_id": 0}
+SMOLLM3_INTERVAL = {key: value for key, value in SMOLLM3.items() if key != "no_rope_layers"} | {
+    "no_rope_layer_interval": 2, "use_sliding_window": True, "sliding_window": 24}
 GRANITE = SIZES | {"architectures": ["GraniteForCausalLM"], "model_type": "granite", "attention_multiplier": 0.2, "embedding_multiplier": 3.0, "logits_scaling": 0.8,
                    "residual_multiplier": 0.6, "attention_bias": False, "mlp_bias": False, "tie_word_embeddings": True, "rope_scaling": None}
 COHERE = {key: value for key, value in SIZES.items() if key not in ("rms_norm_eps", "tie_word_embeddings")} | {
-    "architectures": ["CohereForCausalLM"], "model_type": "cohere", "layer_norm_eps": 1e-5, "logit_scale": 0.6, "use_qk_norm": False, "pad_token_id": 0}
+    "architectures": ["CohereForCausalLM"], "model_type": "cohere", "layer_norm_eps": EPSILON, "logit_scale": 0.6, "use_qk_norm": False, "pad_token_id": 0}
 STABLELM = {key: value for key, value in SIZES.items() if key != "rms_norm_eps"} | {
-    "architectures": ["StableLmForCausalLM"], "model_type": "stablelm", "layer_norm_eps": 1e-5, "num_attention_heads": 2, "num_key_value_heads": 2,
+    "architectures": ["StableLmForCausalLM"], "model_type": "stablelm", "layer_norm_eps": EPSILON, "num_attention_heads": 2, "num_key_value_heads": 2,
     "partial_rotary_factor": 0.25, "use_qkv_bias": True}
 STABLELM_PARALLEL = STABLELM | {"num_key_value_heads": 1, "use_qkv_bias": False, "qk_layernorm": True, "use_parallel_residual": True}
 STARCODER2 = {key: value for key, value in SIZES.items() if key not in ("rms_norm_eps", "tie_word_embeddings")} | {
-    "architectures": ["Starcoder2ForCausalLM"], "model_type": "starcoder2", "hidden_act": "gelu_pytorch_tanh", "intermediate_size": 64, "norm_epsilon": 1e-5,
+    "architectures": ["Starcoder2ForCausalLM"], "model_type": "starcoder2", "hidden_act": "gelu_pytorch_tanh", "intermediate_size": 64, "norm_epsilon": EPSILON,
     "use_bias": True, "mlp_type": "default", "norm_type": "layer_norm", "sliding_window": None}
 INTERNLM2 = SIZES | {"architectures": ["InternLM2ForCausalLM"], "model_type": "internlm2", "bias": False, "rope_scaling": None, "rope_theta": 1000000,
                      "auto_map": {"AutoModelForCausalLM": "modeling_internlm2.InternLM2ForCausalLM"}}
@@ -89,16 +93,16 @@ INTERNLM3 = SIZES | {"architectures": ["InternLM3ForCausalLM"], "model_type": "i
                      "rope_scaling": {"factor": 6.0, "rope_type": "dynamic"}, "rope_theta": 50000000, "max_position_embeddings": 64,
                      "auto_map": {"AutoModelForCausalLM": "modeling_internlm3.InternLM3ForCausalLM"}}
 GLM = SIZES | {"architectures": ["GlmForCausalLM"], "model_type": "glm", "attention_bias": True, "head_dim": 16, "partial_rotary_factor": 0.5,
-               "num_attention_heads": 2, "num_key_value_heads": 1, "pad_token_id": 0}
-GLM4 = GLM | {"architectures": ["Glm4ForCausalLM"], "model_type": "glm4"}
+               "num_attention_heads": 2, "num_key_value_heads": 1, "pad_token_id": 0, "rms_norm_eps": 1e-5}  # the converter's
+GLM4 = GLM | {"architectures": ["Glm4ForCausalLM"], "model_type": "glm4", "rms_norm_eps": EPSILON}
 LATENT = SIZES | {"num_key_value_heads": 4, "kv_lora_rank": 16, "q_lora_rank": None, "qk_nope_head_dim": 8, "qk_rope_head_dim": 8, "v_head_dim": 16,
                   "moe_intermediate_size": 16, "n_routed_experts": 4, "n_shared_experts": 2, "num_experts_per_tok": 2, "first_k_dense_replace": 1, "moe_layer_freq": 1,
                   "n_group": 1, "topk_group": 1, "topk_method": "greedy", "norm_topk_prob": False, "routed_scaling_factor": 1.0, "scoring_func": "softmax",
-                  "attention_bias": False, "rms_norm_eps": 1e-6,
-                  "rope_scaling": {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64, "beta_fast": 32, "beta_slow": 1, "mscale": 0.707,
+                  "attention_bias": False, "rope_theta": 100.0,
+                  "rope_scaling": {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64, "beta_fast": 2, "beta_slow": 0.25, "mscale": 0.707,
                                    "mscale_all_dim": 0.707}}
 DEEPSEEK_V2 = LATENT | {"architectures": ["DeepseekV2ForCausalLM"], "model_type": "deepseek_v2"}
-DEEPSEEK_V2_GROUPS = DEEPSEEK_V2 | {"q_lora_rank": 24, "n_routed_experts": 8, "n_group": 4, "topk_group": 2, "topk_method": "group_limited_greedy",
+DEEPSEEK_V2_GROUPS = DEEPSEEK_V2 | {"q_lora_rank": 24, "n_routed_experts": 8, "n_group": 4, "topk_group": 2, "topk_method": "group_limited_greedy", "num_experts_per_tok": 3,
                                     "routed_scaling_factor": 1.5, "n_shared_experts": 1}
 DEEPSEEK_V3 = DEEPSEEK_V2_GROUPS | {
     "architectures": ["DeepseekV3ForCausalLM"], "model_type": "deepseek_v3", "topk_method": "noaux_tc", "norm_topk_prob": True, "scoring_func": "sigmoid",
@@ -133,6 +137,7 @@ CASES = {
     "falcon_one_norm": (FALCON_NEW | {"num_ln_in_parallel_attn": 1, "tie_word_embeddings": False}, "falcon_one_norm", "falcon_one_norm"),
     "olmo2": (OLMO2, "olmo2", "olmo2"),
     "smollm3": (SMOLLM3, "smollm3", "smollm3"),
+    "smollm3_interval": (SMOLLM3_INTERVAL, "smollm3", None),
     "granite": (GRANITE, "granite", "granite"),
     "cohere": (COHERE, "cohere", "cohere"),
     "cohere_qk_norm": (COHERE | {"use_qk_norm": True}, "cohere_qk_norm", "cohere_qk_norm"),

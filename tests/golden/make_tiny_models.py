@@ -1,7 +1,8 @@
 """Tiny random llamas with every scaling of the rotation, their nearest kin, and what transformers makes of them in f32. Versions: requirements.txt.
 
-Writes tiny_models/: weights that several cases share, and cases.json: {"prompts": {name: ids}, "cases": [{"name", "architecture", "config" (of config.json),
-"weights", "gguf", "logprobs": {prompt: [log p(ids[i + 1] | ids[..i])]}, "greedy": the short prompt's continuation}]}. The test puts a case's directory together: config.json and the files of `weights`. A GGUF is
+Writes tiny_models/: weights that several cases share, and cases.json: {"prompts": {name: ids}, "cases": [{"name", "architecture", "config" (of
+config.json), "weights", "gguf", "logprobs": {prompt: [log p(ids[i + 1] | ids[..i])]}, "greedy": the short prompt's continuation}]}.
+The test puts a case's directory together: config.json and the files of `weights`. A GGUF is
 <gguf>.gguf, or, where several cases share tensors, <gguf>.head followed by tensors.bin. GGUF files are written as llama.cpp's converter does: a llama's rows of
 q and k interleaved, llama3's scaling as rope_freqs.weight.
 """

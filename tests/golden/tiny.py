@@ -1,7 +1,7 @@
 """What the scripts of the tiny models share: the tokenizer, the prompts, a GGUF file's vocabulary, and what transformers says of a prompt.
 
-The references are computed in f32 with eager attention, as a user's first run on a CPU would; where f64 is further than a fifth of the tests' tolerance away, or
-where a choice (the next token of a greedy continuation, an expert) hangs on less than CLEAR, `reference` raises Unclear and the caller takes another seed.
+The references are computed in f32 with eager attention. Where f64 is further away than a fifth of the tests' tolerance, or where the next token of a
+greedy continuation hangs on less than CLEAR, `reference` raises Unclear and the caller takes another seed.
 """
 
 import json
