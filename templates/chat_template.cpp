@@ -138,13 +138,16 @@ void define_inputs(jinja::Interpreter& interpreter, const ChatTemplateInputs& in
 
 struct ChatTemplate::Impl {
   std::string source, bos_token, eos_token;
+  jinja::Limits limits;
   jinja::Ast ast;
 };
 
-ChatTemplate::ChatTemplate(std::string source, std::string bos_token, std::string eos_token) {
+ChatTemplate::ChatTemplate(std::string source, std::string bos_token, std::string eos_token,
+                           const jinja::Limits& limits) {
   try {
     jinja::Ast ast = jinja::Parser(source).parse();
-    impl_ = std::make_unique<Impl>(Impl{std::move(source), std::move(bos_token), std::move(eos_token), std::move(ast)});
+    impl_ = std::make_unique<Impl>(
+        Impl{std::move(source), std::move(bos_token), std::move(eos_token), limits, std::move(ast)});
   } catch (const jinja::SyntaxFault& e) {
     throw invalid_argument("chat template, line {}: {}", e.line, e.what());
   }
@@ -157,7 +160,7 @@ ChatTemplate& ChatTemplate::operator=(ChatTemplate&&) noexcept = default;
 const std::string& ChatTemplate::source() const { return impl_->source; }
 
 RenderedPrompt ChatTemplate::render(const ChatTemplateInputs& inputs) const {
-  jinja::RenderState state(jinja::Limits{}, inputs.now ? *inputs.now : std::time(nullptr));
+  jinja::RenderState state(impl_->limits, inputs.now ? *inputs.now : std::time(nullptr));
   jinja::Interpreter interpreter(impl_->ast, state);
   try {
     define_inputs(interpreter, inputs, impl_->bos_token, impl_->eos_token);

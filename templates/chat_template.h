@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/base/byte_range.h"
+#include "templates/jinja/limits.h"
 
 namespace hearth {
 
@@ -33,14 +34,15 @@ struct RenderedPrompt {
 
 class ChatTemplate {
  public:
-  // Parses; throws kInvalidArgument with line and cause. `bos_token` and `eos_token` are variables of the template.
-  ChatTemplate(std::string source, std::string bos_token, std::string eos_token);
+  // Parses; throws kInvalidArgument with line and cause. `bos_token` and `eos_token` are variables of the template;
+  // `limits` bound every rendering.
+  ChatTemplate(std::string source, std::string bos_token, std::string eos_token, const jinja::Limits& limits = {});
   ~ChatTemplate();
   ChatTemplate(ChatTemplate&&) noexcept;
   ChatTemplate& operator=(ChatTemplate&&) noexcept;
 
-  // Bounded in steps, output bytes and recursion. Throws kInvalidArgument with the template's own raise_exception text,
-  // or what failed and where.
+  // Throws kInvalidArgument with the template's own raise_exception text, or what failed and where, a limit that was
+  // reached among it.
   RenderedPrompt render(const ChatTemplateInputs& inputs) const;
 
   const std::string& source() const;

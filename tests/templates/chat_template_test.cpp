@@ -17,9 +17,18 @@ ChatTemplateInputs one_user(const std::string& content = "Hi") {
   return inputs;
 }
 
-std::string failure(const std::string& source, const ChatTemplateInputs& inputs = one_user()) {
+// Of renderings that are to reach a limit: the defaults divided by a thousand, but for the depth, which must fit the
+// stack.
+constexpr jinja::Limits kSmall = {.steps = 10'000,
+                                  .allocated_bytes = size_t{512} << 10,
+                                  .output_bytes = size_t{64} << 10,
+                                  .depth = jinja::Limits{}.depth,
+                                  .range_size = 1000};
+
+std::string failure(const std::string& source, const ChatTemplateInputs& inputs = one_user(),
+                    const jinja::Limits& limits = {}) {
   try {
-    ChatTemplate(source, "", "").render(inputs);
+    ChatTemplate(source, "", "", limits).render(inputs);
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::kInvalidArgument);
     return e.what();
@@ -75,10 +84,11 @@ TEST(TemplateErrors, TheHostIsOutOfReach) {
   }
 }
 
+std::string bounded(const std::string& source) { return failure(source, one_user(), kSmall); }
+
 TEST(TemplateBounds, LoopsEnd) {
-  EXPECT_NE(
-      failure("{% set r = range(100000) %}{% for a in r %}{% for b in r %}{% endfor %}{% endfor %}").find("steps"),
-      std::string::npos);
+  EXPECT_EQ(bounded("{% set r = range(200) %}{% for a in r %}{% for b in r %}{% endfor %}{% endfor %}"),
+            "chat template, line 1: the template takes more than 10000 steps");
   EXPECT_NE(failure("{% macro f() %}{{ f() }}{{ f() }}{% endmacro %}{{ f() }}").find("too deeply"), std::string::npos);
   EXPECT_NE(failure("{{ range(100001) }}").find("Range too big"), std::string::npos);
   EXPECT_NE(failure("{{ range(-9223372036854775807, 9223372036854775807) }}").find("Range too big"), std::string::npos);
@@ -86,14 +96,14 @@ TEST(TemplateBounds, LoopsEnd) {
 
 TEST(TemplateBounds, DeepNestingIsAnErrorAndNotACrash) {
   for (const char* open : {"(", "[", "{'a':", "not ", "-", "f(", "x[", "a if b else ", "{{", "x|default("}) {
-    EXPECT_NE(failure("{{ " + repeated(open, 100'000)), "") << open;
+    EXPECT_NE(failure("{{ " + repeated(open, 5000)), "") << open;
   }
-  EXPECT_NE(failure(repeated("{% if 1 %}", 100'000)).find("deep"), std::string::npos);
-  EXPECT_NE(failure(repeated("{% for x in y %}", 100'000)).find("deep"), std::string::npos);
-  EXPECT_NE(failure("{% set " + repeated("(", 100'000)).find("deep"), std::string::npos);
-  EXPECT_NE(failure("{{ 1" + repeated(" + 1", 100'000) + " }}").find("deeply"), std::string::npos);
-  EXPECT_NE(failure("{{ x" + repeated("|string", 100'000) + " }}").find("deeply"), std::string::npos);
-  EXPECT_NE(failure("{% set ns = namespace(x=[]) %}{% for i in range(100000) %}{% set ns.x = [ns.x] %}{% endfor %}")
+  EXPECT_NE(failure(repeated("{% if 1 %}", 5000)).find("deep"), std::string::npos);
+  EXPECT_NE(failure(repeated("{% for x in y %}", 5000)).find("deep"), std::string::npos);
+  EXPECT_NE(failure("{% set " + repeated("(", 5000)).find("deep"), std::string::npos);
+  EXPECT_NE(failure("{{ 1" + repeated(" + 1", 20'000) + " }}").find("deeply"), std::string::npos);
+  EXPECT_NE(failure("{{ x" + repeated("|string", 20'000) + " }}").find("deeply"), std::string::npos);
+  EXPECT_NE(failure("{% set ns = namespace(x=[]) %}{% for i in range(1000) %}{% set ns.x = [ns.x] %}{% endfor %}")
                 .find("nested"),
             std::string::npos);
   EXPECT_NE(failure("{% set ns = namespace() %}{% set ns.x = ns %}{{ ns }}").find("deeply"), std::string::npos);
@@ -105,41 +115,47 @@ TEST(TemplateBounds, DeepNestingIsAnErrorAndNotACrash) {
 }
 
 TEST(TemplateBounds, MemoryIsLimited) {
-  for (const char* source :
-       {"{{ 'ab' * 10000000000 }}",
-        "{{ [1, 2] * 10000000000 }}",
-        "{% set ns = namespace(s='ab') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
-        "{% set ns = namespace(s=[1]) %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
-        "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
-        "{{ 'a'.center(10000000000) }}",
-        "{{ 'a'.zfill(10000000000) }}",
-        "{{ '%10000000000d' % 1 }}",
-        "{{ '%*d' % (10000000000, 1) }}",
-        "{{ '{:10000000000}'.format(1) }}",
-        "{{ '%.1000000000f' % 1.5 ~ ('x' * 10000000000) }}",
-        "{{ ('a' * 1000000).replace('', 'b' * 1000000) }}",
-        "{{ 'a' | indent(10000000000, true) }}",
-        "{{ ('x' * 100000) | list | join('y' * 100000) }}",
-        "{{ [1] | batch(10000000000, 2) | list }}",
-        "{{ 2 ** 100000 }}",
-        "{{ 10 ** 30 * 10 ** 30 }}",
-        "{% for i in range(100000) %}{{ 'x' * 10000 }}{% endfor %}",
-        "{{ range(10) | slice(10000000000) | list }}",
-        "{% set ns = namespace(x=[0]) %}{% for i in range(200) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x == "
-        "ns.x[0] }}{{ ns.x }}"}) {
-    EXPECT_NE(failure(source), "") << source;
+  for (const char* source : {
+           "{{ 'ab' * 10000000000 }}",
+           "{{ [1, 2] * 10000000000 }}",
+           "{% set ns = namespace(s='ab') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
+           "{% set ns = namespace(s=[1]) %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
+           "{{ 'a'.center(10000000000) }}",
+           "{{ 'a'.zfill(10000000000) }}",
+           "{{ '%10000000000d' % 1 }}",
+           "{{ '%*d' % (10000000000, 1) }}",
+           "{{ '{:10000000000}'.format(1) }}",
+           "{{ '%.1000000000f' % 1.5 ~ ('x' * 10000000) }}",
+           "{{ ('a' * 10000).replace('', 'b' * 10000) }}",
+           "{{ 'a' | indent(10000000000, true) }}",
+           "{{ ('x' * 1000) | list | join('y' * 10000) }}",
+           "{{ [1] | batch(10000000000, 2) | list }}",
+           "{{ 2 ** 100000 }}",
+           "{{ 10 ** 30 * 10 ** 30 }}",
+           "{% for i in range(1000) %}{{ 'x' * 1000 }}{% endfor %}",
+           "{{ range(10) | slice(10000000000) | list }}",
+           "{% set ns = namespace(x=[0]) %}{% for i in range(200) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x "
+           "== ns.x[0] }}{{ ns.x }}",
+       }) {
+    EXPECT_NE(bounded(source), "") << source;
   }
+}
+
+TEST(TemplateBounds, TheOutputIsLimited) {
+  const jinja::Limits limits = {.output_bytes = 10};
+  EXPECT_EQ(ChatTemplate("{{ '0123456789' }}", "", "", limits).render(one_user()).text, "0123456789");
+  EXPECT_NE(failure("{{ '0123456789' }}!", one_user(), limits).find("the output exceeds 10 bytes"), std::string::npos);
 }
 
 TEST(TemplateBounds, ATextCannotMakeSearchesSlow) {
   const auto start = std::chrono::steady_clock::now();
-  const std::string as(2'000'000, 'a');
+  const std::string as(400'000, 'a');  // 200,000 * 200,000 comparisons, if it were searched naively
   const ChatTemplate chat_template(
-      "{% set m = messages[0].content %}{{ (m[:1000000] ~ 'b') in m }}{{ m.rsplit(m[:1000] ~ 'b') | length }}{{ "
+      "{% set m = messages[0].content %}{{ (m[:200000] ~ 'b') in m }}{{ m.rsplit(m[:1000] ~ 'b') | length }}{{ "
       "m.find('c' ~ m) }}",
       "", "");
   EXPECT_EQ(chat_template.render(one_user(as)).text, "False1-1");
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
 }
 
 TEST(Templates, ScopesThatMacrosCaptureOutliveTheirBlocks) {
