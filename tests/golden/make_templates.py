@@ -2,9 +2,10 @@
 
     make_templates.py [DIRECTORY_OF_JINJA_FILES] [--dump DIRECTORY]
 
-Writes templates/features.json (small templates of our own, one feature each, with their output or error) and templates/conversations.json; given a directory of
-published templates, which are not ours to commit, also templates/published.json: length and SHA-256 of every file's output over every conversation.
---dump writes those outputs whole, to look at a difference.
+Writes into templates/: features.json, small templates with one feature each and their output or error; conversations.json; styles.json, what each of our own
+templates in templates/styles makes of every conversation. Of published templates (../shared/templates where it exists, or the directory given), which are not
+ours to commit, published.json has only the SHA-256 of every output, under the SHA-256 of the template's text.
+--dump writes every output whole, to look at a difference.
 """
 
 import argparse
@@ -22,7 +23,8 @@ from transformers.utils import chat_template_utils as reference  # noqa: E402
 
 from template_cases import CONVERSATIONS, FEATURES  # noqa: E402
 
-OUT = pathlib.Path(__file__).parent / "templates"
+OUT = pathlib.Path(__file__).resolve().parent / "templates"
+SHARED = OUT.parents[2].parent / "shared" / "templates"
 NOW = datetime.datetime(2025, 7, 26, 12, 34, 56)
 
 
@@ -49,9 +51,13 @@ def render(template, conversation):
         return None, f"{type(error).__name__}: {error}"
 
 
-def write(name, value):
+def sha256(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write(name, text):
     path = OUT / name
-    path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+    path.write_text(text + "\n")
     print(f"{path}: {path.stat().st_size} bytes")
 
 
@@ -68,38 +74,51 @@ def features():
     return cases
 
 
-def published(directory, dump):
-    results = {}
+def outcomes(path, with_texts, dump):
+    """A template's outputs over every conversation: [with the generation prompt, without it], each an error, a hash or (the first, where wanted) the text."""
+    template = path.read_bytes().decode()
+    outputs, rendered = {}, 0
+    for conversation in CONVERSATIONS:
+        pair = []
+        for prompt in (True, False):
+            output, error = render(template, {**conversation, "add_generation_prompt": prompt})
+            if error is not None:
+                pair.append({"error": error})
+                continue
+            rendered += 1
+            pair.append({"text": output} if with_texts and prompt else {"sha256": sha256(output)})
+            if dump:
+                target = dump / path.name / f"{conversation['name']}{'+prompt' if prompt else ''}.txt"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(output.encode())
+        outputs[conversation["name"]] = pair
+    print(f"{path.name}: {rendered} of {2 * len(CONVERSATIONS)} rendered, {len(template)} characters")
+    return {"name": path.name, "outputs": outputs}
+
+
+def files(name, directory, with_texts, dump):
+    """{SHA-256 of the template: outcomes}, with one line for a conversation."""
+    templates = []
     for path in sorted(directory.glob("*.jinja")):
-        template = path.read_text()
-        outputs = {}
-        for conversation in CONVERSATIONS:
-            for prompt in (True, False):
-                key = f"{conversation['name']}{'+prompt' if prompt else ''}"
-                output, error = render(template, {**conversation, "add_generation_prompt": prompt})
-                if error is not None:
-                    outputs[key] = {"error": error}
-                    continue
-                data = output.encode()
-                outputs[key] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-                if dump:
-                    target = dump / path.name / f"{key}.txt"
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    target.write_bytes(data)
-        results[path.name] = {"template_sha256": hashlib.sha256(template.encode()).hexdigest(), "outputs": outputs}
-    return results
+        result = outcomes(path, with_texts, dump)
+        lines = ",\n".join(f"   {json.dumps(key)}: {json.dumps(pair, ensure_ascii=False)}" for key, pair in result["outputs"].items())
+        templates.append(f' "{hashlib.sha256(path.read_bytes()).hexdigest()}": {{\n  "name": {json.dumps(path.name)},\n  "outputs": {{\n{lines}\n  }}\n }}')
+    write(name, "{\n" + ",\n".join(templates) + "\n}")
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("directory", nargs="?", type=pathlib.Path)
+    parser.add_argument("directory", nargs="?", type=pathlib.Path, default=SHARED)
     parser.add_argument("--dump", type=pathlib.Path)
     arguments = parser.parse_args()
     OUT.mkdir(exist_ok=True)
-    write("features.json", features())
-    write("conversations.json", CONVERSATIONS)
-    if arguments.directory:
-        write("published.json", published(arguments.directory, arguments.dump))
+    write("features.json", json.dumps(features(), ensure_ascii=False, indent=1))
+    write("conversations.json", json.dumps(CONVERSATIONS, ensure_ascii=False, indent=1))
+    files("styles.json", OUT / "styles", with_texts=True, dump=arguments.dump)
+    if arguments.directory.is_dir():
+        files("published.json", arguments.directory, with_texts=False, dump=arguments.dump)
+    else:
+        print(f"{arguments.directory} is not there: published.json stays as it is")
 
 
 main()

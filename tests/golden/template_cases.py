@@ -146,6 +146,45 @@ CONVERSATIONS = [
     },
     {"name": "long_chat", "messages": [m for i in range(20) for m in (user(f"Question {i}?"), assistant(f"Answer {i}.\n"))] + [user("Last")]},
     {"name": "ends_with_assistant", "messages": [user("Count"), assistant("1, 2, "), assistant("3", prefix=True)]},
+    {"name": "answer_begun", "messages": [user("Write a haiku"), assistant("Autumn moonlight,\n")]},
+    {"name": "text_parts", "messages": [user([{"type": "text", "text": "One. "}, {"type": "text", "text": "Two."}]), assistant("ok"), user([{"type": "text", "text": "Three."}])]},
+    {
+        "name": "unicode",
+        "messages": [
+            user("\u202eمرحبا שלום\u200f 👩\u200d👩\u200d👧\u200d👦 🇨🇳 e\u0301 \ufeff\u00a0x\u2028y\x7f\x01\x85z"),
+            assistant("\u3000ǅ ﬁ ß\r\n\tŹ\u0000"),
+            user("<bos></s><unk>[INST] [/INST] <|start_header_id|><start_of_turn>\u2581<0x0A> \\n %s {0} {%- x -%}"),
+        ],
+    },
+    {
+        "name": "tool_result_parts",
+        "messages": [
+            user("Weather?"),
+            assistant("", tool_calls=[call("get_weather", {}, "aaaaaaaaa")], reasoning_content="Ask.\n"),
+            {"role": "tool", "name": "get_weather", "tool_call_id": "aaaaaaaaa", "content": [{"type": "text", "text": "12 degrees"}, {"type": "text", "text": ", wind"}]},
+        ],
+        "tools": [WEATHER, NOTHING],
+    },
+    {
+        "name": "tool_rounds",
+        "messages": [
+            SYSTEM,
+            user("Compare"),
+            assistant("First.", reasoning_content="one", tool_calls=[call("search", {"query": ["a", {"b": None}], "deep": {"x": [True, 1.0]}}, "aaaaaaaaa")]),
+            {"role": "tool", "tool_call_id": "aaaaaaaaa", "name": "search", "content": "[1, 2]"},
+            assistant("Second.", reasoning_content="two", tool_calls=[call("noop", {}, "bbbbbbbbb")]),
+            {"role": "tool", "tool_call_id": "bbbbbbbbb", "name": "noop", "content": ""},
+        ],
+        "tools": [SEARCH, NOTHING],
+        "extra": {"enable_thinking": True, "preserve_thinking": True},
+    },
+    {
+        "name": "documents_and_history",
+        "messages": [user("Hi"), assistant("Hello."), user("What do they say?", name="ada")],
+        "tools": [],
+        "extra": {"documents": [{"doc_id": 7, "title": "One", "text": "First <text>", "snippet": "a"}, {"title": "Zwei", "text": "“Zweiter” Text\n", "contents": "b"}], "safety_mode": "STRICT"},
+    },
+    {"name": "empty_texts", "messages": [{"role": "system", "content": ""}, user(""), assistant(""), user(" \n ")]},
 ]
 
 for _conversation in CONVERSATIONS:  # what one of the published templates cannot do without
@@ -254,6 +293,8 @@ b' }}{{ "x\é" }}{{ 'two ' "parts" }}"""),
     ("for unpack error", "{% for a, b in [(1, 2, 3)] %}{% endfor %}"),
     ("loop variable", "{% for x in 'abc' %}{{ loop.index }}{{ loop.index0 }}{{ loop.revindex }}{{ loop.revindex0 }}{{ loop.first }}{{ loop.last }}{{ loop.length }}{{ loop.depth }}{{ loop.depth0 }}"
      "<{{ loop.previtem }}|{{ loop.nextitem }}>{{ loop.cycle('odd', 'even') }}{{ loop.changed(x == 'c') }}{{ loop.previtem is defined }};{% endfor %}"),
+    ("loop in its own test error", "{% for x in [1] if loop.first %}{{ x }}{% endfor %}"),
+    ("loop of the outer loop in a test", "{% for y in 'ab' %}{% for x in [1, 2] if loop.index == x %}{{ y }}{{ x }}{{ loop.index }} {% endfor %}{% endfor %}"),
     ("loop outer", "{% for x in [1, 2] %}{% set outer = loop %}{% for y in 'ab' %}{{ outer.index }}{{ loop.index }}{{ y }} {% endfor %}{% endfor %}"),
     ("loop recursive", "{% for n in [{'v': 1, 'c': [{'v': 2, 'c': [{'v': 3}]}, {'v': 4}]}] recursive %}{{ loop.depth }}:{{ n.v }}{% if n.c %}({{ loop(n.c) }}){% endif %}{% endfor %}"),
     ("loop lazy test", "{% set ns = namespace(stop=false) %}{% for x in range(5) if not ns.stop %}{{ x }}{% if x == 2 %}{% set ns.stop = true %}{% endif %}{% endfor %}"),
