@@ -25,22 +25,39 @@ void check(const hearth::RenderedPrompt& prompt) {
   }
 }
 
+// Small enough that no input is slow: what a template may do at most is tested in tests/templates.
+constexpr hearth::jinja::Limits kLimits = {
+    .steps = 20'000, .allocated_bytes = size_t{1} << 20, .output_bytes = size_t{64} << 10, .depth = 200};
+
+hearth::ChatTemplateInputs conversation() {
+  hearth::ChatTemplateInputs inputs;
+  inputs.messages = nlohmann::ordered_json::parse(R"([
+    {"role": "system", "content": "Be terse."}, {"role": "user", "content": "Hi <|end|> é 😀"},
+    {"role": "assistant", "content": null, "tool_calls": [{"name": "f", "arguments": {"x": 1.5}}]}])");
+  inputs.tools = nlohmann::ordered_json::parse(R"([{"name": "f", "parameters": {"type": "object"}}])");
+  inputs.now = 0;
+  return inputs;
+}
+
+void render_as_template(const std::string& source) {
+  static const hearth::ChatTemplateInputs inputs = conversation();
+  check(hearth::ChatTemplate(source, "<s>", "</s>", kLimits).render(inputs));
+}
+
+void render_as_content(const std::string& content) {
+  static const hearth::ChatTemplate busy(kBusyTemplate, "<s>", "</s>", kLimits);
+  static hearth::ChatTemplateInputs inputs = conversation();
+  inputs.messages[1]["content"] = content;
+  check(busy.render(inputs));
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const std::string text(reinterpret_cast<const char*>(data) + 1, size - 1);
-  const bool as_content = data[0] == 'c';
-  hearth::ChatTemplateInputs inputs;
-  inputs.messages = nlohmann::ordered_json::array();
-  inputs.messages.push_back({{"role", "system"}, {"content", "Be terse."}});
-  inputs.messages.push_back({{"role", "user"}, {"content", as_content ? text : "Hi <|end|> é 😀"}});
-  inputs.messages.push_back(
-      {{"role", "assistant"}, {"content", nullptr}, {"tool_calls", {{{"name", "f"}, {"arguments", {{"x", 1.5}}}}}}});
-  inputs.tools = nlohmann::ordered_json::array({{{"name", "f"}, {"parameters", {{"type", "object"}}}}});
-  inputs.now = 0;
   try {
-    check(hearth::ChatTemplate(as_content ? kBusyTemplate : text, "<s>", "</s>").render(inputs));
+    data[0] == 'c' ? render_as_content(text) : render_as_template(text);
   } catch (const hearth::Error& e) {
     if (e.code() != hearth::ErrorCode::kInvalidArgument) __builtin_trap();
   }
