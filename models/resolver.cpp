@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "models/hub_cache.h"
+#include "models/short_names.h"
 #include "runtime/base/error.h"
 #include "runtime/base/file.h"
 
@@ -92,9 +93,9 @@ fs::path find_in_model_cache(std::string_view name) {
   return {};
 }
 
-fs::path resolve_hub(std::string_view text) {
-  const HubReference reference = parse_hub_reference(text);
-  const std::string remedy = "fetch it with: hearth pull " + reference.to_string();
+// `text` is what the user typed for it.
+fs::path resolve_hub(std::string_view text, const HubReference& reference) {
+  const std::string remedy = "fetch it with: hearth pull " + std::string(text);
   const fs::path snapshot = hub_snapshot(reference);
   if (snapshot.empty())
     throw not_found("{}: not a path and not in the cache ({}); {}", text, hub_cache_directory().string(), remedy);
@@ -154,7 +155,9 @@ fs::path resolve_model(std::string_view reference) {
   }
   if (fs::path found = find_in_model_cache(reference); !found.empty())
     return fs::is_directory(found) ? resolve_directory(found, {}, shown, "remove it and fetch it again") : found;
-  if (is_hub_reference(reference) && !is_gguf(path)) return resolve_hub(reference);
+  if (const ShortName* known = find_short_name(reference))
+    return resolve_hub(reference, parse_hub_reference(known->reference));
+  if (is_hub_reference(reference) && !is_gguf(path)) return resolve_hub(reference, parse_hub_reference(reference));
   throw not_found("{}: no such file or directory, and no model of that name in {}; `hearth models` lists what is there",
                   reference, model_cache_directory().string());
 }
@@ -172,6 +175,7 @@ fs::path resolve_default_model() {
 std::string model_id(std::string_view reference) {
   std::error_code ignored;
   fs::path path(reference);
+  if (find_short_name(reference)) return std::string(reference);
   if (!fs::exists(path, ignored) && is_hub_reference(reference) && !is_gguf(path))
     return std::string(reference.substr(0, reference.find_first_of("@:")));
   path = fs::absolute(path).lexically_normal();

@@ -1,6 +1,6 @@
 // From what a user types to files on disk; never touches the network. In this order: a path (a directory or a .gguf
-// file), a name in hearth's own model cache, org/name[@revision] in the hub cache. What is found is checked for
-// completeness, so that an interrupted download is told as such.
+// file), a name in hearth's own model cache, a short name or org/name[@revision] in the hub cache. What is found is
+// checked for completeness, so that an interrupted download is told as such.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,8 @@ std::filesystem::path resolve_model(std::string_view reference);
 // kDefaultModel in the cache; the error says how to get it or to name another.
 std::filesystem::path resolve_default_model();
 
-// The id under which a model is served: the last part of a path without .gguf; org/name for a hub reference.
+// The id under which a model is served: the last part of a path without .gguf; org/name for a hub reference; a short
+// name as it is.
 std::string model_id(std::string_view reference);
 
 // What a model directory lacks ("has no tokenizer.json or tokenizer.model"), or nothing.

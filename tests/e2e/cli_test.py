@@ -49,6 +49,9 @@ def mistakes_are_told(results, folder):
     results["a repository that is not cached names the remedy"] = refused(1, "hearth pull org/name", "serve", "--model", "org/name", HF_HUB_CACHE=folder)
     results["no default model names the remedy"] = refused(1, "./dev run", "serve", XDG_CACHE_HOME=folder)
     results["the default model is not on a hub"] = refused(2, "PyPI", "pull", "smollm2-135m-instruct")
+    results["a mistyped short name names the nearest"] = refused(2, "did you mean 'qwen3:0.6b'?", "pull", "qwn3:0.6b")
+    results["no name at all"] = refused(2, "hearth pull --list", "pull")
+    results["a short name leads to the hub"] = refused(1, "127.0.0.1", "pull", "smollm2:135m", HF_ENDPOINT="http://127.0.0.1:1", HF_HUB_CACHE=folder)
     results["an unreachable hub"] = refused(1, "127.0.0.1", "pull", "org/name", HF_ENDPOINT="http://127.0.0.1:1", HF_HUB_CACHE=folder)
 
 
@@ -73,6 +76,8 @@ def main():
     results = {}
     help_is_there(results)
     results["version"] = hearth("version").stdout.startswith("hearth ")
+    listed = hearth("pull", "--list")
+    results["pull --list shows the short names"] = listed.returncode == 0 and "smollm2:135m " in listed.stdout
     env = hearth("env").stdout
     results["env names CPU, kernels and libraries"] = all(f"- {key}: " in env for key in ("CPU", "kernels", "libraries", "compute threads"))
     with tempfile.TemporaryDirectory() as folder:
