@@ -165,7 +165,7 @@ Plan make_plan(const HubReference& reference, const PullOptions& options, Downlo
   first_contact.attempts = std::min(first_contact.attempts, 3);
   in_parallel(1, 1, progress, cancelled, [&](size_t, HttpClient& client, const std::atomic<bool>& stop) {
     with_retries(
-        options.retry, stop, [&] { plan.repository = fetch_repository(client, options.access, reference); },
+        first_contact, stop, [&] { plan.repository = fetch_repository(client, options.access, reference); },
         [] { return 0; });
   });
   const std::vector<HubFile> wanted = select_files(plan.repository, reference.selector, options.file);

@@ -320,6 +320,7 @@ TEST_F(PullTest, UnreachableHubIsSaidSo) {
   const auto [code, message] = error_of([&] { pull(parse_hub_reference("a/b"), options, progress, cancelled_); });
   EXPECT_EQ(code, ErrorCode::kUnavailable);
   EXPECT_THAT(message, HasSubstr("127.0.0.1"));
+  EXPECT_THAT(message, HasSubstr("gave up after 3 attempts"));  // who is offline is told soon
 }
 
 }  // namespace
