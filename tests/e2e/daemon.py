@@ -20,12 +20,12 @@ class Daemon:
     model = "test"
     headers = {}
 
-    def __init__(self, *options, environment=None):
+    def __init__(self, *options, environment=None, model_path=None):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        command = [required("HEARTH_BINARY"), "serve", "--model", f"{self.model}={required('HEARTH_DEFAULT_MODEL')}", "--port", str(self.port), *options]
+        command = [required("HEARTH_BINARY"), "serve", "--model", f"{self.model}={model_path or required('HEARTH_DEFAULT_MODEL')}", "--port", str(self.port), *options]
         started = time.monotonic()
         self.process = subprocess.Popen(command, env=dict(os.environ, **(environment or {})))
         while not self._ready():
