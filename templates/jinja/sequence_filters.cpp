@@ -189,7 +189,6 @@ Value first(S& s, const V& self, const P&) {
 
 Value last(S& s, const V& self, const P&) {
   if (self.object_as<Generator>()) throw fault("'{}' object is not reversible", type_name(self));
-  if (self.is(Kind::kUndefined)) throw Fault(self.undefined_cause());
   const ListRef list = iterate(s, self);
   return list->items.empty() ? V::undefined("No last item, sequence was empty.") : list->items.back();
 }

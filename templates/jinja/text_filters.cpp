@@ -74,10 +74,13 @@ Value truncate(S& s, const V& self, const P& p) {
   const Value end = p.get(2) ? to_str(s, p[2]) : Value::text("...");
   const int64_t length = p.integer(0, 255), leeway = p.integer(3, 5);
   const auto end_size = static_cast<int64_t>(count_code_points(end.bytes()));
-  const Value text = to_str(s, self);
   if (length < end_size) throw fault("expected length >= {}, got {}", end_size, length);
   if (leeway < 0) throw fault("expected leeway >= 0, got {}", leeway);
-  if (static_cast<int64_t>(count_code_points(text.bytes())) <= length + leeway) return text;
+  const auto size = length_of(self);
+  if (!size) throw fault("object of type '{}' has no len()", type_name(self));
+  if (static_cast<int64_t>(*size) - leeway <= length) return self;
+  if (!self.is(Kind::kString)) throw fault("truncate(): '{}' is not a string", type_name(self));
+  const Value& text = self;
   size_t keep = byte_offset(text.bytes(), static_cast<size_t>(length - end_size));
   if (!p.truth(1, false)) {
     const size_t space = keep == 0 ? std::string::npos : text.bytes().rfind(' ', keep - 1);
@@ -159,9 +162,28 @@ Value word_count(S& s, const V& self, const P&) {
   return words;
 }
 
-Value file_size(S&, const V& self, const P& p) {
-  const double bytes =
-      self.is_number() ? self.number() : std::strtod(self.is(Kind::kString) ? self.bytes().c_str() : "", nullptr);
+std::optional<double> parse_float(std::string_view text) {
+  text.remove_prefix(leading_space(text));
+  text.remove_suffix(trailing_space(text));
+  std::string plain;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto is_digit_at = [&](size_t k) { return k < text.size() && text[k] >= '0' && text[k] <= '9'; };
+    if (text[i] == '_' && i > 0 && is_digit_at(i - 1) && is_digit_at(i + 1)) continue;
+    plain += static_cast<char>(std::tolower(static_cast<unsigned char>(text[i])));
+  }
+  if (plain.empty() || plain.find_first_not_of("0123456789+-.einfaty") != std::string::npos) return std::nullopt;
+  char* end = nullptr;
+  const double value = std::strtod(plain.c_str(), &end);
+  return *end == '\0' ? std::optional(value) : std::nullopt;
+}
+
+Value file_size(S& s, const V& self, const P& p) {
+  if (self.is(Kind::kUndefined)) throw Fault(self.undefined_cause());
+  const auto number = self.is_number()         ? std::optional(self.number())
+                      : self.is(Kind::kString) ? parse_float(self.bytes())
+                                               : std::nullopt;
+  if (!number) throw fault("float() argument must be a string of digits or a number, not {}", repr(s, self));
+  const double bytes = *number;
   const bool binary = p.truth(0, false);
   const double base = binary ? 1024 : 1000;
   if (bytes == 1) return V::text("1 Byte");
@@ -214,21 +236,6 @@ std::optional<Int> parse_int(std::string_view text, int64_t base) {
   }
   if (!digit_before) return std::nullopt;
   return negative ? -n : n;
-}
-
-std::optional<double> parse_float(std::string_view text) {
-  text.remove_prefix(leading_space(text));
-  text.remove_suffix(trailing_space(text));
-  std::string plain;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto is_digit_at = [&](size_t k) { return k < text.size() && text[k] >= '0' && text[k] <= '9'; };
-    if (text[i] == '_' && i > 0 && is_digit_at(i - 1) && is_digit_at(i + 1)) continue;
-    plain += static_cast<char>(std::tolower(static_cast<unsigned char>(text[i])));
-  }
-  if (plain.empty() || plain.find_first_not_of("0123456789+-.einfaty") != std::string::npos) return std::nullopt;
-  char* end = nullptr;
-  const double value = std::strtod(plain.c_str(), &end);
-  return *end == '\0' ? std::optional(value) : std::nullopt;
 }
 
 Value from_double(double value, const Value& otherwise) {
