@@ -60,7 +60,7 @@ BpeModel::BpeModel(const Vocabulary& vocabulary, std::span<const BpeMerge> merge
   for (size_t c = 0; c < ascii_ids_.size(); ++c) {
     ascii_ids_[c] = vocabulary.find(std::string(1, static_cast<char>(c))).value_or(kNone);
   }
-  splits_at_metaspace_ = !options.byte_level && vocabulary.find(kMetaspace).has_value() &&
+  splits_at_metaspace_ = !options.byte_level && !has_affixes() && vocabulary.find(kMetaspace).has_value() &&
                          std::none_of(merges.begin(), merges.end(), [&](const BpeMerge& merge) {
                            return has_inner_metaspace(vocabulary.text(merge.result));
                          });
@@ -110,6 +110,7 @@ std::optional<TokenId> BpeModel::whole(std::string_view piece) const {
 
 void BpeModel::make_symbols(std::string_view word, std::vector<Symbol>& symbols) const {
   symbols.clear();
+  if (has_affixes()) return make_affixed_symbols(word, symbols);
   const auto push = [&](TokenId id) { symbols.push_back({id, 0, MergeTable::kNoMerge, 0, 0}); };
   for (size_t pos = 0; pos < word.size();) {
     const auto lead = static_cast<unsigned char>(word[pos]);
@@ -124,6 +125,23 @@ void BpeModel::make_symbols(std::string_view word, std::vector<Symbol>& symbols)
       add_unknown(character, symbols);
     }
     pos += length;
+  }
+}
+
+void BpeModel::make_affixed_symbols(std::string_view word, std::vector<Symbol>& symbols) const {
+  std::string text;
+  for (size_t pos = 0; pos < word.size();) {
+    const size_t next = pos + utf8::length_from_lead(static_cast<unsigned char>(word[pos]));
+    text.clear();
+    if (pos > 0) text += options_.continuing_prefix;
+    text += word.substr(pos, next - pos);
+    if (next == word.size()) text += options_.end_of_word_suffix;
+    if (const std::optional<TokenId> id = vocabulary_.find(text)) {
+      symbols.push_back({*id, 0, MergeTable::kNoMerge, 0, 0});
+    } else {
+      add_unknown(text, symbols);
+    }
+    pos = next;
   }
 }
 

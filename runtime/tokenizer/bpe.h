@@ -6,6 +6,7 @@
 #include <array>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "runtime/tokenizer/model.h"
@@ -19,6 +20,8 @@ struct BpeOptions {
   bool ignore_merges = false;                 // a piece that is a token as a whole is that token
   bool fuse_unk = false;                      // neighbouring unknown characters become one unknown token
   std::optional<TokenId> unk = std::nullopt;  // without it unknown characters vanish
+  std::string continuing_prefix = {};         // spelled before every character of a word but its first
+  std::string end_of_word_suffix = {};        // spelled behind its last
 };
 
 struct BpeMerge {
@@ -68,6 +71,8 @@ class BpeModel : public TokenModel {
   void encode_word(std::string_view word, Workspace& workspace, std::vector<TokenId>& ids) const;
   std::optional<TokenId> whole(std::string_view piece) const;
   void make_symbols(std::string_view word, std::vector<Workspace::Symbol>& symbols) const;
+  bool has_affixes() const { return !options_.continuing_prefix.empty() || !options_.end_of_word_suffix.empty(); }
+  void make_affixed_symbols(std::string_view word, std::vector<Workspace::Symbol>& symbols) const;
   void add_unknown(std::string_view character, std::vector<Workspace::Symbol>& symbols) const;
   void rank_pair(Workspace::Symbol& left, const Workspace::Symbol& right) const;
   void merge_short(std::vector<Workspace::Symbol>& symbols) const;

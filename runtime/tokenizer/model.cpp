@@ -14,6 +14,7 @@ void trim_buffer(Buffer& buffer) {
 
 void Workspace::trim() {
   trim_buffer(symbols);
+  trim_buffer(path);
   trim_buffer(heap);
   trim_buffer(pieces.ranges);
   trim_buffer(pieces.scratch);

@@ -1,7 +1,8 @@
-// The step that turns one piece of text into token ids. BPE is in bpe.h; the interface is what other models of the
-// `tokenizers` library share.
+// The step that turns one piece of text into token ids. The models are BPE, Unigram, WordPiece and
+// WordLevel, in files of their names.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -19,7 +20,15 @@ struct Workspace {
     uint32_t rank;        // of that merge; kNoMerge when there is none
     uint32_t prev, next;  // positions; kEnd at the ends
   };
+  struct PathNode {  // of Unigram: the best way to a place in the text
+    static constexpr uint32_t kUnreached = UINT32_MAX;
+    double score = 0;
+    uint32_t begin = kUnreached;  // of the token that ends here
+    TokenId id = 0;               // that token
+    uint32_t next = 0;            // where the token that begins here ends
+  };
   std::vector<Symbol> symbols;
+  std::vector<PathNode> path;
   std::vector<uint64_t> heap;
   WordCache cache;
   PieceList pieces;

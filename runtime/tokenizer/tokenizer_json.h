@@ -3,6 +3,11 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "runtime/tokenizer/json_field.h"
 #include "runtime/tokenizer/pipeline_tokenizer.h"
@@ -12,7 +17,34 @@ namespace hearth {
 // The whole file but for beginning- and end-of-text tokens, which tokenizer_config.json names.
 PipelineParts read_tokenizer_json(const std::filesystem::path& file);
 
-// Its sections; each may be null.
+// What a section's entry of a type name makes.
+template <class Made>
+struct JsonMaker {
+  std::string_view type;
+  Made (*make)(const JsonField& section);
+};
+
+// What the entry for `type` in `table` makes of `section`; a type that is not there is refused with its name.
+template <class Made, size_t N>
+Made make_by_type(const JsonMaker<Made> (&table)[N], std::string_view type, const JsonField& section,
+                  std::string_view what) {
+  std::string known;
+  for (const JsonMaker<Made>& entry : table) {
+    if (entry.type == type) return entry.make(section);
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", entry.type);
+  }
+  section.unsupported(fmt::format("the {} '{}'", what, type), known);
+}
+
+struct ModelSection {
+  std::unique_ptr<Vocabulary> vocabulary;  // without added tokens
+  bool reads_bytes = false;                // the model can do ByteLevel's map itself
+  std::function<std::unique_ptr<TokenModel>(const Vocabulary&, const std::vector<bool>& is_control, bool byte_level)>
+      make;  // once
+};
+ModelSection read_model(const JsonField& section);
+
+// The sections below may be null.
 std::unique_ptr<Normalizer> read_normalizer(const JsonField& section);
 
 struct PreTokenizerSection {

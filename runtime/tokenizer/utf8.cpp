@@ -1,5 +1,6 @@
 #include "runtime/tokenizer/utf8.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -47,6 +48,8 @@ size_t skip_ascii(std::string_view text, size_t pos) {
   return pos;
 }
 
+bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xC0u) == 0x80; }
+
 }  // namespace
 
 size_t find_invalid(std::string_view text) {
@@ -71,7 +74,7 @@ char32_t decode(std::string_view text, size_t& pos) {
 char32_t decode_back(std::string_view text, size_t& pos) {
   do {
     --pos;
-  } while ((static_cast<unsigned char>(text[pos]) & 0xC0u) == 0x80);
+  } while (is_continuation(text[pos]));
   size_t at = pos;
   return decode(text, at);
 }
@@ -108,6 +111,16 @@ size_t append_lossy(std::string_view bytes, bool final, std::string& out) {
     pos += part.length;
   }
   return pos;
+}
+
+size_t count(std::string_view text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return !is_continuation(c); }));
+}
+
+std::string_view shorten(std::string_view text, size_t bytes) {
+  if (text.size() <= bytes) return text;
+  while (bytes > 0 && is_continuation(text[bytes])) --bytes;
+  return text.substr(0, bytes);
 }
 
 bool is_space(char32_t c) {

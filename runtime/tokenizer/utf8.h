@@ -28,6 +28,11 @@ void append(std::string& out, char32_t code_point);
 // `final`, else all but a character at the end that more bytes could complete.
 size_t append_lossy(std::string_view bytes, bool final, std::string& out);
 
+// The number of characters in `text`, which must be valid.
+size_t count(std::string_view text);
+// Its beginning, at most `bytes` bytes of whole characters.
+std::string_view shorten(std::string_view text, size_t bytes);
+
 // Unicode's White_Space property, and \w as the regex crate reads it (alphabetic, mark, decimal digit, connector, join
 // control).
 bool is_space(char32_t code_point);

@@ -39,6 +39,19 @@ class WordCache {
     std::copy(ids.begin(), ids.end(), slot.ids.begin());
   }
 
+  // Appends the ids of `word`, which are those that `encode()` appends.
+  template <class Encode>
+  void remember(std::string_view word, std::vector<TokenId>& ids, Encode&& encode) {
+    if (word.size() > kMaxBytes) return encode();
+    const uint64_t key = hash(word);
+    const std::span<const TokenId> known = find(word, key);
+    ids.insert(ids.end(), known.begin(), known.end());
+    if (!known.empty()) return;
+    const size_t before = ids.size();
+    encode();
+    if (ids.size() > before) put(word, key, std::span<const TokenId>(ids).subspan(before));
+  }
+
  private:
   static constexpr size_t kSlots = size_t{1} << 14;
   struct alignas(64) Slot {  // one cache line
