@@ -43,8 +43,9 @@ bool AddedTokenMatcher::is_whole_word(std::string_view text, const ByteRange& ra
          (after == text.size() || !utf8::is_word(utf8::decode(text, after)));
 }
 
-size_t AddedTokenMatcher::strip_before(std::string_view text, size_t pos) {
-  while (pos > 0) {
+size_t AddedTokenMatcher::strip_before(std::string_view text, size_t pos, size_t limit) {
+  if (pos < limit) return limit;
+  while (pos > limit) {
     size_t before = pos;
     if (!utf8::is_space(utf8::decode_back(text, before))) break;
     pos = before;

@@ -44,13 +44,12 @@ class AddedTokenMatcher {
   template <class AllowsSpecial>
   void split(std::string_view text, AllowsSpecial&& allows_special, std::vector<TextPart>& parts) const {
     size_t done = 0;
+    ByteRange space;  // the whitespace that was swallowed last behind a token
     for (size_t at = next_start(text, 0); at < text.size();) {
       const AddedToken* token = nullptr;
       size_t end = at;
       for_each_match(text, at, [&](const AddedToken& candidate, size_t candidate_end) {
-        const ByteRange range{at, candidate_end};
-        if (candidate.single_word && !is_whole_word(text, range)) return;
-        if (candidate.special && !allows_special(range)) return;
+        if (candidate.special && !allows_special(ByteRange{at, candidate_end})) return;
         token = &candidate;
         end = candidate_end;
       });
@@ -59,12 +58,16 @@ class AddedTokenMatcher {
         continue;
       }
       ByteRange range{at, end};
-      if (token->lstrip) range.begin = std::max(strip_before(text, at), done);
-      if (token->rstrip) range.end = strip_after(text, end);
+      at = next_start(text, end);  // also within whitespace that rstrip swallows
+      if (token->single_word && !is_whole_word(text, range)) continue;
+      if (token->lstrip) range.begin = strip_before(text, range.begin, done);
+      if (token->rstrip) {
+        if (end < space.begin || end > space.end) space = {end, strip_after(text, end)};
+        range.end = space.end;
+      }
       if (range.begin > done) parts.push_back({{done, range.begin}});
       parts.push_back({range, token->id});
       done = range.end;
-      at = next_start(text, done);
     }
     if (done < text.size()) parts.push_back({{done, text.size()}});
   }
@@ -92,7 +95,8 @@ class AddedTokenMatcher {
     }
   }
   static bool is_whole_word(std::string_view text, const ByteRange& range);
-  static size_t strip_before(std::string_view text, size_t pos);
+  // Where the whitespace before `pos` begins, or `limit`.
+  static size_t strip_before(std::string_view text, size_t pos, size_t limit);
   static size_t strip_after(std::string_view text, size_t pos);
 
   std::vector<AddedToken> tokens_;

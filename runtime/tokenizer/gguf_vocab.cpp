@@ -87,12 +87,9 @@ class Loader {
     parts_.model =
         std::make_unique<BpeModel>(*parts_.vocabulary, read_merges(),
                                    BpeOptions{.byte_level = true, .ignore_merges = pre_->ignore_merges}, is_control_);
-    parts_.decode_rules.bytes = DecodeRules::Bytes::kByteLevel;
-    std::vector<bool> is_verbatim(tokens_.size());
-    for (size_t id = 0; id < tokens_.size(); ++id) is_verbatim[id] = is_added(id);
-    parts_.token_bytes = [is_verbatim = std::move(is_verbatim)](TokenId id, std::string_view text) {
-      return is_verbatim[static_cast<size_t>(id)] ? std::string(text) : byte_level::decode(text);
-    };
+    parts_.decode_rules.steps = {make_byte_level_decoder()};
+    for (const AddedToken& token : parts_.added_tokens)  // they are text, not bytes
+      parts_.decoder_texts.emplace(token.id, byte_level::encode(token.content));
   }
 
   std::vector<BpeMerge> read_merges() const {
@@ -128,12 +125,7 @@ class Loader {
     BpeOptions options{.byte_fallback = true, .fuse_unk = true};
     if (unknown != types_.end()) options.unk = static_cast<TokenId>(unknown - types_.begin());
     parts_.model = std::make_unique<BpeModel>(*parts_.vocabulary, merges_by_score(), options, is_control_);
-    parts_.decode_rules.bytes = DecodeRules::Bytes::kByteFallback;
-    parts_.decode_rules.strip_left = space_prefix ? 1 : 0;
-    parts_.token_bytes = [](TokenId, std::string_view text) {
-      if (const std::optional<uint8_t> byte = parse_byte_token(text)) return std::string(1, static_cast<char>(*byte));
-      return replace_metaspace(text, " ");
-    };
+    parts_.decode_rules = decode_sentencepiece(/*strip_space=*/space_prefix);
   }
 
   // sentencepiece merges the neighbours whose union is the token of highest score, so each token gives a merge for

@@ -8,107 +8,13 @@
 
 #include <utf8proc.h>
 
-#include "runtime/base/error.h"
+#include "runtime/tokenizer/byte_level.h"
+#include "runtime/tokenizer/rewriter.h"
+#include "runtime/tokenizer/unicode_age.h"
 #include "runtime/tokenizer/utf8.h"
 
 namespace hearth {
 namespace {
-
-// Builds the output of a step beside its input.
-class Rewriter {
- public:
-  explicit Rewriter(NormalizedText& text) : in_(text) { out_.text.reserve(text.text.size() + 16); }
-
-  void copy(size_t begin, size_t end) {
-    out_.text.append(in_.text, begin, end - begin);
-    if (in_.aligned) out_.origin.insert(out_.origin.end(), in_.origin.begin() + begin, in_.origin.begin() + end);
-  }
-  // `content` stands for what began at `begin`.
-  void put(std::string_view content, size_t begin) {
-    out_.text.append(content);
-    if (in_.aligned) out_.origin.insert(out_.origin.end(), content.size(), in_.origin[begin]);
-  }
-  void finish() {
-    if (in_.aligned) out_.origin.push_back(in_.origin.back());
-    in_.text = std::move(out_.text);
-    in_.origin = std::move(out_.origin);
-  }
-
- private:
-  NormalizedText& in_;
-  NormalizedText out_;
-};
-
-// utf8proc decomposes and composes; the reordering of marks between is ours, since utf8proc's is quadratic in a run of
-// marks.
-std::string nfc(std::string_view text) {
-  std::vector<utf8proc_int32_t> points;
-  points.reserve(text.size());
-  for (size_t pos = 0; pos < text.size();) {
-    utf8proc_int32_t parts[32];
-    int boundary = 0;
-    const utf8proc_ssize_t count =
-        utf8proc_decompose_char(static_cast<utf8proc_int32_t>(utf8::decode(text, pos)), parts, std::size(parts),
-                                static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE), &boundary);
-    HEARTH_CHECK(count >= 0 && count <= static_cast<utf8proc_ssize_t>(std::size(parts)));
-    points.insert(points.end(), parts, parts + count);
-  }
-  const auto combining_class = [](utf8proc_int32_t c) { return utf8proc_get_property(c)->combining_class; };
-  for (auto begin = points.begin(); begin != points.end();) {
-    begin = std::find_if(begin, points.end(), [&](utf8proc_int32_t c) { return combining_class(c) != 0; });
-    const auto end = std::find_if(begin, points.end(), [&](utf8proc_int32_t c) { return combining_class(c) == 0; });
-    std::stable_sort(begin, end,
-                     [&](utf8proc_int32_t a, utf8proc_int32_t b) { return combining_class(a) < combining_class(b); });
-    begin = end;
-  }
-  const utf8proc_ssize_t count =
-      utf8proc_normalize_utf32(points.data(), static_cast<utf8proc_ssize_t>(points.size()),
-                               static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-  HEARTH_CHECK(count >= 0);
-  std::string out;
-  out.reserve(text.size());
-  for (utf8proc_ssize_t i = 0; i < count; ++i) utf8::append(out, static_cast<char32_t>(points[static_cast<size_t>(i)]));
-  return out;
-}
-
-class Nfc : public Normalizer {
- public:
-  void apply(NormalizedText& text) const override {
-    const size_t begin = stable_prefix(text.text, 0);
-    if (begin == text.text.size()) return;
-    Rewriter out(text);
-    // Runs that end before a stable character normalise alone; in between everything is copied.
-    for (size_t pos = 0; pos < text.text.size();) {
-      const size_t stable = stable_prefix(text.text, pos);
-      out.copy(pos, stable);
-      const size_t end = unstable_end(text.text, stable);
-      if (end > stable) out.put(nfc(std::string_view(text.text).substr(stable, end - stable)), stable);
-      pos = end;
-    }
-    out.finish();
-  }
-
- private:
-  // Characters below U+0300 are composed already and combine with none of their kind.
-  static bool is_low(std::string_view text, size_t pos) { return static_cast<unsigned char>(text[pos]) < 0xCC; }
-  // Where the run of low characters at `pos` ends, less its last one if what follows might combine with it.
-  static size_t stable_prefix(std::string_view text, size_t pos) {
-    size_t last = pos, at = pos;
-    while (at < text.size() && is_low(text, at)) {
-      last = at;
-      at += utf8::length_from_lead(static_cast<unsigned char>(text[at]));
-    }
-    return at == text.size() ? at : last;
-  }
-  // Where, from a last low character on, the next run of low characters begins.
-  static size_t unstable_end(std::string_view text, size_t pos) {
-    if (pos == text.size()) return pos;
-    if (is_low(text, pos)) pos += utf8::length_from_lead(static_cast<unsigned char>(text[pos]));
-    while (pos < text.size() && !is_low(text, pos))
-      pos += utf8::length_from_lead(static_cast<unsigned char>(text[pos]));
-    return pos;
-  }
-};
 
 class Prepend : public Normalizer {
  public:
@@ -159,6 +65,79 @@ class Replace : public Normalizer {
   std::string content_;
 };
 
+class Strip : public Normalizer {
+ public:
+  Strip(bool left, bool right) : left_(left), right_(right) {}
+  void apply(NormalizedText& text) const override {
+    const std::string_view in = text.text;
+    size_t begin = 0, end = in.size();
+    while (left_ && begin < end) {
+      size_t next = begin;
+      if (!utf8::is_space(utf8::decode(in, next))) break;
+      begin = next;
+    }
+    while (right_ && end > begin) {
+      size_t before = end;
+      if (!utf8::is_space(utf8::decode_back(in, before))) break;
+      end = before;
+    }
+    if (begin == 0 && end == in.size()) return;
+    Rewriter out(text);
+    out.copy(begin, end);
+    out.finish();
+  }
+
+ private:
+  bool left_, right_;
+};
+
+// Letters that utf8proc's Unicode 14 does not know; `offset` leads to the small one.
+struct NewCapitals {
+  char32_t first, last;
+  int32_t offset;
+};
+constexpr NewCapitals kNewCapitals[] = {{0x1C89, 0x1C89, 1},      {0xA7CB, 0xA7CB, 0x264 - 0xA7CB},
+                                        {0xA7CC, 0xA7CC, 1},      {0xA7CE, 0xA7CE, 1},
+                                        {0xA7D2, 0xA7D2, 1},      {0xA7D4, 0xA7D4, 1},
+                                        {0xA7DA, 0xA7DA, 1},      {0xA7DC, 0xA7DC, 0x19B - 0xA7DC},
+                                        {0x10D50, 0x10D65, 0x20}, {0x16EA0, 0x16EB8, 0x1B}};
+
+// Rust's char::to_lowercase: without regard to what stands around.
+void lowercase(char32_t c, Rewriter& out, size_t begin) {
+  if (c == 0x130) return out.put("i\u0307", begin);  // the only one that becomes two
+  for (const NewCapitals& range : kNewCapitals) {
+    if (c >= range.first && c <= range.last)
+      return out.put(static_cast<char32_t>(static_cast<int32_t>(c) + range.offset), begin);
+  }
+  out.put(static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))), begin);
+}
+
+void strip_accent(char32_t c, Rewriter& out, size_t begin) {
+  if (!unicode::is_mark_9(c)) out.put(c, begin);
+}
+
+// Sentencepiece's nmt rules: control characters vanish, what looks like a space becomes one.
+void nmt(char32_t c, Rewriter& out, size_t begin) {
+  const bool vanishes =
+      (c >= 0x01 && c <= 0x08) || c == 0x0B || (c >= 0x0E && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F;
+  if (vanishes) return;
+  const bool is_space = c == 0x09 || c == 0x0A || c == 0x0C || c == 0x0D || c == 0x1680 ||
+                        (c >= 0x200B && c <= 0x200F) || c == 0x2028 || c == 0x2029 || c == 0x2581 || c == 0xFEFF ||
+                        c == 0xFFFD;
+  out.put(is_space ? U' ' : c, begin);
+}
+
+void map_bytes(char32_t c, Rewriter& out, size_t begin) {
+  std::string character;
+  utf8::append(character, c);
+  out.put(byte_level::encode(character), begin);
+}
+
+using CharacterRule = void (*)(char32_t, Rewriter&, size_t);
+std::unique_ptr<Normalizer> by_character(CharacterRule rule) {
+  return std::make_unique<CharacterNormalizer<CharacterRule>>(rule);
+}
+
 class Sequence : public Normalizer {
  public:
   explicit Sequence(std::vector<std::unique_ptr<Normalizer>> steps) : steps_(std::move(steps)) {}
@@ -172,7 +151,11 @@ class Sequence : public Normalizer {
 
 }  // namespace
 
-std::unique_ptr<Normalizer> make_nfc() { return std::make_unique<Nfc>(); }
+std::unique_ptr<Normalizer> make_strip(bool left, bool right) { return std::make_unique<Strip>(left, right); }
+std::unique_ptr<Normalizer> make_lowercase() { return by_character(lowercase); }
+std::unique_ptr<Normalizer> make_strip_accents() { return by_character(strip_accent); }
+std::unique_ptr<Normalizer> make_nmt() { return by_character(nmt); }
+std::unique_ptr<Normalizer> make_byte_level_normalizer() { return by_character(map_bytes); }
 std::unique_ptr<Normalizer> make_prepend(const std::string& prefix) { return std::make_unique<Prepend>(prefix); }
 std::unique_ptr<Normalizer> make_replace(const std::string& pattern, bool is_regex, const std::string& content) {
   return std::make_unique<Replace>(pattern, is_regex, content);
@@ -182,7 +165,7 @@ std::unique_ptr<Normalizer> make_normalizer_sequence(std::vector<std::unique_ptr
 }
 
 NormalizedText to_normalize(std::string_view text, bool aligned) {
-  NormalizedText out{std::string(text), aligned, {}};
+  NormalizedText out{.text = std::string(text), .aligned = aligned, .origin = {}};
   if (aligned) {
     out.origin.resize(text.size() + 1);
     std::iota(out.origin.begin(), out.origin.end(), size_t{0});

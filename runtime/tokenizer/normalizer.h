@@ -16,6 +16,7 @@ struct NormalizedText {
   std::string text;
   bool aligned = false;        // whether `origin` is kept
   std::vector<size_t> origin;  // [text.size() + 1] byte of the original text; not decreasing
+  bool lost_begin = false;     // what the original text begins with is gone, without a replacement
 };
 
 class Normalizer {
@@ -25,6 +26,18 @@ class Normalizer {
 };
 
 std::unique_ptr<Normalizer> make_nfc();
+std::unique_ptr<Normalizer> make_nfd();
+std::unique_ptr<Normalizer> make_nfkc();
+std::unique_ptr<Normalizer> make_nfkd();
+std::unique_ptr<Normalizer> make_lowercase();
+// Removes marks; letters that were composed with them stay unless NFD or NFKD came before.
+std::unique_ptr<Normalizer> make_strip_accents();
+// Removes whitespace at the ends.
+std::unique_ptr<Normalizer> make_strip(bool left, bool right);
+// Nmt: removes control characters, and turns what looks like a space into one.
+std::unique_ptr<Normalizer> make_nmt();
+// ByteLevel: bytes as byte_level.h spells them.
+std::unique_ptr<Normalizer> make_byte_level_normalizer();
 // Puts `prefix` before a text that is not empty.
 std::unique_ptr<Normalizer> make_prepend(const std::string& prefix);
 // Replaces every match of a regular expression, or every occurrence of a string.

@@ -4,7 +4,6 @@
 #include <thread>
 
 #include "runtime/base/error.h"
-#include "runtime/tokenizer/byte_fallback.h"
 #include "runtime/tokenizer/utf8.h"
 
 namespace hearth {
@@ -40,6 +39,8 @@ PipelineTokenizer::PipelineTokenizer(PipelineParts parts) : parts_(std::move(par
     if (!parts_.normalizer) continue;
     NormalizedText content = to_normalize(token.content, false);
     parts_.normalizer->apply(content);
+    if (content.text == token.content) continue;
+    parts_.decoder_texts.emplace(token.id, content.text);  // as the reference decodes it
     normalized.back().content = std::move(content.text);
   }
   raw_ = AddedTokenMatcher(std::move(raw));
@@ -101,7 +102,7 @@ void PipelineTokenizer::encode_segment(std::string_view text, size_t offset, con
     } else {
       const std::string_view piece =
           std::string_view(normal.text).substr(part.range.begin, part.range.end - part.range.begin);
-      encode_pieces(piece, offset == 0 && part.range.begin == 0, workspace, ids);
+      encode_pieces(piece, offset == 0 && part.range.begin == 0 && !normal.lost_begin, workspace, ids);
     }
   }
 }
@@ -131,13 +132,12 @@ std::string PipelineTokenizer::token_text(TokenId id) const {
 }
 
 std::string PipelineTokenizer::token_bytes(TokenId id) const {
-  check_id(id);
-  return parts_.token_bytes(id, parts_.vocabulary->text(id));
+  return parts_.decode_rules.in_the_middle(decoder_text(id));
 }
 
-bool PipelineTokenizer::is_byte_fallback(TokenId id) const {
-  return parts_.decode_rules.bytes == DecodeRules::Bytes::kByteFallback && has_token(id) &&
-         parse_byte_token(parts_.vocabulary->text(id)).has_value();
+std::string PipelineTokenizer::decoder_text(TokenId id) const {
+  const auto own = parts_.decoder_texts.find(id);
+  return own != parts_.decoder_texts.end() ? own->second : token_text(id);
 }
 
 }  // namespace hearth

@@ -2,9 +2,12 @@
 // normaliser, pre-tokenizer, model, post-processor. Source: TokenizerImpl of the `tokenizers` library.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
 
 #include "runtime/tokenizer/added_tokens.h"
 #include "runtime/tokenizer/model.h"
@@ -24,7 +27,7 @@ struct PipelineParts {
   std::unique_ptr<TokenModel> model;
   std::vector<TokenId> prefix, suffix;  // what add_special puts around the text
   DecodeRules decode_rules;
-  std::function<std::string(TokenId, std::string_view)> token_bytes;  // of a token by its text
+  std::unordered_map<TokenId, std::string> decoder_texts;  // of tokens whose decoders read another text than theirs
   std::optional<TokenId> bos, eos;
 };
 
@@ -44,7 +47,7 @@ class PipelineTokenizer : public Tokenizer {
   std::optional<TokenId> eos() const override { return parts_.eos; }
   DecodeRules decode_rules() const override { return parts_.decode_rules; }
   bool has_token(TokenId id) const override { return parts_.vocabulary->contains(id); }
-  bool is_byte_fallback(TokenId id) const override;
+  std::string decoder_text(TokenId id) const override;
 
  private:
   void encode_segment(std::string_view text, size_t offset, const EncodeOptions& options, Workspace& workspace,

@@ -162,6 +162,12 @@ class Sequence : public PreTokenizer {
   std::vector<std::unique_ptr<PreTokenizer>> steps_;
 };
 
+// Rust's char::is_numeric: N, with what came to it since PCRE2's Unicode 14.
+constexpr const char* kNumeric =
+    R"(\p{N}\x{10D40}-\x{10D49}\x{116D0}-\x{116E3}\x{11BF0}-\x{11BF9}\x{11DE0}-\x{11DE9}\x{11F50}-\x{11F59})"
+    R"(\x{16130}-\x{16139}\x{16D70}-\x{16D79}\x{16FF4}-\x{16FF6}\x{1CCF0}-\x{1CCF9}\x{1D2C0}-\x{1D2D3})"
+    R"(\x{1E4F0}-\x{1E4F9}\x{1E5F1}-\x{1E5FA})";
+
 }  // namespace
 
 std::unique_ptr<PreTokenizer> make_split(const std::string& pattern, SplitBehavior behavior, bool invert) {
@@ -169,7 +175,7 @@ std::unique_ptr<PreTokenizer> make_split(const std::string& pattern, SplitBehavi
 }
 
 std::unique_ptr<PreTokenizer> make_digits(bool individual) {
-  return make_split(individual ? "\\p{N}" : "\\p{N}+", SplitBehavior::kIsolated, false);
+  return make_split(fmt::format("[{}]{}", kNumeric, individual ? "" : "+"), SplitBehavior::kIsolated, false);
 }
 
 std::unique_ptr<PreTokenizer> make_byte_level(bool add_prefix_space, bool use_regex) {

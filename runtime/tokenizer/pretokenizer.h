@@ -37,9 +37,23 @@ enum class SplitBehavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWith
 std::unique_ptr<PreTokenizer> make_split(const std::string& pattern, SplitBehavior behavior, bool invert);
 // Digits: runs of numeric characters (Unicode N), or each of them, become pieces.
 std::unique_ptr<PreTokenizer> make_digits(bool individual);
+// Punctuation: ASCII's and Unicode's P.
+std::unique_ptr<PreTokenizer> make_punctuation(SplitBehavior behavior);
+// Whitespace: runs of word characters, and runs of what is neither that nor space.
+std::unique_ptr<PreTokenizer> make_whitespace();
+// WhitespaceSplit: what lies between whitespace.
+std::unique_ptr<PreTokenizer> make_whitespace_split();
+// BertPreTokenizer: that, and each punctuation character.
+std::unique_ptr<PreTokenizer> make_bert_pre_tokenizer();
+// CharDelimiterSplit: what lies between occurrences of one character.
+std::unique_ptr<PreTokenizer> make_char_delimiter_split(const std::string& delimiter);
+// FixedLength: pieces of so many characters.
+std::unique_ptr<PreTokenizer> make_fixed_length(size_t length);
 // ByteLevel: GPT-2's regular expression, and a space before a piece that begins without one. The map to printable
-// characters is the model's part.
+// characters is left to the model or to make_byte_level_map.
 std::unique_ptr<PreTokenizer> make_byte_level(bool add_prefix_space, bool use_regex);
+// That map, for models that read characters.
+std::unique_ptr<PreTokenizer> make_byte_level_map();
 // Metaspace: spaces become `replacement`, one is put in front (always, or of the text's first piece only), and a piece
 // begins at each if `split`.
 enum class PrependScheme { kAlways, kFirst, kNever };

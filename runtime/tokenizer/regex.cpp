@@ -69,7 +69,10 @@ class Translator {
   }
 
  private:
-  static constexpr const char* kWord = R"(\p{L}\p{M}\p{Nd}\p{Pc})";
+  // With what is alphabetic but no letter, and the Latin-1 digits that Oniguruma's table of single bytes has.
+  static constexpr const char* kWord =
+      R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24B6}-\x{24E9}\x{1F130}-\x{1F149}\x{1F150}-\x{1F169}\x{1F170}-\x{1F189})"
+      R"(\xB2\xB3\xB9\xBC-\xBE)";
 
   [[noreturn]] void refuse(const char* what) const {
     throw data_corruption("regular expression '{}': {} is not supported", in_, what);

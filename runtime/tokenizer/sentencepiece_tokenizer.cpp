@@ -6,7 +6,6 @@
 
 #include "runtime/base/error.h"
 #include "runtime/base/file.h"
-#include "runtime/tokenizer/byte_fallback.h"
 #include "runtime/tokenizer/metaspace.h"
 #include "runtime/tokenizer/pipeline_tokenizer.h"
 
@@ -145,11 +144,7 @@ class SentencePieceTokenizer : public Tokenizer {
     return ids;
   }
 
-  std::string token_bytes(TokenId id) const override {
-    const std::string text = token_text(id);
-    if (is_byte_fallback(id)) return std::string(1, static_cast<char>(*parse_byte_token(text)));
-    return replace_metaspace(text, " ");
-  }
+  std::string token_bytes(TokenId id) const override { return decode_rules().in_the_middle(token_text(id)); }
   std::string token_text(TokenId id) const override {
     if (!has_token(id))
       throw invalid_argument("{}: token id {} is not in the vocabulary of {}", parts_.name, id, vocab_size());
@@ -160,15 +155,12 @@ class SentencePieceTokenizer : public Tokenizer {
   }
   bool is_special(TokenId id) const override { return has_token(id) && parts_.special[static_cast<size_t>(id)]; }
   bool has_token(TokenId id) const override { return parts_.vocabulary.contains(id); }
-  bool is_byte_fallback(TokenId id) const override {
-    return has_token(id) && parse_byte_token(parts_.vocabulary.text(id)).has_value();
-  }
+  std::string decoder_text(TokenId id) const override { return token_text(id); }
   int64_t vocab_size() const override { return parts_.vocabulary.size(); }
   std::optional<TokenId> bos() const override { return parts_.bos; }
   std::optional<TokenId> eos() const override { return parts_.eos; }
   DecodeRules decode_rules() const override {
-    return {.bytes = DecodeRules::Bytes::kByteFallback,
-            .strip_left = parts_.prefix_rule == PrefixRule::kNever ? 0u : 1u};
+    return decode_sentencepiece(/*strip_space=*/parts_.prefix_rule != PrefixRule::kNever);
   }
 
  private:

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "runtime/tokenizer/tokenizer.h"
 
@@ -22,18 +23,19 @@ class StreamDecoder {
   friend class Tokenizer;
   StreamDecoder(const Tokenizer& tokenizer, bool skip_special);  // borrows
 
-  // The text of byte-fallback tokens that were held back.
-  void flush_byte_run(std::string& out);
-  // Drops from `text` what is to be stripped at the start.
-  void strip(std::string& text);
+  // Behind the last step: collects the text.
+  struct Output : DecodeStage {
+    void push(std::string token) override { text += token; }
+    void finish() override {}
+    std::string text;
+  };
 
   std::shared_ptr<const Tokenizer> owner_;
   const Tokenizer* tokenizer_;
   DecodeRules rules_;
   bool skip_special_;
-  bool first_ = true;
-  uint32_t left_to_strip_;
-  std::string pending_;  // bytes that are not text yet
+  std::unique_ptr<Output> output_;                    // stages refer to it
+  std::vector<std::unique_ptr<DecodeStage>> stages_;  // the last step's first
 };
 
 }  // namespace hearth

@@ -50,10 +50,11 @@ class Tokenizer {
   virtual std::optional<TokenId> bos() const = 0;
   virtual std::optional<TokenId> eos() const = 0;
 
-  // What StreamDecoder goes by. A tokenizer without gaps and byte-fallback tokens need not override these.
-  virtual DecodeRules decode_rules() const { return {}; }
+  // What StreamDecoder goes by: the steps, and the token as they read it.
+  virtual DecodeRules decode_rules() const { return decode_bytes(); }
+  virtual std::string decoder_text(TokenId id) const { return token_bytes(id); }
+  // A tokenizer without gaps need not override this.
   virtual bool has_token(TokenId id) const { return id >= 0 && id < vocab_size(); }
-  virtual bool is_byte_fallback(TokenId) const { return false; }  // a <0xNN> token
 
   // As the reference's decode(ids, skip_special_tokens); invalid UTF-8 becomes U+FFFD, ids without a token add nothing.
   virtual std::string decode(std::span<const TokenId> ids, bool skip_special = true) const;

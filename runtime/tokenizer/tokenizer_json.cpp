@@ -1,8 +1,6 @@
 #include "runtime/tokenizer/tokenizer_json.h"
 
 #include "runtime/io/json_file.h"
-#include "runtime/tokenizer/byte_fallback.h"
-#include "runtime/tokenizer/byte_level.h"
 
 namespace hearth {
 namespace {
@@ -35,24 +33,6 @@ std::vector<AddedToken> read_added_tokens(const JsonField& section, Vocabulary& 
   return tokens;
 }
 
-std::function<std::string(TokenId, std::string_view)> token_bytes_function(const DecoderSection& decoder) {
-  if (decoder.rules.bytes == DecodeRules::Bytes::kByteLevel) {
-    return [](TokenId, std::string_view text) { return byte_level::decode(text); };
-  }
-  return [decoder](TokenId, std::string_view text) {
-    if (decoder.rules.bytes == DecodeRules::Bytes::kByteFallback) {
-      if (const std::optional<uint8_t> byte = parse_byte_token(text)) return std::string(1, static_cast<char>(*byte));
-    }
-    std::string out(text);
-    for (const auto& [pattern, content] : decoder.replacements) {
-      for (size_t at = out.find(pattern); at != std::string::npos; at = out.find(pattern, at + content.size())) {
-        out.replace(at, pattern.size(), content);
-      }
-    }
-    return out;
-  };
-}
-
 }  // namespace
 
 PipelineParts read_tokenizer_json(const std::filesystem::path& file) {
@@ -67,15 +47,13 @@ PipelineParts read_tokenizer_json(const std::filesystem::path& file) {
   for (const AddedToken& token : parts.added_tokens) is_control[static_cast<size_t>(token.id)] = token.special;
 
   parts.normalizer = read_normalizer(root["normalizer"]);
-  PreTokenizerSection pre = read_pre_tokenizer(root["pre_tokenizer"]);
+  PreTokenizerSection pre = read_pre_tokenizer(root["pre_tokenizer"], model.reads_bytes);
   parts.pre_tokenizer = std::move(pre.pre_tokenizer);
   parts.model = model.make(*parts.vocabulary, is_control, pre.byte_level);
   PostProcessorSection post = read_post_processor(root["post_processor"], *parts.vocabulary);
   parts.prefix = std::move(post.prefix);
   parts.suffix = std::move(post.suffix);
-  const DecoderSection decoder = read_decoder(root["decoder"]);
-  parts.decode_rules = decoder.rules;
-  parts.token_bytes = token_bytes_function(decoder);
+  parts.decode_rules = read_decoder(root["decoder"]);
   return parts;
 }
 

@@ -49,15 +49,12 @@ std::unique_ptr<Normalizer> read_normalizer(const JsonField& section);
 
 struct PreTokenizerSection {
   std::unique_ptr<PreTokenizer> pre_tokenizer;
-  bool byte_level = false;  // ends with ByteLevel: the model reads bytes
+  bool byte_level = false;  // ends with ByteLevel, whose map is left to the model
 };
-PreTokenizerSection read_pre_tokenizer(const JsonField& section);
+// `model_reads_bytes`: the model can do ByteLevel's map, if that comes last.
+PreTokenizerSection read_pre_tokenizer(const JsonField& section, bool model_reads_bytes);
 
-struct DecoderSection {
-  DecodeRules rules;
-  std::vector<std::pair<std::string, std::string>> replacements;  // of every token's text, in order
-};
-DecoderSection read_decoder(const JsonField& section);
+DecodeRules read_decoder(const JsonField& section);
 
 struct PostProcessorSection {
   std::vector<TokenId> prefix, suffix;

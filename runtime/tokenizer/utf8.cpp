@@ -48,8 +48,6 @@ size_t skip_ascii(std::string_view text, size_t pos) {
   return pos;
 }
 
-bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xC0u) == 0x80; }
-
 }  // namespace
 
 size_t find_invalid(std::string_view text) {
@@ -144,7 +142,9 @@ bool is_word(char32_t c) {
     case UTF8PROC_CATEGORY_PC:
       return true;
     default:
-      return c >= 0x24B6 && c <= 0x24E9;  // circled letters: Other_Alphabetic
+      // Circled and squared letters: Other_Alphabetic.
+      return (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) || (c >= 0x1F150 && c <= 0x1F169) ||
+             (c >= 0x1F170 && c <= 0x1F189);
   }
 }
 

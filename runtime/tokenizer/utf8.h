@@ -17,6 +17,8 @@ size_t find_invalid(std::string_view text);
 // Bytes of the character that begins with `lead`, in valid text.
 inline size_t length_from_lead(unsigned char lead) { return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4; }
 
+inline bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xC0u) == 0x80; }
+
 // The code point at `pos`, which moves past it. The text must be valid.
 char32_t decode(std::string_view text, size_t& pos);
 // The code point that ends at `pos` (> 0), which moves before it. The text must be valid.

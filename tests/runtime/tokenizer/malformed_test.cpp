@@ -48,24 +48,26 @@ TEST(TokenizerJson, UnknownComponentsAreErrorsThatNameThem) {
   EXPECT_THAT(
       load_error_with("/model/type", R"("Trigram")"),
       HasSubstr("model: the model type 'Trigram' is not supported; supported are BPE, Unigram, WordPiece, WordLevel"));
-  EXPECT_THAT(load_error_with("/normalizer", R"({"type": "Lowercase"})"),
-              HasSubstr("normalizer: the normalizer 'Lowercase' is not supported"));
+  EXPECT_THAT(load_error_with("/normalizer", R"({"type": "Append"})"),
+              HasSubstr("normalizer: the normalizer 'Append' is not supported; supported are NFC, "));
   EXPECT_THAT(
-      load_error_with("/normalizer", R"({"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Nmt"}]})"),
-      HasSubstr("normalizers[1]: the normalizer 'Nmt'"));
+      load_error_with("/normalizer", R"({"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Append"}]})"),
+      HasSubstr("normalizers[1]: the normalizer 'Append'"));
   EXPECT_THAT(load_error_with("/pre_tokenizer", R"({"type": "UnicodeScripts"})"),
               HasSubstr("pre_tokenizer: the pre-tokenizer 'UnicodeScripts'"));
-  EXPECT_THAT(load_error_with("/pre_tokenizer",
-                              R"({"type": "Sequence", "pretokenizers": [{"type": "ByteLevel"}, {"type": "Digits"}]})"),
-              HasSubstr("behind ByteLevel"));
   EXPECT_THAT(
       load_error_with("/pre_tokenizer", R"({"type": "Split", "pattern": {"Regex": "a"}, "behavior": "Sometimes"})"),
       HasSubstr("'Sometimes' is not supported"));
-  EXPECT_THAT(load_error_with("/post_processor", R"({"type": "BertProcessing"})"),
-              HasSubstr("the post-processor 'BertProcessing'"));
-  EXPECT_THAT(load_error_with("/decoder", R"({"type": "CTC"})"), HasSubstr("the decoder 'CTC'"));
-  EXPECT_THAT(load_error_with("/decoder", R"({"type": "Strip", "content": " ", "start": 1, "stop": 0})"),
-              HasSubstr("the decoder 'Strip' in this place"));
+  EXPECT_THAT(load_error_with("/post_processor", R"({"type": "PairProcessing"})"),
+              HasSubstr("the post-processor 'PairProcessing'"));
+  EXPECT_THAT(load_error_with("/decoder", R"({"type": "Morse"})"), HasSubstr("the decoder 'Morse'"));
+  EXPECT_THAT(load_error_with("/decoder", R"({"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "CTC"}]})"),
+              HasSubstr("decoders[1]: the decoder behind ByteLevel or Fuse, 'CTC'"));
+  EXPECT_THAT(
+      load_error_with(
+          "/decoder",
+          R"({"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "Replace", "pattern": {"Regex": "a"}, "content": ""}]})"),
+      HasSubstr("decoders[1].pattern: a Regex behind ByteLevel or Fuse"));
 }
 
 TEST(TokenizerJson, MalformedContentIsRefused) {
@@ -87,6 +89,24 @@ TEST(TokenizerJson, MalformedContentIsRefused) {
   EXPECT_THAT(
       load_error_with("/pre_tokenizer", R"({"type": "Split", "pattern": {"Regex": "("}, "behavior": "Isolated"})"),
       HasSubstr("regular expression '('"));
+  EXPECT_THAT(load_error_with("/model", R"({"type": "Unigram", "vocab": [["a"]]})"),
+              HasSubstr("model.vocab[0]: must be a token and its score"));
+  EXPECT_THAT(load_error_with("/model", R"({"type": "Unigram", "vocab": [["a", 0]], "unk_id": 1})"),
+              HasSubstr("model.unk_id: token id 1 is not in the vocabulary"));
+  EXPECT_THAT(load_error_with("/model", R"({"type": "WordPiece", "vocab": {}, "max_input_chars_per_word": -1})"),
+              HasSubstr("max_input_chars_per_word: is negative"));
+  EXPECT_THAT(load_error_with("/normalizer", R"({"type": "Precompiled", "precompiled_charsmap": "!"})"),
+              HasSubstr("normalizer.precompiled_charsmap: is not base64"));
+  EXPECT_THAT(load_error_with("/normalizer", R"({"type": "Precompiled", "precompiled_charsmap": "/////w=="})"),
+              HasSubstr("normalizer.precompiled_charsmap: the charsmap of 4 bytes is cut off"));
+  EXPECT_THAT(load_error_with("/pre_tokenizer", R"({"type": "FixedLength", "length": 0})"),
+              HasSubstr("pre_tokenizer.length: must not be 0"));
+  EXPECT_THAT(load_error_with("/pre_tokenizer", R"({"type": "CharDelimiterSplit", "delimiter": "ab"})"),
+              HasSubstr("pre_tokenizer.delimiter: must be one character"));
+  EXPECT_THAT(load_error_with("/decoder", R"({"type": "Strip", "content": " ", "start": -1, "stop": 0})"),
+              HasSubstr("decoder.start: must not be negative"));
+  EXPECT_THAT(load_error_with("/post_processor", R"({"type": "BertProcessing", "cls": ["a", 0], "sep": ["x", 9]})"),
+              HasSubstr("post_processor.sep[1]: token id 9 is not in the vocabulary"));
   EXPECT_THAT(
       load_error_with("/post_processor", R"({"type": "TemplateProcessing", "single": [], "special_tokens": {}})"),
       HasSubstr("has no Sequence"));
