@@ -71,6 +71,7 @@ std::optional<std::string_view> PrecompiledCharsmap::replacement(std::string_vie
 
 void PrecompiledCharsmap::apply(NormalizedText& text) const {
   const std::string_view in = text.text;
+  const bool lost_begin = text.lost_begin;
   Rewriter out(text);
   for (size_t begin = 0; begin < in.size();) {
     const size_t end = grapheme_end(in, begin);
@@ -92,6 +93,7 @@ void PrecompiledCharsmap::apply(NormalizedText& text) const {
     }
   }
   out.finish();
+  text.lost_begin = lost_begin;  // what follows a removed beginning counts as it, as in the reference
 }
 
 }  // namespace hearth

@@ -1,6 +1,9 @@
 // The model section of tokenizer.json: BPE, Unigram, WordPiece, WordLevel. What is read before the added tokens (the
 // vocabulary and what refers to it) is told from what is made behind them (the model, which leaves out control tokens).
-#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <string>
 
 #include "runtime/tokenizer/bpe.h"
 #include "runtime/tokenizer/tokenizer_json.h"
@@ -94,6 +97,34 @@ ModelSection read_bpe(const JsonField& model) {
   return out;
 }
 
+// A number as serde_json reads it, which the reference does: its digits as an integer, times or over a power of ten.
+// That can be the neighbour of the nearest double, which is enough to decide between two paths of equal score.
+double as_serde_reads(double value) {
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr;
+  uint64_t digits = 0;
+  int exponent = 0;
+  bool is_fraction = false;
+  for (const char* at = text; at != end; ++at) {
+    if (*at == 'e') {
+      int written = 0;
+      std::from_chars(at + (at[1] == '+' ? 2 : 1), end, written);
+      exponent += written;
+      break;
+    }
+    if (*at == '.') is_fraction = true;
+    if (*at < '0' || *at > '9') continue;
+    digits = digits * 10 + static_cast<uint64_t>(*at - '0');  // at most 17
+    exponent -= is_fraction ? 1 : 0;
+  }
+  if (std::abs(exponent) > 308) return value;
+  double power = 1;
+  const std::string power_text = fmt::format("1e{}", std::abs(exponent));
+  std::from_chars(power_text.data(), power_text.data() + power_text.size(), power);
+  const double magnitude = exponent < 0 ? static_cast<double>(digits) / power : static_cast<double>(digits) * power;
+  return std::signbit(value) ? -magnitude : magnitude;
+}
+
 // [["token", score], ...], by id.
 ModelSection read_unigram(const JsonField& model) {
   ModelSection out;
@@ -106,7 +137,7 @@ ModelSection read_unigram(const JsonField& model) {
     if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() || !entry[1].is_number())
       throw data_corruption("{}[{}]: must be a token and its score", vocab.place(), scores.size());
     set_token(vocab, *out.vocabulary, static_cast<int64_t>(scores.size()), entry[0].get_ref<const std::string&>());
-    scores.push_back(entry[1].get<double>());
+    scores.push_back(as_serde_reads(entry[1].get<double>()));
   }
   UnigramOptions options{.byte_fallback = model.boolean("byte_fallback", false)};
   if (model.has("unk_id")) {

@@ -15,6 +15,8 @@ namespace {
 
 using Points = std::vector<utf8proc_int32_t>;
 
+bool is_newer(utf8proc_int32_t c) { return unicode::is_newer_than_9(static_cast<char32_t>(c)); }
+
 void decompose(std::string_view text, int form, Points& points) {
   points.reserve(text.size());
   for (size_t pos = 0; pos < text.size();) {
@@ -35,7 +37,7 @@ void decompose(std::string_view text, int form, Points& points) {
 
 int combining_class(utf8proc_int32_t c) {
   const utf8proc_propval_t value = utf8proc_get_property(c)->combining_class;
-  return value != 0 && unicode::is_newer_than_9(static_cast<char32_t>(c)) ? 0 : value;
+  return value != 0 && is_newer(c) ? 0 : value;
 }
 
 void order_marks(Points& points) {
@@ -77,16 +79,21 @@ class UnicodeForm : public Normalizer {
     Points points;
     decompose(text, form_, points);
     order_marks(points);
-    utf8proc_ssize_t count = static_cast<utf8proc_ssize_t>(points.size());
-    if (composes_) {
-      count = utf8proc_normalize_utf32(points.data(), count,
-                                       static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-      HEARTH_CHECK(count >= 0);
-    }
     std::string out;
     out.reserve(text.size());
-    for (utf8proc_ssize_t i = 0; i < count; ++i)
-      utf8::append(out, static_cast<char32_t>(points[static_cast<size_t>(i)]));
+    // A newer character composes with nothing, whatever utf8proc knows of it.
+    for (auto begin = points.begin(); begin != points.end();) {
+      const auto end =
+          std::find_if(begin + 1, points.end(), [&](utf8proc_int32_t c) { return is_newer(*begin) || is_newer(c); });
+      utf8proc_ssize_t count = end - begin;
+      if (composes_ && count > 1) {
+        count = utf8proc_normalize_utf32(&*begin, count,
+                                         static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+        HEARTH_CHECK(count >= 0);
+      }
+      for (utf8proc_ssize_t i = 0; i < count; ++i) utf8::append(out, static_cast<char32_t>(begin[i]));
+      begin = end;
+    }
     return out;
   }
 
