@@ -25,6 +25,14 @@ std::vector<std::shared_ptr<const Tokenizer>> every_kind() {
   return tokenizers;
 }
 
+std::vector<std::shared_ptr<const Tokenizer>> every_model() {
+  std::vector<std::shared_ptr<const Tokenizer>> tokenizers;
+  for (const char* name : {"bert_uncased", "t5", "xlm_roberta", "albert", "unigram_bytes", "wordlevel", "clip",
+                           "subword_prefix", "byte_level_normalizer", "falcon", "gemma"})
+    tokenizers.push_back(load_tokenizer(std::filesystem::path(kGoldenFolder) / "families" / name));
+  return tokenizers;
+}
+
 // Quadratic work on these texts would take minutes; the bound leaves room for sanitizers.
 TEST(Adversarial, LongWordsAndRunsTakeNearLinearTime) {
   const std::string texts[] = {repeat("a", 100'000),
@@ -47,6 +55,19 @@ TEST(Adversarial, LongWordsAndRunsTakeNearLinearTime) {
           static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;  // of this process, not of the clock
       EXPECT_LT(seconds, 10.0) << text.substr(0, 8);
       EXPECT_LE(ids.size(), 3 * text.size() + 3);
+    }
+  }
+}
+
+TEST(Adversarial, EveryModelReadsLongRunsInNearLinearTime) {
+  const std::pair<const char*, size_t> texts[] = {{"a", 200'000}, {"\u0300\u0316", 10'000}, {"ጀ", 10'000},
+                                                  {" ", 30'000},  {"\u00ad", 10'000},       {"'", 10'000}};
+  for (const auto& tokenizer : every_model()) {
+    for (const auto& [text, times] : texts) {
+      const std::clock_t start = std::clock();
+      const std::vector<TokenId> ids = tokenizer->encode(repeat(text, times));
+      (void)tokenizer->decode(ids);
+      EXPECT_LT(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC, 20.0) << text;
     }
   }
 }
