@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "runtime/tokenizer/utf8.h"
 
 namespace hearth {
