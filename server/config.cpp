@@ -13,8 +13,8 @@
 #include "models/hub_cache.h"
 #include "models/resolver.h"
 #include "runtime/base/error.h"
+#include "runtime/base/nearest_name.h"
 #include "server/inference_keys.h"
-#include "server/nearest_name.h"
 #include "server/yaml_file.h"
 
 namespace hearth {

@@ -8,8 +8,8 @@
 
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
+#include "runtime/base/nearest_name.h"
 #include "server/commands/commands.h"
-#include "server/nearest_name.h"
 
 namespace hearth {
 namespace {

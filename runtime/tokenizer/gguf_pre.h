@@ -1,22 +1,28 @@
-// What the names of tokenizer.ggml.pre stand for. GGUF keeps only a name for how byte-level BPE cuts text; the table
-// behind this gives each what the published tokenizer.json of its models says.
+// What the names of tokenizer.ggml.pre stand for. GGUF keeps only a name for how BPE with merges cuts text; the table
+// behind this gives each what the published tokenizer.json of its models says, where llama.cpp approximates that too.
 #pragma once
 
-#include <span>
-#include <string>
+#include <memory>
 #include <string_view>
+
+#include "runtime/tokenizer/pretokenizer.h"
 
 namespace hearth {
 
-struct GgufPre {
-  std::span<const std::string_view> names;
-  std::span<const char* const> patterns;  // one after the other: matches and gaps alike become pieces
+struct GgufPreFlags {
   bool ignore_merges = false;
-  bool add_bos = false;  // when tokenizer.ggml.add_bos_token is absent
-  bool nfc = false;
+  bool add_bos = false;    // when tokenizer.ggml.add_bos_token is absent
+  bool nfc = false;        // the text is normalised first
+  bool metaspace = false;  // symbols are characters, a space is U+2581, what is unknown becomes <0xNN>; else bytes
 };
 
-// Throws kInvalidArgument, naming the known ones, for an unknown name.
+struct GgufPre {
+  std::string_view names;                   // separated by spaces
+  std::unique_ptr<PreTokenizer> (*make)();  // null: the text is one piece
+  GgufPreFlags flags = {};
+};
+
+// Throws kInvalidArgument for an unknown name, with the nearest known one or all of them.
 const GgufPre& gguf_pre(std::string_view name, std::string_view file);
 
 }  // namespace hearth

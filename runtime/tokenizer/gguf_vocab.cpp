@@ -1,7 +1,7 @@
-// Tokenizers from GGUF's tokenizer.ggml.* keys (docs/gguf.md of github.com/ggml-org/ggml): "gpt2" is byte-level BPE
-// with merges, "llama" is sentencepiece's BPE by scores. Malformed vocabularies are refused: counts that differ, text
-// that is not UTF-8, merges of missing tokens, scores that are no numbers, ids out of range. Of two tokens with one
-// text the later is encoded.
+// Tokenizers from GGUF's tokenizer.ggml.* keys (docs/gguf.md of github.com/ggml-org/ggml): "gpt2" and "gemma4" are BPE
+// with merges, "llama" is sentencepiece's BPE by scores. What a file leaves out is what llama.cpp takes. Malformed
+// vocabularies are refused: counts that differ, text that is not UTF-8, merges of missing tokens, scores that are no
+// numbers, ids out of range. Of two tokens with one text the later is encoded.
 #include <algorithm>
 #include <cmath>
 
@@ -30,16 +30,19 @@ class Loader {
 
   std::shared_ptr<const Tokenizer> load() {
     const std::string_view model = gguf_.string("tokenizer.ggml.model").value_or("");
-    if (model != "gpt2" && model != "llama") {
-      throw invalid_argument("{}: tokenizer.ggml.model is '{}'; supported are 'gpt2' and 'llama'", gguf_.name(), model);
+    if (model != "gpt2" && model != "gemma4" && model != "llama") {
+      throw invalid_argument("{}: tokenizer.ggml.model is '{}'; supported are 'gpt2', 'gemma4' and 'llama'",
+                             gguf_.name(), model);
     }
     read_tokens();
-    if (model == "gpt2") {
-      read_byte_level_bpe();
-    } else {
+    if (model == "llama") {
       read_scored_bpe();
+      add_bos_eos({.add_bos = true, .bos = 1, .eos = 2});
+    } else {
+      const GgufPre& pre = find_pre(model);
+      read_merged_bpe(pre);
+      add_bos_eos({.add_bos = pre.flags.add_bos});
     }
-    add_bos_eos();
     return std::make_shared<PipelineTokenizer>(std::move(parts_));
   }
 
@@ -76,17 +79,22 @@ class Loader {
     throw data_corruption("{}: {} has {} entries for {} tokens", gguf_.name(), key, count, tokens_.size());
   }
 
-  void read_byte_level_bpe() {
+  const GgufPre& find_pre(std::string_view model) const {
+    if (model == "gemma4") return gguf_pre(model, gguf_.name());
     const std::optional<std::string_view> name = gguf_.string("tokenizer.ggml.pre");
     if (!name) log::warn("{}: tokenizer.ggml.pre is missing; text is cut as GPT-2 does", gguf_.name());
-    pre_ = &gguf_pre(name.value_or("default"), gguf_.name());
-    std::vector<std::unique_ptr<PreTokenizer>> steps;
-    for (const char* pattern : pre_->patterns) steps.push_back(make_split(pattern, SplitBehavior::kIsolated, false));
-    parts_.pre_tokenizer = make_sequence(std::move(steps));
-    if (pre_->nfc) parts_.normalizer = make_nfc();
-    parts_.model =
-        std::make_unique<BpeModel>(*parts_.vocabulary, read_merges(),
-                                   BpeOptions{.byte_level = true, .ignore_merges = pre_->ignore_merges}, is_control_);
+    return gguf_pre(name.value_or("default"), gguf_.name());
+  }
+
+  void read_merged_bpe(const GgufPre& pre) {
+    parts_.pre_tokenizer = pre.make();
+    if (pre.flags.nfc) parts_.normalizer = make_nfc();
+    if (pre.flags.metaspace)
+      return read_metaspace_bpe(make_replace(" ", false, std::string(kMetaspace)), read_merges(),
+                                /*strip_space=*/false);
+    parts_.model = std::make_unique<BpeModel>(*parts_.vocabulary, read_merges(),
+                                              BpeOptions{.byte_level = true, .ignore_merges = pre.flags.ignore_merges},
+                                              is_control_);
     parts_.decode_rules.steps = {make_byte_level_decoder()};
     for (const AddedToken& token : parts_.added_tokens)  // they are text, not bytes
       parts_.decoder_texts.emplace(token.id, byte_level::encode(token.content));
@@ -118,14 +126,24 @@ class Loader {
   void read_scored_bpe() {
     const bool space_prefix = gguf_.boolean("tokenizer.ggml.add_space_prefix").value_or(true);
     std::vector<std::unique_ptr<Normalizer>> steps;
+    if (gguf_.boolean("tokenizer.ggml.remove_extra_whitespaces").value_or(false)) {
+      steps.push_back(make_replace(R"(\A +|(?<! ) ++\z)", /*is_regex=*/true, ""));
+      steps.push_back(make_replace(" {2,}", /*is_regex=*/true, " "));
+    }
     if (space_prefix) steps.push_back(make_prepend(std::string(kMetaspace)));
     steps.push_back(make_replace(" ", /*is_regex=*/false, std::string(kMetaspace)));
-    parts_.normalizer = make_normalizer_sequence(std::move(steps));
+    read_metaspace_bpe(make_normalizer_sequence(std::move(steps)), merges_by_score(), /*strip_space=*/space_prefix);
+  }
+
+  // Symbols are characters, a space is U+2581, and what has no token is spelled in <0xNN>.
+  void read_metaspace_bpe(std::unique_ptr<Normalizer> normalizer, const std::vector<BpeMerge>& merges,
+                          bool strip_space) {
+    parts_.normalizer = std::move(normalizer);
     const auto unknown = std::find(types_.begin(), types_.end(), kUnknown);
     BpeOptions options{.byte_fallback = true, .fuse_unk = true};
     if (unknown != types_.end()) options.unk = static_cast<TokenId>(unknown - types_.begin());
-    parts_.model = std::make_unique<BpeModel>(*parts_.vocabulary, merges_by_score(), options, is_control_);
-    parts_.decode_rules = decode_sentencepiece(/*strip_space=*/space_prefix);
+    parts_.model = std::make_unique<BpeModel>(*parts_.vocabulary, merges, options, is_control_);
+    parts_.decode_rules = decode_sentencepiece(strip_space);
   }
 
   // sentencepiece merges the neighbours whose union is the token of highest score, so each token gives a merge for
@@ -170,20 +188,30 @@ class Loader {
     return static_cast<TokenId>(*id);
   }
 
-  void add_bos_eos() {
-    parts_.bos = special_id("tokenizer.ggml.bos_token_id");
-    parts_.eos = special_id("tokenizer.ggml.eos_token_id");
-    const bool bos_default = pre_ == nullptr || pre_->add_bos;
-    if (parts_.bos && gguf_.boolean("tokenizer.ggml.add_bos_token").value_or(bos_default))
+  // What holds where the file says nothing.
+  struct Defaults {
+    bool add_bos = false, add_eos = false;
+    int64_t bos = -1, eos = -1;
+  };
+
+  void add_bos_eos(const Defaults& defaults) {
+    const auto id = [&](std::string_view key, int64_t otherwise) {
+      const std::optional<TokenId> given = special_id(key);
+      if (given || !parts_.vocabulary->contains(otherwise)) return given;
+      return std::optional(static_cast<TokenId>(otherwise));
+    };
+    parts_.bos = id("tokenizer.ggml.bos_token_id", defaults.bos);
+    parts_.eos = id("tokenizer.ggml.eos_token_id", defaults.eos);
+    if (parts_.bos && gguf_.boolean("tokenizer.ggml.add_bos_token").value_or(defaults.add_bos))
       parts_.prefix = {*parts_.bos};
-    if (parts_.eos && gguf_.boolean("tokenizer.ggml.add_eos_token").value_or(false)) parts_.suffix = {*parts_.eos};
+    if (parts_.eos && gguf_.boolean("tokenizer.ggml.add_eos_token").value_or(defaults.add_eos))
+      parts_.suffix = {*parts_.eos};
   }
 
   const GgufFile& gguf_;
   std::span<const std::string_view> tokens_;
   std::vector<int64_t> types_;
   std::vector<bool> is_control_;
-  const GgufPre* pre_ = nullptr;  // of byte-level BPE
   PipelineParts parts_;
 };
 

@@ -44,8 +44,20 @@ std::string error_text(int code) {
   return reinterpret_cast<const char*>(buffer);
 }
 
-// Writes Oniguruma's \s, \w and their complements in PCRE2's terms where the two differ (U+180E is no space; marks and
-// connectors are word characters), and refuses what means something else in the two dialects.
+// In PCRE2 \p{Han} has what Han shares with other scripts too (script extensions); \p{sc:Han} is Oniguruma's.
+bool is_script(const std::string& name) {
+  const std::string pattern = fmt::format(R"(\p{{sc:{}}})", name);
+  int code = 0;
+  PCRE2_SIZE at = 0;
+  pcre2_code* compiled = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                                       PCRE2_UTF | PCRE2_UCP, &code, &at, nullptr);
+  pcre2_code_free(compiled);
+  return compiled != nullptr;
+}
+
+// Writes Oniguruma's \s, \w, \b, their complements and scripts in PCRE2's terms where the two differ (U+180E is no
+// space; marks, connectors, letter-like symbols and Latin-1's ², ½ and so on are word characters), and refuses what
+// means something else in the two dialects.
 class Translator {
  public:
   explicit Translator(const std::string& pattern) : in_(pattern) {}
@@ -87,8 +99,7 @@ class Translator {
     const char kind = in_[at_ + 1];
     if (kind == 'h' || kind == 'H') refuse("\\h");
     if (kind == 'W' && in_class_) refuse("\\W inside [...]");
-    if ((kind == 'p' || kind == 'P') && in_.compare(at_ + 2, 1, "{") == 0)
-      return copy(std::min(in_.find('}', at_), in_.size() - 1) + 1 - at_);
+    if ((kind == 'p' || kind == 'P') && in_.compare(at_ + 2, 1, "{") == 0) return property();
     if (kind == 's') {
       out_ += R"(\p{WSpace})";
     } else if (kind == 'S') {
@@ -97,10 +108,24 @@ class Translator {
       out_ += in_class_ ? kWord : fmt::format("[{}]", kWord);
     } else if (kind == 'W') {
       out_ += fmt::format("[^{}]", kWord);
+    } else if (kind == 'b' && !in_class_) {
+      out_ += fmt::format("(?:(?<=[{0}])(?![{0}])|(?<![{0}])(?=[{0}]))", kWord);
+    } else if (kind == 'B' && !in_class_) {
+      out_ += fmt::format("(?:(?<=[{0}])(?=[{0}])|(?<![{0}])(?![{0}]))", kWord);
     } else {
       return copy(2);
     }
     at_ += 2;
+  }
+
+  void property() {
+    const size_t name = at_ + (in_.compare(at_ + 3, 1, "^") == 0 ? 4 : 3);
+    const size_t end = std::min(in_.find('}', at_), in_.size());
+    if (name < end && is_script(in_.substr(name, end - name))) {
+      copy(name - at_);
+      out_ += "sc:";
+    }
+    copy(std::min(end + 1, in_.size()) - at_);
   }
 
   void open_class() {

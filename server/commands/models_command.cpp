@@ -7,10 +7,10 @@
 #include "models/loader.h"
 #include "models/resolver.h"
 #include "runtime/base/error.h"
+#include "runtime/base/nearest_name.h"
 #include "runtime/engine/engine.h"
 #include "server/commands/commands.h"
 #include "server/hub/progress.h"
-#include "server/nearest_name.h"
 
 namespace hearth {
 namespace {

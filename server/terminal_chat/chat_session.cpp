@@ -6,7 +6,7 @@
 
 #include "runtime/base/error.h"
 #include "runtime/base/file.h"
-#include "server/nearest_name.h"
+#include "runtime/base/nearest_name.h"
 
 namespace hearth {
 namespace {

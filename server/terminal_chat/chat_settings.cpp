@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "runtime/base/error.h"
-#include "server/nearest_name.h"
+#include "runtime/base/nearest_name.h"
 
 namespace hearth {
 namespace {

@@ -10,8 +10,8 @@
 
 #include "runtime/base/error.h"
 #include "runtime/base/file.h"
+#include "runtime/base/nearest_name.h"
 #include "server/inference_keys.h"
-#include "server/nearest_name.h"
 
 namespace hearth {
 namespace {

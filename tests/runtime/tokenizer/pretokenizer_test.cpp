@@ -2,6 +2,7 @@
 
 #include "golden.h"
 #include "runtime/tokenizer/gguf_pre.h"
+#include "runtime/tokenizer/number_splits.h"
 
 namespace hearth {
 namespace {
@@ -18,10 +19,7 @@ std::vector<std::string> split(const PreTokenizer& pre_tokenizer, const std::str
 }
 
 std::vector<std::string> split_as(std::string_view pre, const std::string& text) {
-  std::vector<std::unique_ptr<PreTokenizer>> steps;
-  for (const char* pattern : gguf_pre(pre, "test").patterns)
-    steps.push_back(make_split(pattern, SplitBehavior::kIsolated, false));
-  return split(*make_sequence(std::move(steps)), text);
+  return split(*gguf_pre(pre, "test").make(), text);
 }
 
 using Pieces = std::vector<std::string>;
@@ -53,12 +51,29 @@ TEST(Regex, ClassesAreThoseOfOniguruma) {
   EXPECT_EQ(Regex("[^\\s]+").find(" a\u180E ", 0), (ByteRange{1, 5}));
   EXPECT_EQ(Regex("\\w+").find("-e\u0301_x ", 0), (ByteRange{1, 6}));
   EXPECT_EQ(Regex("\\W").find("e\u0301.", 0), (ByteRange{3, 4}));
+  EXPECT_EQ(Regex("\\w+").find("-ⓐⅧ½①", 0), (ByteRange{1, 9}));
+  EXPECT_EQ(Regex("1\\b").find("1½ 1_ 1\u0301 1.", 0), (ByteRange{11, 12}));
+  EXPECT_EQ(Regex("1\\B").find("1. 1½", 0), (ByteRange{3, 4}));
   EXPECT_EQ(Regex("^b$").find("a\nb\nc", 0), (ByteRange{2, 3}));
+  EXPECT_EQ(Regex("\\p{Han}+").find("、漢、", 0), (ByteRange{3, 6}));  // U+3001 is used with Han, but common
+  EXPECT_EQ(Regex("[^\\P{Han}]+").find("、漢、", 0), (ByteRange{3, 6}));
 }
 
 TEST(Regex, WhatTheDialectsReadDifferentlyIsRefused) {
   for (const char* pattern : {"\\h", "a{1,3}+", "[a[b]]", "[a&&b]", "[\\W]"})
     EXPECT_THROW(Regex{pattern}, Error) << pattern;
+}
+
+TEST(NumberGroups, AreOfThreeFromTheRight) {
+  EXPECT_EQ(split(*make_number_groups(), "a1234567b ½12345 123½"),
+            (Pieces{"a", "1", "234", "567", "b ", "½12", "345", " ", "123½"}));
+  EXPECT_EQ(split(*make_digit_groups(), "12345 1234a 1234_ ٣٤٥٦-"),
+            (Pieces{"12", "345", " 1234a 1234_ ", "٣", "٤٥٦", "-"}));
+}
+
+TEST(ByteDigits, AreThoseOfTheCharactersThatSpellBytes) {
+  EXPECT_EQ(split(*make_byte_digits(false), "a12\xC2\xBD\x33"), (Pieces{"a", "12", "\xC2", "\xBD\x33"}));
+  EXPECT_EQ(split(*make_byte_digits(true), "12\xE4\xBD\xA0"), (Pieces{"1", "2", "\xE4", "\xBD", "\xA0"}));
 }
 
 TEST(Split, LiteralPatternsAreNoRegularExpressions) {
