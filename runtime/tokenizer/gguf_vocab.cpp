@@ -1,20 +1,24 @@
 // Tokenizers from GGUF's tokenizer.ggml.* keys (docs/gguf.md of github.com/ggml-org/ggml): "gpt2" and "gemma4" are BPE
-// with merges, "llama" is sentencepiece's BPE by scores. What a file leaves out is what llama.cpp takes. Malformed
-// vocabularies are refused: counts that differ, text that is not UTF-8, merges of missing tokens, scores that are no
-// numbers, ids out of range. Of two tokens with one text the later is encoded.
+// with merges, "llama" is sentencepiece's BPE by scores, "t5" its Unigram, "bert" WordPiece. What a file leaves out is
+// what llama.cpp takes. Malformed vocabularies are refused: counts that differ, text that is not UTF-8, merges of
+// missing tokens, scores that are no numbers, ids out of range. Of two tokens with one text the later is encoded.
 #include <algorithm>
 #include <cmath>
 
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
 #include "runtime/io/gguf.h"
+#include "runtime/tokenizer/bert_normalizer.h"
 #include "runtime/tokenizer/bpe.h"
 #include "runtime/tokenizer/byte_fallback.h"
 #include "runtime/tokenizer/byte_level.h"
 #include "runtime/tokenizer/gguf_pre.h"
 #include "runtime/tokenizer/metaspace.h"
 #include "runtime/tokenizer/pipeline_tokenizer.h"
+#include "runtime/tokenizer/precompiled_charsmap.h"
+#include "runtime/tokenizer/unigram.h"
 #include "runtime/tokenizer/utf8.h"
+#include "runtime/tokenizer/wordpiece.h"
 
 namespace hearth {
 namespace {
@@ -30,18 +34,26 @@ class Loader {
 
   std::shared_ptr<const Tokenizer> load() {
     const std::string_view model = gguf_.string("tokenizer.ggml.model").value_or("");
-    if (model != "gpt2" && model != "gemma4" && model != "llama") {
-      throw invalid_argument("{}: tokenizer.ggml.model is '{}'; supported are 'gpt2', 'gemma4' and 'llama'",
-                             gguf_.name(), model);
-    }
-    read_tokens();
-    if (model == "llama") {
-      read_scored_bpe();
-      add_bos_eos({.add_bos = true, .bos = 1, .eos = 2});
-    } else {
+    if (model == "gpt2" || model == "gemma4") {
+      read_tokens();
       const GgufPre& pre = find_pre(model);
       read_merged_bpe(pre);
       add_bos_eos({.add_bos = pre.flags.add_bos});
+    } else if (model == "llama") {
+      read_tokens();
+      read_scored_bpe();
+      add_bos_eos({.add_bos = true, .bos = 1, .eos = 2});
+    } else if (model == "t5") {
+      read_tokens();
+      read_unigram();
+      add_bos_eos({.add_eos = true, .eos = 1});
+    } else if (model == "bert") {
+      read_tokens(wordpiece_spelling);
+      read_wordpiece();
+    } else {
+      throw invalid_argument(
+          "{}: tokenizer.ggml.model is '{}'; supported are 'gpt2', 'gemma4', 'llama', 't5' and 'bert'", gguf_.name(),
+          model);
     }
     return std::make_shared<PipelineTokenizer>(std::move(parts_));
   }
@@ -50,7 +62,16 @@ class Loader {
   bool is(size_t id, TokenType type) const { return types_[id] == type; }
   bool is_added(size_t id) const { return is(id, kControl) || is(id, kUnknown) || is(id, kUserDefined); }
 
-  void read_tokens() {
+  // Control tokens stand as they are, and old files leave every [name] so.
+  static std::string wordpiece_spelling(std::string_view token, int64_t type) {
+    if (type == kControl || type == kUnknown || type == kUserDefined) return std::string(token);
+    if (token.size() > 2 && token.starts_with('[') && token.ends_with(']')) return std::string(token);
+    if (token.size() > kMetaspace.size() && token.starts_with(kMetaspace))
+      return std::string(token.substr(kMetaspace.size()));  // begins a word
+    return fmt::format("{}{}", WordPieceOptions().continuing_prefix, token);
+  }
+
+  void read_tokens(std::string (*spelling)(std::string_view token, int64_t type) = nullptr) {
     if (tokens_.empty()) throw data_corruption("{}: tokenizer.ggml.tokens is missing or empty", gguf_.name());
     types_ = gguf_.integers("tokenizer.ggml.token_type");
     if (types_.empty()) types_.assign(tokens_.size(), kNormal);
@@ -62,7 +83,13 @@ class Loader {
     parts_.vocabulary->reserve(tokens_.size(), bytes);
     is_control_.resize(tokens_.size());
     try {
-      for (size_t id = 0; id < tokens_.size(); ++id) parts_.vocabulary->set(static_cast<int64_t>(id), tokens_[id]);
+      for (size_t id = 0; id < tokens_.size(); ++id) {
+        if (spelling == nullptr) {
+          parts_.vocabulary->set(static_cast<int64_t>(id), tokens_[id]);
+        } else {
+          parts_.vocabulary->set(static_cast<int64_t>(id), spelling(tokens_[id], types_[id]));
+        }
+      }
     } catch (const Error& error) {
       throw data_corruption("{}: tokenizer.ggml.tokens: {}", gguf_.name(), error.what());
     }
@@ -123,16 +150,64 @@ class Loader {
     return merges;
   }
 
+  bool space_prefix() const { return gguf_.boolean("tokenizer.ggml.add_space_prefix").value_or(true); }
+  bool remove_extra_whitespaces() const {
+    return gguf_.boolean("tokenizer.ggml.remove_extra_whitespaces").value_or(false);
+  }
+
   void read_scored_bpe() {
-    const bool space_prefix = gguf_.boolean("tokenizer.ggml.add_space_prefix").value_or(true);
     std::vector<std::unique_ptr<Normalizer>> steps;
-    if (gguf_.boolean("tokenizer.ggml.remove_extra_whitespaces").value_or(false)) {
+    if (remove_extra_whitespaces()) {
       steps.push_back(make_replace(R"(\A +|(?<! ) ++\z)", /*is_regex=*/true, ""));
       steps.push_back(make_replace(" {2,}", /*is_regex=*/true, " "));
     }
-    if (space_prefix) steps.push_back(make_prepend(std::string(kMetaspace)));
+    if (space_prefix()) steps.push_back(make_prepend(std::string(kMetaspace)));
     steps.push_back(make_replace(" ", /*is_regex=*/false, std::string(kMetaspace)));
-    read_metaspace_bpe(make_normalizer_sequence(std::move(steps)), merges_by_score(), /*strip_space=*/space_prefix);
+    read_metaspace_bpe(make_normalizer_sequence(std::move(steps)), merges_by_score(), /*strip_space=*/space_prefix());
+  }
+
+  // As the `tokenizers` library has it: the compiled rules first, then words that begin with U+2581.
+  void read_unigram() {
+    std::vector<std::unique_ptr<Normalizer>> steps;
+    const std::vector<int64_t> charsmap = gguf_.integers("tokenizer.ggml.precompiled_charsmap");
+    if (!charsmap.empty()) {
+      std::string blob;
+      blob.reserve(charsmap.size());
+      for (const int64_t byte : charsmap) blob += static_cast<char>(byte);
+      try {
+        steps.push_back(std::make_unique<PrecompiledCharsmap>(blob));
+      } catch (const Error& error) {
+        throw data_corruption("{}: tokenizer.ggml.precompiled_charsmap: {}", gguf_.name(), error.what());
+      }
+    }
+    if (remove_extra_whitespaces()) {
+      steps.push_back(make_strip(/*left=*/false, /*right=*/true));
+      steps.push_back(make_replace(" {2,}", /*is_regex=*/true, " "));
+    }
+    if (!steps.empty()) parts_.normalizer = make_normalizer_sequence(std::move(steps));
+    parts_.pre_tokenizer = make_metaspace(
+        std::string(kMetaspace), space_prefix() ? PrependScheme::kAlways : PrependScheme::kNever, /*split=*/true);
+    const std::vector<float> scores = read_scores();
+    const bool has_bytes = std::find(types_.begin(), types_.end(), kByte) != types_.end();
+    parts_.model = std::make_unique<UnigramModel>(
+        *parts_.vocabulary, std::vector<double>(scores.begin(), scores.end()),
+        UnigramOptions{.unk = given_id("tokenizer.ggml.unknown_token_id", 2), .byte_fallback = has_bytes}, is_control_);
+    parts_.decode_rules = decode_sentencepiece(/*strip_space=*/space_prefix());
+  }
+
+  void read_wordpiece() {
+    const bool lowercase = gguf_.boolean("tokenizer.ggml.normalizer.lowercase").value_or(true);
+    parts_.normalizer = make_bert_normalizer(
+        {.strip_accents = gguf_.boolean("tokenizer.ggml.normalizer.strip_accents").value_or(lowercase),
+         .lowercase = lowercase});
+    parts_.pre_tokenizer = make_bert_pre_tokenizer();
+    const WordPieceOptions options{.unk = given_id("tokenizer.ggml.unknown_token_id", 100)};
+    parts_.model = std::make_unique<WordPieceModel>(*parts_.vocabulary, options, is_control_);
+    parts_.decode_rules.steps = {make_wordpiece_decoder(options.continuing_prefix, /*cleanup=*/true)};
+    parts_.bos = given_id("tokenizer.ggml.bos_token_id", 101);
+    if (parts_.bos) parts_.prefix = {*parts_.bos};
+    parts_.eos = given_id("tokenizer.ggml.seperator_token_id", 102);  // the key is spelled so
+    if (parts_.eos) parts_.suffix = {*parts_.eos};
   }
 
   // Symbols are characters, a space is U+2581, and what has no token is spelled in <0xNN>.
@@ -146,16 +221,21 @@ class Loader {
     parts_.decode_rules = decode_sentencepiece(strip_space);
   }
 
-  // sentencepiece merges the neighbours whose union is the token of highest score, so each token gives a merge for
-  // every way to cut it in two tokens.
-  std::vector<BpeMerge> merges_by_score() const {
-    const std::vector<float> scores = gguf_.numbers("tokenizer.ggml.scores");
+  std::vector<float> read_scores() const {
+    std::vector<float> scores = gguf_.numbers("tokenizer.ggml.scores");
     require_count("tokenizer.ggml.scores", scores.size());
-    std::vector<float> ranked = scores;
     for (size_t id = 0; id < scores.size(); ++id) {
       if (!std::isfinite(scores[id]))
         throw data_corruption("{}: tokenizer.ggml.scores: entry {} is not a finite number", gguf_.name(), id);
     }
+    return scores;
+  }
+
+  // sentencepiece merges the neighbours whose union is the token of highest score, so each token gives a merge for
+  // every way to cut it in two tokens.
+  std::vector<BpeMerge> merges_by_score() const {
+    const std::vector<float> scores = read_scores();
+    std::vector<float> ranked = scores;
     std::sort(ranked.begin(), ranked.end(), std::greater<>());
     std::vector<BpeMerge> merges;
     for (size_t id = 0; id < tokens_.size(); ++id) {
@@ -188,6 +268,12 @@ class Loader {
     return static_cast<TokenId>(*id);
   }
 
+  std::optional<TokenId> given_id(std::string_view key, int64_t otherwise) const {
+    const std::optional<TokenId> given = special_id(key);
+    if (given || !parts_.vocabulary->contains(otherwise)) return given;
+    return static_cast<TokenId>(otherwise);
+  }
+
   // What holds where the file says nothing.
   struct Defaults {
     bool add_bos = false, add_eos = false;
@@ -195,13 +281,8 @@ class Loader {
   };
 
   void add_bos_eos(const Defaults& defaults) {
-    const auto id = [&](std::string_view key, int64_t otherwise) {
-      const std::optional<TokenId> given = special_id(key);
-      if (given || !parts_.vocabulary->contains(otherwise)) return given;
-      return std::optional(static_cast<TokenId>(otherwise));
-    };
-    parts_.bos = id("tokenizer.ggml.bos_token_id", defaults.bos);
-    parts_.eos = id("tokenizer.ggml.eos_token_id", defaults.eos);
+    parts_.bos = given_id("tokenizer.ggml.bos_token_id", defaults.bos);
+    parts_.eos = given_id("tokenizer.ggml.eos_token_id", defaults.eos);
     if (parts_.bos && gguf_.boolean("tokenizer.ggml.add_bos_token").value_or(defaults.add_bos))
       parts_.prefix = {*parts_.bos};
     if (parts_.eos && gguf_.boolean("tokenizer.ggml.add_eos_token").value_or(defaults.add_eos))

@@ -1,15 +1,20 @@
-"""Writes tests/golden/tokenizers/gguf_pre.json: what every tokenizer.ggml.pre means, by the tokenizers library.
+"""Writes tests/golden/tokenizers/gguf_pre.json: what every tokenizer.ggml.pre means, by the tokenizers library; and a small Gemma, T5 and BERT.
 
-Versions: tokenizers 0.23.3.
+Versions: tokenizers 0.23.3, sentencepiece 0.2.3, protobuf 7.36.2.
 One vocabulary, trained on lines that were not cut at all so that other pieces give other ids, stands behind the normaliser and pre-tokenizer of the tokenizer.json
 that the models of each name were published with (llama.cpp's convert_hf_to_gguf_update.py lists them). Every seventh merge is left out: a token that merges do not
 reach tells whether ignore_merges is set. Of each list of ids only a hash is kept, FNV-1a over their four bytes, the lowest first; the texts are in the file.
 Names in one row are in one row of runtime/tokenizer/gguf_pre.cpp too. afmoe's digits follow llama.cpp (groups of three from the right).
 """
 
+import io
 import json
+import pathlib
+import tempfile
 
+import sentencepiece
 from make_tokenizers import LLAMA3_REGEX, OUT, corpus, hard_strings
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 END = "<|endoftext|>"
@@ -103,6 +108,7 @@ def texts():
         "1234567 12345678 123456789 1234567890abc x12345 12345x 12_345 ½1234 1234½ Ⅷ123 ²³¹ ١٢٣٤٥٦٧", "你½好¼中¾文²³¹", "1234\n12345,678.90", "IMGIMGABCZ IMGIMGZ <sentinel:12>",
         "漢字、とかな。ABC漢字abc 漢字 abc々〆〇", "中文Abc中文's 中's", "one two three four\nfive six", "naïve é e\u0301 a b c é b", "HTTPServer iPhone XMLHttpRequest's I'D", "x//y\r\n//\n\n/ a/",
         " " * 7 + "x" + " " * 13 + "y" + " " * 70, "(a|b) c.d,e!f?g…h", "กขค ဗမာ ខ្មែរ ລາວ", "ᄀ가각 ㄱㄴ ㄅㄆ", "$5+=<>^`|~ a$b", "\ta  b    c\n\td", "Ünïcödé ÀÉÎ", "world hello world Hello  the the",
+        "[CLS] a [SEP][MASK]x [UNK]", "ＡＢＣ①", "  two  spaces  ", " \t a \u3000 b ",
     ]
 
 
@@ -144,6 +150,36 @@ def train_metaspace():
     return Tokenizer.from_str(json.dumps(file)), file["model"]
 
 
+def train_t5():
+    """Unigram with a few normalisation rules of its own, since the usual ones are a quarter of a megabyte."""
+    with tempfile.TemporaryDirectory() as folder:
+        rules = pathlib.Path(folder) / "rules.tsv"
+        rules.write_text("".join(f"{0xFF21 + i:X}\t{0x41 + i:X}\n" for i in range(26)) + "2460\t31\nA\t20\n9\t20\n3000\t20\n65 301\tE9\nAD\t\n")
+        model = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(line for line in corpus() if line), model_writer=model, model_type="unigram", vocab_size=800, character_coverage=0.99, pad_id=0, eos_id=1, unk_id=2,
+            bos_id=-1, normalization_rule_tsv=str(rules), max_sentence_length=100_000, num_threads=1, minloglevel=2)
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())
+    charsmap = proto.normalizer_spec.precompiled_charsmap
+    tokenizer = Tokenizer(models.Unigram([(piece.piece, piece.score) for piece in proto.pieces], unk_id=2, byte_fallback=False))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Precompiled(charsmap), normalizers.Strip(left=False, right=True), normalizers.Replace(Regex(" {2,}"), "▁")])
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    tokenizer.add_special_tokens([AddedToken(token, normalized=False) for token in ("<pad>", "</s>", "<unk>")])
+    return {"tokens": [piece.piece for piece in proto.pieces], "scores": [piece.score for piece in proto.pieces], "charsmap": list(charsmap), "hashes": hashes(tokenizer)}
+
+
+def train_bert():
+    """Words as llama.cpp spells them: U+2581 before those that begin one, nothing before the others."""
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.train_from_iterator(corpus(), trainers.WordPieceTrainer(vocab_size=1200, limit_alphabet=250, show_progress=False, special_tokens=specials))
+    tokenizer.add_special_tokens([AddedToken(token, normalized=False) for token in specials])
+    tokens = sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().get)
+    return {"tokens": [token if token in specials else token[2:] if token.startswith("##") else "▁" + token for token in tokens], "hashes": hashes(tokenizer)}
+
+
 def hashes(tokenizer):
     return " ".join(fnv(tokenizer.encode(text, add_special_tokens=False).ids) for text in texts())
 
@@ -162,6 +198,8 @@ def main():
             result["add_bos"].append(name)
     tokenizer, model = train_metaspace()
     result["metaspace"] = {"tokens": sorted(model["vocab"], key=model["vocab"].get), "merges": [" ".join(merge) for merge in model["merges"]], "hashes": hashes(tokenizer)}
+    result["t5"] = train_t5()
+    result["bert"] = train_bert()
     with open(OUT / "gguf_pre.json", "w", encoding="utf-8") as f:
         f.write("{" + ",\n".join(f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=key == 'texts', separators=(',', ':'))}" for key, value in result.items()) + "}\n")
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <ctime>
 #include <sstream>
+#include <type_traits>
 
 #include "golden.h"
 #include "tests/support/image_builder.h"
@@ -8,24 +9,49 @@
 namespace hearth {
 namespace {
 
-constexpr uint32_t kInt = 5, kString = 8;  // GGUF's value types
+constexpr uint32_t kByte = 0, kInt = 5, kFloat = 6, kString = 8;  // GGUF's value types
 
-// A file that is a vocabulary and nothing else. The first two tokens are control tokens, the first of them bos.
+int32_t type_of(const std::string& token) {
+  if (token == "<unk>") return 2;
+  if (token.starts_with("<0x")) return 6;
+  return token == "<|endoftext|>" || token == "<pad>" || token == "</s>" ||
+                 (token.size() > 2 && token.starts_with("[") && token.ends_with("]"))
+             ? 3
+             : 1;
+}
+
+template <class T>
+void put_array(test::GgufBuilder& b, std::string_view key, uint32_t type, const std::vector<T>& values) {
+  b.array(key, type, values.size());
+  for (const T& value : values) {
+    if constexpr (std::is_same_v<T, std::string>) {
+      b.text(value);
+    } else {
+      b.put(value);
+    }
+  }
+}
+
+// A file that is a vocabulary and nothing else.
 std::shared_ptr<const Tokenizer> tokenizer_of(const nlohmann::json& vocabulary, const std::string& model,
-                                              const std::string& pre) {
+                                              const std::vector<std::pair<std::string, int32_t>>& ids,
+                                              const std::string& pre = "default") {
   const auto tokens = vocabulary.at("tokens").get<std::vector<std::string>>();
-  const auto merges = vocabulary.at("merges").get<std::vector<std::string>>();
-  test::GgufBuilder b(0, 6);
+  std::vector<int32_t> types(tokens.size());
+  std::transform(tokens.begin(), tokens.end(), types.begin(), type_of);
+  const bool merges = vocabulary.contains("merges"), charsmap = vocabulary.contains("charsmap");
+  test::GgufBuilder b(0, 4 + ids.size() + (merges ? 1 : 0) + (charsmap ? 3 : 0));
   b.key("tokenizer.ggml.model", kString).text(model);
   b.key("tokenizer.ggml.pre", kString).text(pre);
-  b.key("tokenizer.ggml.bos_token_id", kInt).put<int32_t>(0);
-  b.array("tokenizer.ggml.tokens", kString, tokens.size());
-  for (const std::string& token : tokens) b.text(token);
-  b.array("tokenizer.ggml.token_type", kInt, tokens.size());
-  for (const std::string& token : tokens)
-    b.put<int32_t>(token == "<|endoftext|>" ? 3 : token == "<unk>" ? 2 : token.starts_with("<0x") ? 6 : 1);
-  b.array("tokenizer.ggml.merges", kString, merges.size());
-  for (const std::string& merge : merges) b.text(merge);
+  for (const auto& [name, id] : ids) b.key("tokenizer.ggml." + name + "_token_id", kInt).put(id);
+  put_array(b, "tokenizer.ggml.tokens", kString, tokens);
+  put_array(b, "tokenizer.ggml.token_type", kInt, types);
+  if (merges) put_array(b, "tokenizer.ggml.merges", kString, vocabulary.at("merges").get<std::vector<std::string>>());
+  if (charsmap) {
+    put_array(b, "tokenizer.ggml.scores", kFloat, vocabulary.at("scores").get<std::vector<float>>());
+    put_array(b, "tokenizer.ggml.precompiled_charsmap", kByte, vocabulary.at("charsmap").get<std::vector<uint8_t>>());
+    b.key("tokenizer.ggml.remove_extra_whitespaces", 7).put<uint8_t>(1);
+  }
   return load_tokenizer(*GgufFile::parse(test::as_image(b.bytes()), "v.gguf"));
 }
 
@@ -59,11 +85,19 @@ TEST(GgufVocab, ScoredVocabularyEncodesAsSentencepiece) {
   expect_matches_golden(load_tokenizer(*GgufFile::open(std::string(kGoldenFolder) + "llama2.gguf")), "llama2_gguf");
 }
 
+TEST(GgufVocab, WhatASentencepieceFileLeavesOutIsItsDefault) {
+  const nlohmann::json small = nlohmann::json::parse(
+      R"({"tokens": ["<unk>", "<s>", "</s>", "▁", "a", "▁a"], "scores": [0, 0, 0, -3, -2, -1], "charsmap": [0]})");
+  const std::shared_ptr<const Tokenizer> tokenizer = tokenizer_of(small, "llama", {});
+  EXPECT_EQ(tokenizer->eos(), 2);
+  EXPECT_EQ(tokenizer->encode("  a   a ", {.add_special = true}), (std::vector<TokenId>{1, 5, 5}));
+}
+
 TEST(GgufVocab, EveryPreEncodesAsThePublishedTokenizersOfItsModels) {
   const nlohmann::json golden = read_json(std::string(kGoldenFolder) + "gguf_pre.json");
   ASSERT_GE(golden.at("hashes").size(), 35);
   for (const auto& [pre, hashes] : golden.at("hashes").items()) {
-    const std::shared_ptr<const Tokenizer> tokenizer = tokenizer_of(golden, "gpt2", pre);
+    const std::shared_ptr<const Tokenizer> tokenizer = tokenizer_of(golden, "gpt2", {{"bos", 0}}, pre);
     expect_hashes(*tokenizer, golden.at("texts"), hashes.get<std::string>(), pre);
     const bool adds_bos = tokenizer->encode("x", {.add_special = true}).front() == 0;
     const auto& add_bos = golden.at("add_bos");
@@ -81,7 +115,7 @@ TEST(GgufVocab, LongRunsTakeNearLinearTime) {
     text += 'x';
   }
   for (const char* pre : {"exaone-moe", "deepseek-llm", "kimi-k2", "tiny_aya", "superbpe", "falcon"}) {
-    const std::shared_ptr<const Tokenizer> tokenizer = tokenizer_of(golden, "gpt2", pre);
+    const std::shared_ptr<const Tokenizer> tokenizer = tokenizer_of(golden, "gpt2", {{"bos", 0}}, pre);
     for (const std::string& text : texts) {
       const std::clock_t start = std::clock();
       EXPECT_FALSE(tokenizer->encode(text).empty());
@@ -93,10 +127,30 @@ TEST(GgufVocab, LongRunsTakeNearLinearTime) {
 TEST(GgufVocab, MergesOfCharactersEncodeAsGemma) {
   const nlohmann::json golden = read_json(std::string(kGoldenFolder) + "gguf_pre.json");
   const nlohmann::json& gemma = golden.at("metaspace");
-  for (const auto& [model, pre] : {std::pair("gemma4", "default"), std::pair("gpt2", "sarvam-moe")})
-    expect_hashes(*tokenizer_of(gemma, model, pre), golden.at("texts"), gemma.at("hashes").get<std::string>(), pre);
-  EXPECT_EQ(tokenizer_of(gemma, "gemma4", "default")->decode(tokenizer_of(gemma, "gemma4", "")->encode(" a  \u4F60")),
-            " a  \u4F60");
+  for (const auto& [model, pre] : {std::pair("gemma4", "default"), std::pair("gpt2", "sarvam-moe")}) {
+    const std::shared_ptr<const Tokenizer> tokenizer = tokenizer_of(gemma, model, {{"bos", 0}}, pre);
+    expect_hashes(*tokenizer, golden.at("texts"), gemma.at("hashes").get<std::string>(), pre);
+    EXPECT_EQ(tokenizer->decode(tokenizer->encode(" a  \u4F60")), " a  \u4F60");
+  }
+}
+
+TEST(GgufVocab, UnigramEncodesAsT5) {
+  const nlohmann::json golden = read_json(std::string(kGoldenFolder) + "gguf_pre.json");
+  const std::shared_ptr<const Tokenizer> tokenizer = tokenizer_of(golden.at("t5"), "t5", {});
+  expect_hashes(*tokenizer, golden.at("texts"), golden.at("t5").at("hashes").get<std::string>(), "t5");
+  EXPECT_EQ(tokenizer->encode("a", {.add_special = true}).back(), tokenizer->token_id("</s>"));
+  EXPECT_EQ(tokenizer->decode(tokenizer->encode("the  quick")), "the quick");
+}
+
+TEST(GgufVocab, WordPieceEncodesAsBert) {
+  const nlohmann::json golden = read_json(std::string(kGoldenFolder) + "gguf_pre.json");
+  const std::shared_ptr<const Tokenizer> tokenizer =
+      tokenizer_of(golden.at("bert"), "bert", {{"unknown", 1}, {"bos", 2}, {"seperator", 3}});
+  expect_hashes(*tokenizer, golden.at("texts"), golden.at("bert").at("hashes").get<std::string>(), "bert");
+  const std::vector<TokenId> ids = tokenizer->encode("The QUICK", {.add_special = true});
+  EXPECT_EQ(ids.front(), tokenizer->token_id("[CLS]"));
+  EXPECT_EQ(ids.back(), tokenizer->token_id("[SEP]"));
+  EXPECT_EQ(tokenizer->decode(ids), "the quick");
 }
 
 }  // namespace

@@ -178,8 +178,9 @@ TEST(GgufVocab, SmallVocabulariesLoad) {
 }
 
 TEST(GgufVocab, UnknownKindsAreErrorsThatNameThem) {
-  EXPECT_THAT(GgufVocab{.model = "rwkv"}.load_error(),
-              HasSubstr("v.gguf: tokenizer.ggml.model is 'rwkv'; supported are 'gpt2', 'gemma4' and 'llama'"));
+  EXPECT_THAT(
+      GgufVocab{.model = "rwkv"}.load_error(),
+      HasSubstr("v.gguf: tokenizer.ggml.model is 'rwkv'; supported are 'gpt2', 'gemma4', 'llama', 't5' and 'bert'"));
   EXPECT_THAT(GgufVocab{.pre = "klingon"}.load_error(),
               HasSubstr("v.gguf: tokenizer.ggml.pre is 'klingon', which is not known; known are gpt-2, "));
   EXPECT_THAT(GgufVocab{.pre = "lama-bpe"}.load_error(),
