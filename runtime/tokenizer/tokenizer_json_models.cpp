@@ -88,9 +88,9 @@ ModelSection read_bpe(const JsonField& model) {
                      .continuing_prefix = model.string("continuing_subword_prefix", ""),
                      .end_of_word_suffix = model.string("end_of_word_suffix", "")};
   out.reads_bytes = options.continuing_prefix.empty() && options.end_of_word_suffix.empty();
-  out.make = [merges = read_merges(model["merges"], *out.vocabulary, options.continuing_prefix),
-              options = std::move(options)](const Vocabulary& vocabulary, const std::vector<bool>& is_control,
-                                            bool byte_level) mutable {
+  std::vector<BpeMerge> merges = read_merges(model["merges"], *out.vocabulary, options.continuing_prefix);
+  out.make = [merges = std::move(merges), options = std::move(options)](
+                 const Vocabulary& vocabulary, const std::vector<bool>& is_control, bool byte_level) mutable {
     options.byte_level = byte_level;
     return std::make_unique<BpeModel>(vocabulary, merges, options, is_control);
   };
