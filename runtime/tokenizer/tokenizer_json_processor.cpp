@@ -58,11 +58,12 @@ PostProcessorSection read_post_processor(const JsonField& section, const Vocabul
   PostProcessorSection out;
   for (const JsonField& step : steps_of(section, "processors")) {
     const std::string& type = step["type"].string();
-    const auto* const known = std::find_if(std::begin(kProcessors), std::end(kProcessors),
-                                           [&](const auto& entry) { return entry.type == type; });
-    if (known == std::end(kProcessors))
-      step.unsupported(fmt::format("the post-processor '{}'", type),
-                       "TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel, Sequence");
+    std::string names;
+    const auto* const known = std::find_if(std::begin(kProcessors), std::end(kProcessors), [&](const auto& entry) {
+      names += fmt::format("{}{}", names.empty() ? "" : ", ", entry.type);
+      return entry.type == type;
+    });
+    if (known == std::end(kProcessors)) step.unsupported(fmt::format("the post-processor '{}'", type), names);
     PostProcessorSection around = known->read(step, vocabulary);
     out.prefix.insert(out.prefix.begin(), around.prefix.begin(), around.prefix.end());
     out.suffix.insert(out.suffix.end(), around.suffix.begin(), around.suffix.end());

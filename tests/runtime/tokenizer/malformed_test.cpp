@@ -44,6 +44,25 @@ std::string load_error_with(const char* pointer, const char* value) {
 
 TEST(TokenizerJson, SmallFileLoads) { EXPECT_EQ(load_error(small_json().dump()), "no error"); }
 
+// The list of names behind the message for one that is unknown.
+std::string supported(const std::string& message) {
+  constexpr std::string_view kBefore = "supported are ";
+  const size_t at = message.find(kBefore);
+  return at == std::string::npos ? message : message.substr(at + kBefore.size());
+}
+
+TEST(Readme, ListsEveryComponentOfTokenizerJson) {
+  const std::string readme = read_file("README.md");
+  const auto expect_row = [&](const std::string& label, const std::string& names) {
+    EXPECT_NE(readme.find("| " + label + " | " + names + " |\n"), std::string::npos) << label << " " << names;
+  };
+  expect_row("models", supported(load_error_with("/model/type", R"("Other")")));
+  expect_row("normalizers", supported(load_error_with("/normalizer", R"({"type": "Other"})")));
+  expect_row("pre-tokenizers", supported(load_error_with("/pre_tokenizer", R"({"type": "Other"})")));
+  expect_row("post-processors", supported(load_error_with("/post_processor", R"({"type": "Other"})")));
+  expect_row("decoders", supported(load_error_with("/decoder", R"({"type": "Other"})")));
+}
+
 TEST(TokenizerJson, UnknownComponentsAreErrorsThatNameThem) {
   EXPECT_THAT(
       load_error_with("/model/type", R"("Trigram")"),
