@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "runtime/base/error.h"
+#include "templates/jinja/from_json.h"
 #include "templates/jinja/interpreter.h"
 #include "templates/jinja/parser.h"
 
@@ -14,46 +15,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kMaxJsonDepth = jinja::kMaxNesting - 10;
-
-// JSON as a template's values; `literal` marks every string of it as a user's or a tool's.
+// Messages and other inputs as a template's values.
 class Converter {
  public:
   explicit Converter(jinja::RenderState& state) : state_(state) {}
-
-  jinja::Value convert(const Json& json, bool literal, int depth = 0) {
-    if (depth > kMaxJsonDepth) throw jinja::fault("JSON nested more than {} deep", kMaxJsonDepth);
-    state_.step();
-    switch (json.type()) {
-      case Json::value_t::null:
-        return jinja::None{};
-      case Json::value_t::boolean:
-        return json.get<bool>();
-      case Json::value_t::number_integer:
-        return static_cast<jinja::Int>(json.get<int64_t>());
-      case Json::value_t::number_unsigned:
-        return static_cast<jinja::Int>(json.get<uint64_t>());
-      case Json::value_t::number_float:
-        return json.get<double>();
-      case Json::value_t::string:
-        return text(json.get_ref<const std::string&>(), literal);
-      case Json::value_t::array: {
-        std::vector<jinja::Value> items;
-        items.reserve(json.size());
-        for (const Json& item : json) items.push_back(convert(item, literal, depth + 1));
-        return state_.list(std::move(items));
-      }
-      case Json::value_t::object: {
-        std::vector<jinja::Dict::Entry> entries;
-        entries.reserve(json.size());
-        for (const auto& [key, value] : json.items())
-          entries.emplace_back(text(key, literal), convert(value, literal, depth + 1));
-        return state_.dict(std::move(entries));
-      }
-      default:
-        throw jinja::fault("JSON holds a value that is none of JSON's");
-    }
-  }
 
   jinja::Value messages(const Json& json) {
     if (!json.is_array()) throw invalid_argument("messages must be an array, not {}", json.type_name());
@@ -68,13 +33,6 @@ class Converter {
   }
 
  private:
-  jinja::Value text(const std::string& bytes, bool literal) {
-    state_.allocate(bytes.size());
-    jinja::String string{bytes, {}};
-    if (literal && !bytes.empty()) string.literal.push_back({0, bytes.size()});
-    return std::make_shared<const jinja::String>(std::move(string));
-  }
-
   // As transformers prepares a message: keys whose value is null are dropped, and reasoning is found under the two
   // names that templates read.
   jinja::Value message(const Json& json) {
@@ -92,7 +50,8 @@ class Converter {
     const auto add = [&](const std::string& key, const Json& value) {
       // A key of letters is one of the API's; any other is as much the user's as the value.
       const bool plain = std::all_of(key.begin(), key.end(), [](char c) { return c == '_' || (c >= 'a' && c <= 'z'); });
-      entries.emplace_back(text(key, literal && !plain), convert(value, literal && !(known && key == "role"), 1));
+      entries.emplace_back(jinja::from_text(state_, key, literal && !plain),
+                           jinja::from_json(state_, value, literal && !(known && key == "role"), 1));
     };
     if (reasoning) {
       const auto thinking = json.find("thinking");
@@ -115,7 +74,7 @@ void define_inputs(jinja::Interpreter& interpreter, const ChatTemplateInputs& in
                    const std::string& eos) {
   Converter converter(interpreter.state());
   const auto define = [&](const char* name, const Json& json) {
-    if (interpreter.mentions(name)) interpreter.define(name, converter.convert(json, false));
+    if (interpreter.mentions(name)) interpreter.define(name, jinja::from_json(interpreter.state(), json, false));
   };
   // A token that the tokenizer lacks is undefined, as in the reference.
   if (!bos.empty()) interpreter.define("bos_token", jinja::Value::text(bos));

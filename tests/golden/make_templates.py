@@ -121,4 +121,5 @@ def main():
         print(f"{arguments.directory} is not there: published.json stays as it is")
 
 
-main()
+if __name__ == "__main__":
+    main()
