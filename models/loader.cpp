@@ -6,6 +6,7 @@
 #include "models/config_reader.h"
 #include "models/layers.h"
 #include "models/model_config.h"
+#include "models/named_template.h"
 #include "models/registry.h"
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
@@ -168,11 +169,14 @@ LoadedModel load_gguf(const std::filesystem::path& path, const LoadOptions& opti
 }  // namespace
 
 LoadedModel load_model(const std::filesystem::path& path, const LoadOptions& options) {
-  if (std::filesystem::is_directory(path)) return load_directory(path, options);
-  if (!std::filesystem::exists(path)) throw not_found("{}: no such file or directory", path.string());
-  if (path.extension() != ".gguf")
+  const bool is_directory = std::filesystem::is_directory(path);
+  if (!is_directory && !std::filesystem::exists(path)) throw not_found("{}: no such file or directory", path.string());
+  if (!is_directory && path.extension() != ".gguf")
     throw invalid_argument("{}: is neither a model directory nor a .gguf file", path.string());
-  return load_gguf(path, options);
+  LoadedModel loaded = is_directory ? load_directory(path, options) : load_gguf(path, options);
+  loaded.chat = options.chat;
+  if (!options.chat.template_name.empty()) use_named_template(path.string(), loaded);
+  return loaded;
 }
 
 }  // namespace hearth
