@@ -53,9 +53,13 @@ int64_t modification_time(const std::filesystem::path& path) {
 }
 
 // A digest of what decides about the answers besides the request (FNV-1a).
-std::string fingerprint(const std::string& description, ComputeDtype dtype) {
+std::string fingerprint(const std::string& description, ComputeDtype dtype, const ChatOptions& chat) {
+  const SlotTemplateOptions& options = chat.options;
   uint64_t hash = 0xcbf29ce484222325u;
-  for (const char c : fmt::format("{}|{}|{}", HEARTH_VERSION, description, static_cast<int>(dtype)))
+  for (const char c : fmt::format(
+           "{}|{}|{}|{}|{}|{}|{}|{}", HEARTH_VERSION, description, static_cast<int>(dtype), chat.template_name,
+           options.default_system.value_or(""), options.tool_format ? tool_format_name(*options.tool_format) : "",
+           options.enable_thinking ? (*options.enable_thinking ? "on" : "off") : "as it is", options.preserve_thinking))
     hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
   return fmt::format("fp_{:010x}", hash & 0xffffffffffu);
 }
@@ -115,7 +119,7 @@ std::shared_ptr<ServedModel> App::Impl::load(const AppOptions::Model& source) co
   model->loaded = options.load(source, options.compute_dtype);
   model->loaded.defaults = merged(model->loaded.defaults, options.generation);
   model->default_max_tokens = options.default_max_tokens;
-  model->fingerprint = fingerprint(model->loaded.description, options.compute_dtype);
+  model->fingerprint = fingerprint(model->loaded.description, options.compute_dtype, source.chat);
   EngineOptions engine = options.engine;
   if (options.compute_dtype == ComputeDtype::kFloat32) engine.kv_format = KvFormat::kF32;
   model->max_running = engine.max_running;

@@ -24,6 +24,7 @@ struct AppOptions {
   struct Model {
     std::string id;
     std::filesystem::path path;
+    ChatOptions chat = {};
   };
   std::vector<Model> models;  // distinct ids
   std::string host = "127.0.0.1";
@@ -37,7 +38,7 @@ struct AppOptions {
   std::chrono::seconds drain_timeout{30};
   // How a model comes into memory; for tests that need a model of their own.
   std::function<LoadedModel(const Model&, ComputeDtype)> load = [](const Model& model, ComputeDtype dtype) {
-    return load_model(model.path, {.compute_dtype = dtype});
+    return load_model(model.path, {.compute_dtype = dtype, .chat = model.chat});
   };
 };
 

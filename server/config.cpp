@@ -14,6 +14,7 @@
 #include "models/resolver.h"
 #include "runtime/base/error.h"
 #include "runtime/base/nearest_name.h"
+#include "server/chat_keys.h"
 #include "server/inference_keys.h"
 #include "server/yaml_file.h"
 
@@ -46,7 +47,7 @@ std::vector<std::string> split(std::string_view text, char separator) {
   return parts;
 }
 
-// An entry of `models`: "NAME=PATH", or a mapping with `path` and perhaps `name`.
+// An entry of `models`: "NAME=PATH", or a mapping with `path` and perhaps `name` and `template`.
 ModelSpec model_from_yaml(const YAML::Node& node, const YamlEntry& entry) {
   if (node.IsScalar()) return parse_model_spec(node.Scalar());
   if (!node.IsMap())
@@ -54,13 +55,16 @@ ModelSpec model_from_yaml(const YAML::Node& node, const YamlEntry& entry) {
   ModelSpec spec;
   for (const auto& pair : node) {
     const std::string key = pair.first.IsScalar() ? pair.first.Scalar() : "";
-    if ((key != "path" && key != "name") || !pair.second.IsScalar())
-      throw invalid_argument("{}: a model has 'path' and 'name', both texts; found '{}'", entry.where, key);
-    (key == "path" ? spec.reference : spec.name) = pair.second.Scalar();
+    if ((key != "path" && key != "name" && key != "template") || !pair.second.IsScalar())
+      throw invalid_argument("{}: a model has 'path', 'name' and 'template', all texts; found '{}'", entry.where, key);
+    (key == "path" ? spec.reference : key == "name" ? spec.name : spec.template_name) = pair.second.Scalar();
   }
+  if (!spec.template_name.empty()) check_template_name(spec.template_name, entry.where);
   if (spec.reference.empty()) throw invalid_argument("{}: a model lacks 'path'", entry.where);
   return spec;
 }
+
+void read_chat_entry(const YamlEntry& entry, ServeConfig& config) { read_chat_key(entry, config.chat); }
 
 struct ServeKey {
   std::string_view name;
@@ -83,6 +87,11 @@ constexpr ServeKey kServeKeys[] = {
     {"max_running", [](const YamlEntry& e, ServeConfig& c) { c.max_running = static_cast<int>(yaml_int(e, 1, 4096)); }},
     {"max_queued",
      [](const YamlEntry& e, ServeConfig& c) { c.max_queued = static_cast<int>(yaml_int(e, 0, 1'000'000)); }},
+    {"template", read_chat_entry},
+    {"default_system", read_chat_entry},
+    {"tool_format", read_chat_entry},
+    {"enable_thinking", read_chat_entry},
+    {"preserve_thinking", read_chat_entry},
 };
 
 // The last override of a key wins over earlier ones and over the file.
@@ -112,7 +121,7 @@ struct InferenceReader {
   ServeConfig config;
 
   void read(const YamlEntry& entry) {
-    if (entry.is_null()) return;
+    if (read_chat_key(entry, config.chat) || entry.is_null()) return;
     if (entry.key == "model_name_or_path") model = yaml_string(entry);
     if (entry.key == "model_revision") revision = yaml_string(entry);
     if (entry.key == "do_sample") do_sample = yaml_bool(entry);
@@ -170,7 +179,7 @@ ServeConfig load_serve_config(const std::filesystem::path& path) {
       for (const ServeKey& key : kServeKeys) names.push_back(key.name);
       throw invalid_argument("{}: unknown key '{}'{}", entry.where, entry.key, did_you_mean(entry.key, names));
     }
-    if (!entry.is_null()) found->apply(entry, config);
+    if (!entry.is_null() || entry.key == "enable_thinking") found->apply(entry, config);
   }
   return config;
 }
@@ -235,6 +244,12 @@ void check_exposure(std::string_view host, const std::vector<std::string>& api_k
         host);
 }
 
+ChatOptions ServeConfig::chat_of(const ModelSpec& model) const {
+  ChatOptions out = chat;
+  if (!model.template_name.empty()) out.template_name = model.template_name;
+  return out;
+}
+
 void check_serve_config(const ServeConfig& config) {
   if (config.port < 0 || config.port > 65535)
     throw invalid_argument("port is {}, must be from 0 to 65535", config.port);
@@ -249,8 +264,10 @@ void check_serve_config(const ServeConfig& config) {
     if (key.empty() || std::any_of(key.begin(), key.end(), [](unsigned char c) { return c <= 0x20 || c >= 0x7f; }))
       throw invalid_argument("an API key is empty or has spaces or other than ASCII characters");
   check_exposure(config.host, config.api_keys);
+  if (config.models.empty()) check_chat_options(config.chat);
   std::set<std::string> names;
   for (const ModelSpec& model : config.models) {
+    check_chat_options(config.chat_of(model));
     const std::string name = model.name.empty() ? model_id(model.reference) : model.name;
     if (!names.insert(name).second)
       throw invalid_argument("two models are named '{}': rename one with NAME=PATH", name);

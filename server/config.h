@@ -15,8 +15,9 @@
 namespace hearth {
 
 struct ModelSpec {
-  std::string reference;  // a path, a name in the cache or org/name[@revision] (models/resolver.h)
-  std::string name;       // the id in the API; empty: from the file's or directory's name
+  std::string reference;           // a path, a name in the cache or org/name[@revision] (models/resolver.h)
+  std::string name;                // the id in the API; empty: from the file's or directory's name
+  std::string template_name = {};  // in place of ServeConfig::chat's
 };
 
 // "NAME=PATH" or "PATH_OR_NAME".
@@ -36,9 +37,13 @@ struct ServeConfig {
   // what the context holds).
   GenerationDefaults generation;
   int default_max_tokens = 0;
+  ChatOptions chat;  // of every model
+
+  ChatOptions chat_of(const ModelSpec& model) const;
 };
 
-// Keys: models, host, port, api_keys, cors_origins, infer_dtype, cache_tokens, max_running, max_queued.
+// Keys: models, host, port, api_keys, cors_origins, infer_dtype, cache_tokens, max_running, max_queued and those of
+// chat_keys.h.
 ServeConfig load_serve_config(const std::filesystem::path& path);
 
 // LLaMA-Factory's inference (or training) YAML with `key=value` overrides, and for `hearth api` its environment

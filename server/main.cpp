@@ -28,6 +28,7 @@ constexpr Command kCommands[] = {
     {"chat", "Chat in the terminal, in this process or with a server", add_chat},
     {"pull", "Download a model from a hub", add_pull},
     {"models", "List, check and remove cached models", add_models},
+    {"templates", "List LLaMA-Factory's prompt templates, or show one", add_templates},
     {"env", "Show the CPU, the libraries and the caches", add_env},
     {"version", "Show the version", add_version},
 };

@@ -1,5 +1,8 @@
 #include "server/prompt.h"
 
+#include <algorithm>
+
+#include "models/prompt.h"
 #include "server/api_error.h"
 
 namespace hearth {
@@ -8,27 +11,40 @@ namespace {
 // Put behind the message that is to be continued, so that the place is found whatever the template does around it.
 constexpr std::string_view kContinueHere = "<<<hearth-continues-here>>>";
 
-void cut_at_mark(RenderedPrompt& prompt) {
-  const size_t end = prompt.text.rfind(kContinueHere);
-  if (end == std::string::npos)
-    throw invalid_field("continue_final_message", "this model's chat template does not show the last message");
-  prompt.text.resize(end);
-  std::erase_if(prompt.literal, [end](const ByteRange& range) { return range.begin >= end; });
-  if (!prompt.literal.empty()) prompt.literal.back().end = std::min(prompt.literal.back().end, end);
+void cut_at_mark(std::vector<PromptSegment>& prompt) {
+  while (!prompt.empty()) {
+    PromptSegment& last = prompt.back();
+    const size_t end = last.text.rfind(kContinueHere);
+    if (end == std::string::npos) {
+      prompt.pop_back();
+      continue;
+    }
+    last.text.resize(end);
+    std::erase_if(last.literal, [end](const ByteRange& range) { return range.begin >= end; });
+    if (!last.literal.empty()) last.literal.back().end = std::min(last.literal.back().end, end);
+    if (last.text.empty()) prompt.pop_back();
+    return;
+  }
+  throw invalid_field("continue_final_message", "this model's chat template does not show the last message");
+}
+
+// Templates that do not know the newer role have it under its older name.
+bool knows_developer(const LoadedModel& loaded) {
+  return !loaded.named_template && loaded.chat_template->source().find("developer") != std::string::npos;
 }
 
 }  // namespace
 
-RenderedPrompt render_conversation(const ServedModel& model, const ConversationFields& conversation) {
-  const ChatTemplate* chat_template = model.loaded.chat_template.get();
-  if (!chat_template)
+ConversationPrompt prompt_of(const ServedModel& model, const ConversationFields& conversation) {
+  const LoadedModel& loaded = model.loaded;
+  if (!loaded.is_chat_model())
     throw invalid_field("model", fmt::format("'{}' has no chat template; use /v1/completions", model.id));
   ChatTemplateInputs inputs;
   inputs.messages = conversation.messages;
   inputs.tools = conversation.tools;
   inputs.extra = conversation.template_arguments;
   inputs.add_generation_prompt = conversation.add_generation_prompt;
-  if (chat_template->source().find("developer") == std::string::npos) {  // it knows the role by its older name
+  if (!knows_developer(loaded)) {
     for (auto& message : inputs.messages)
       if (message["role"] == "developer") message["role"] = "system";
   }
@@ -36,23 +52,17 @@ RenderedPrompt render_conversation(const ServedModel& model, const ConversationF
     auto& content = inputs.messages.back()["content"];
     content = content.get<std::string>() + std::string(kContinueHere);
   }
-  RenderedPrompt prompt;
+  std::vector<PromptSegment> segments;
   try {
-    prompt = chat_template->render(inputs);
+    segments = render_prompt(loaded, inputs);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kInvalidArgument) throw;
     throw invalid_field("messages", fmt::format("the chat template of '{}': {}", model.id, error.what()));
   }
-  if (conversation.continue_final_message) cut_at_mark(prompt);
+  if (conversation.continue_final_message) cut_at_mark(segments);
+  ConversationPrompt prompt{segments_text(*loaded.tokenizer, segments), encode_segments(*loaded.tokenizer, segments)};
+  if (prompt.token_ids.empty()) throw invalid_field("messages", "the chat template makes an empty prompt of them");
   return prompt;
-}
-
-std::vector<TokenId> encode_conversation(const ServedModel& model, const ConversationFields& conversation) {
-  const RenderedPrompt prompt = render_conversation(model, conversation);
-  std::vector<TokenId> ids = model.loaded.tokenizer->encode(
-      prompt.text, {.add_special = false, .parse_special = true, .literal = prompt.literal});
-  if (ids.empty()) throw invalid_field("messages", "the chat template makes an empty prompt of them");
-  return ids;
 }
 
 std::vector<TokenId> encode_completion_prompt(const ServedModel& model, const std::string& text) {

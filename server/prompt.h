@@ -1,6 +1,7 @@
 // From a conversation to the token ids that a model reads.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "server/openai_types.h"
@@ -8,10 +9,14 @@
 
 namespace hearth {
 
-// Throws a 400 for a model without a chat template and for what the template itself refuses.
-RenderedPrompt render_conversation(const ServedModel& model, const ConversationFields& conversation);
-// Control tokens in what users and tools wrote are text.
-std::vector<TokenId> encode_conversation(const ServedModel& model, const ConversationFields& conversation);
+struct ConversationPrompt {
+  std::string text;  // what the model reads, control tokens as the vocabulary spells them
+  std::vector<TokenId> token_ids;
+};
+
+// By the named template, else by the checkpoint's own. Throws a 400 for a model without one and for what the template
+// itself refuses. Control tokens in what users and tools wrote are text.
+ConversationPrompt prompt_of(const ServedModel& model, const ConversationFields& conversation);
 // With the tokenizer's own special tokens around it; never empty: an empty document is what the model starts with.
 std::vector<TokenId> encode_completion_prompt(const ServedModel& model, const std::string& text);
 

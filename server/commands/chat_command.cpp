@@ -4,6 +4,7 @@
 #include "models/resolver.h"
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
+#include "server/chat_keys.h"
 #include "server/commands/commands.h"
 #include "server/config.h"
 #include "server/interrupt.h"
@@ -16,7 +17,7 @@ namespace hearth {
 namespace {
 
 struct ChatArguments {
-  std::string config, model, url, system;
+  std::string config, model, url, system, template_name;
   std::vector<std::string> overrides, settings;
   ServeConfig serve;
   ChatSettings initial;
@@ -47,6 +48,7 @@ std::unique_ptr<ChatBackend> make_backend(const ChatArguments& arguments, const 
   const Spinner spinner("loading " + name, style.interactive && style.ansi);
   LoadOptions load;
   load.compute_dtype = arguments.serve.infer_dtype;
+  load.chat = arguments.serve.chat_of(spec);
   EngineOptions engine;
   engine.cache_tokens = arguments.serve.cache_tokens;
   engine.max_running = 1;
@@ -72,6 +74,13 @@ void read_arguments(ChatArguments& arguments) {
   if (!arguments.model.empty() && arguments.url.empty()) arguments.serve.models = {parse_model_spec(arguments.model)};
   if (!arguments.url.empty() && !arguments.config.empty())
     throw invalid_argument("chat: give CONFIG.yaml or --url, not both: the server has its own configuration");
+  if (!arguments.template_name.empty()) {
+    if (!arguments.url.empty())
+      throw invalid_argument("chat: --template is the server's choice with --url: leave it out");
+    check_template_name(arguments.template_name, "--template");
+    arguments.serve.chat.template_name = arguments.template_name;
+  }
+  check_chat_options(arguments.serve.chat);
   apply_generation(arguments.serve, arguments.initial);
   for (const std::string& setting : arguments.settings) {
     const size_t equals = setting.find('=');
@@ -89,6 +98,8 @@ Prepare add_chat(CLI::App& app) {
   app.add_option("--model,-m", arguments->model,
                  "A path, a cached name or org/name (default: the default model); with --url an id of the server's");
   app.add_option("--url", arguments->url, "Chat with a server instead: http://127.0.0.1:8000");
+  app.add_option("--template", arguments->template_name,
+                 "One of LLaMA-Factory's templates (default: the checkpoint's own)");
   app.add_option("--system", arguments->system, "The system message");
   app.add_option("--set", arguments->settings, "A sampling parameter, as /set takes it: temperature=0")
       ->allow_extra_args(false);

@@ -48,7 +48,7 @@ int check_model(const std::string& reference) {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   fmt::print("{}: {}, {}; loaded and ran one token in {:.1f} s\n",
              model_id(reference.empty() ? kDefaultModel : reference), loaded.description,
-             loaded.chat_template ? "chat template" : "no chat template (completions only)", seconds);
+             loaded.is_chat_model() ? "chat template" : "no chat template (completions only)", seconds);
   return 0;
 }
 

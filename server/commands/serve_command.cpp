@@ -4,6 +4,7 @@
 #include "models/resolver.h"
 #include "runtime/base/log.h"
 #include "server/app.h"
+#include "server/chat_keys.h"
 #include "server/commands/commands.h"
 #include "server/config.h"
 
@@ -13,8 +14,10 @@ namespace {
 int run_serve(const ServeConfig& config) {
   AppOptions options;
   for (const ModelSpec& spec : config.models)
-    options.models.push_back({spec.name.empty() ? model_id(spec.reference) : spec.name, resolve_model(spec.reference)});
-  if (options.models.empty()) options.models.push_back({std::string(kDefaultModel), resolve_default_model()});
+    options.models.push_back({spec.name.empty() ? model_id(spec.reference) : spec.name, resolve_model(spec.reference),
+                              config.chat_of(spec)});
+  if (options.models.empty())
+    options.models.push_back({std::string(kDefaultModel), resolve_default_model(), config.chat});
   options.host = config.host;
   options.port = config.port;
   options.api_keys = config.api_keys;
@@ -31,7 +34,7 @@ int run_serve(const ServeConfig& config) {
 
 // The command line's options, each of which wins over the file when it is given.
 struct ServeArguments {
-  std::string config, host, infer_dtype;
+  std::string config, host, infer_dtype, template_name;
   std::vector<std::string> models, api_keys, cors_origins;
   int port = 0, cache_tokens = 0, max_running = 0, max_queued = 0;
 };
@@ -49,6 +52,11 @@ ServeConfig configuration(const ServeArguments& arguments, const CLI::App& app) 
   if (given("--api-key")) config.api_keys = arguments.api_keys;
   if (given("--cors-origin")) config.cors_origins = arguments.cors_origins;
   if (given("--infer-dtype")) config.infer_dtype = parse_infer_dtype(arguments.infer_dtype);
+  if (given("--template")) {
+    check_template_name(arguments.template_name, "--template");
+    config.chat.template_name = arguments.template_name;
+    for (ModelSpec& model : config.models) model.template_name.clear();
+  }
   if (given("--cache-tokens")) config.cache_tokens = arguments.cache_tokens;
   if (given("--max-running")) config.max_running = arguments.max_running;
   if (given("--max-queued")) config.max_queued = arguments.max_queued;
@@ -71,6 +79,8 @@ Prepare add_serve(CLI::App& app) {
                  "Web page that may call the API, or *, repeatable (default: none)")
       ->allow_extra_args(false);
   app.add_option("--infer-dtype", arguments->infer_dtype, "auto (fast, the default) or float32 (exact)");
+  app.add_option("--template", arguments->template_name,
+                 "One of LLaMA-Factory's templates for every model (default: each checkpoint's own)");
   app.add_option("--cache-tokens", arguments->cache_tokens, "Tokens that a model's KV cache holds (default 8192)");
   app.add_option("--max-running", arguments->max_running, "Sequences that run at once (default 64)");
   app.add_option("--max-queued", arguments->max_queued, "Requests that may wait; one more gets 503 (default 256)");
@@ -78,6 +88,7 @@ Prepare add_serve(CLI::App& app) {
       "Examples:\n"
       "  hearth serve\n"
       "  hearth serve --model ./smollm2.gguf --port 9000\n"
+      "  hearth serve --model ./merged --template llama3\n"
       "  hearth serve --model small=org/name --model exact=./other --infer-dtype float32\n"
       "  hearth serve serve.yaml --host 0.0.0.0 --api-key \"$KEY\"\n\n"
       "  curl http://127.0.0.1:8000/v1/chat/completions -H 'Content-Type: application/json' \\\n"

@@ -128,9 +128,11 @@ class ChatReply {
 }  // namespace
 
 Reply handle_chat_completions(const Request& request, App& app) {
-  const ChatRequest body = read_chat_request(JsonReader(parse_json(request.body)));
+  ChatRequest body = read_chat_request(JsonReader(parse_json(request.body)));
   const std::shared_ptr<ServedModel> model = app.model_for_generation(body.model);
-  GenerationInputs inputs{.prompts = {encode_conversation(*model, body.conversation)}, .prompt_param = "messages"};
+  if (!body.generation.ignore_eos)
+    for (const std::string& word : model->loaded.stop_strings) body.generation.stop.push_back(word);
+  GenerationInputs inputs{.prompts = {prompt_of(*model, body.conversation).token_ids}, .prompt_param = "messages"};
   auto generation = std::make_shared<Generation>(model, body.generation, std::move(inputs),
                                                  app.metrics().model(model->id), request.received);
   auto reply = std::make_shared<ChatReply>(*model, body.generation, std::move(generation));

@@ -39,7 +39,11 @@ Reply handle_apply_template(const Request& request, App& app) {
   const nlohmann::ordered_json document = parse_json(request.body);
   const JsonReader body(document);
   const ConversationFields conversation = read_conversation(body);
-  return json_reply({{"prompt", render_conversation(*model_of(body, app), conversation).text}});
+  const bool tokenize = read_flag(body["tokenize"], false);
+  const ConversationPrompt prompt = prompt_of(*model_of(body, app), conversation);
+  nlohmann::ordered_json reply = {{"prompt", prompt.text}};
+  if (tokenize) reply["tokens"] = prompt.token_ids;
+  return json_reply(reply);
 }
 
 }  // namespace hearth

@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "models/prompt.h"
 #include "runtime/base/error.h"
 #include "server/text_stream.h"
 
@@ -47,7 +48,7 @@ SamplingParams sampling_for(const ChatSettings& settings, const GenerationDefaul
 
 InProcessBackend::InProcessBackend(std::string name, LoadedModel model, const EngineOptions& options)
     : name_(std::move(name)), model_(std::move(model)), engine_(model_.model, options) {
-  if (!model_.chat_template)
+  if (!model_.is_chat_model())
     throw invalid_argument("{}: has no chat template, so it is no chat model; `hearth serve` serves it for completions",
                            name_);
 }
@@ -56,10 +57,8 @@ GenerateRequest InProcessBackend::request_for(const nlohmann::ordered_json& mess
                                               const ChatSettings& settings) const {
   ChatTemplateInputs inputs;
   inputs.messages = messages;
-  const RenderedPrompt prompt = model_.chat_template->render(inputs);
   GenerateRequest request;
-  request.prompt =
-      model_.tokenizer->encode(prompt.text, {.add_special = false, .parse_special = true, .literal = prompt.literal});
+  request.prompt = encode_segments(*model_.tokenizer, render_prompt(model_, inputs));
   const int room = engine_.max_context() - static_cast<int>(request.prompt.size());
   if (room <= 0)
     throw resource_exhausted("the conversation has {} tokens and the context holds {}", request.prompt.size(),
@@ -72,7 +71,7 @@ GenerateRequest InProcessBackend::request_for(const nlohmann::ordered_json& mess
 
 ChatAnswer InProcessBackend::answer(const nlohmann::ordered_json& messages, const ChatSettings& settings,
                                     const OnText& on_text, const std::atomic<bool>& stop) {
-  TextStream stream(engine_.submit(request_for(messages, settings)), model_.tokenizer);
+  TextStream stream(engine_.submit(request_for(messages, settings)), model_.tokenizer, {.stop = model_.stop_strings});
   ChatAnswer answer;
   for (;;) {
     if (stop) stream.cancel();

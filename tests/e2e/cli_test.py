@@ -7,7 +7,7 @@ import tempfile
 
 BINARY = os.environ["HEARTH_BINARY"]
 MODEL = os.environ["HEARTH_DEFAULT_MODEL"]
-COMMANDS = ["serve", "api", "chat", "pull", "models", "env", "version"]
+COMMANDS = ["serve", "api", "chat", "pull", "models", "templates", "env", "version"]
 
 
 def hearth(*arguments, **variables):
@@ -44,6 +44,7 @@ def mistakes_are_told(results, folder):
     results["a bad number"] = refused(2, "--port", "serve", "--port", "many")
     results["an unknown key names file, line and the nearest"] = refused(2, "serve.yaml:2: unknown key 'prot' (did you mean 'port'?)", "serve", serve)
     results["an adapter is not ignored"] = refused(2, "lora.yaml:2: 'adapter_name_or_path: saves/x' is not supported", "api", lora)
+    results["an unknown template names the nearest"] = refused(2, "--template: no template 'lama3' (did you mean 'llama3'?)", "serve", "--template", "lama3")
     results["the network needs a key"] = refused(2, "API key", "serve", "--host", "0.0.0.0")
     results["a model that is not there"] = refused(1, "no such file or directory", "serve", "--model", "./nothing.gguf")
     results["a repository that is not cached names the remedy"] = refused(1, "hearth pull org/name", "serve", "--model", "org/name", HF_HUB_CACHE=folder)
@@ -78,6 +79,10 @@ def main():
     results["version"] = hearth("version").stdout.startswith("hearth ")
     listed = hearth("pull", "--list")
     results["pull --list shows the short names"] = listed.returncode == 0 and "smollm2:135m " in listed.stdout
+    listed, shown = hearth("templates"), hearth("templates", "zephyr")
+    results["templates lists 124"] = listed.returncode == 0 and len(listed.stdout.split()) == 124 and "llama3\n" in listed.stdout
+    results["templates shows slots"] = shown.returncode == 0 and '"<|user|>\\n{{content}}" {end of sequence} "<|assistant|>\\n"' in shown.stdout
+    results["templates names the nearest"] = refused(2, "did you mean 'zephyr'?", "templates", "zephir")
     env = hearth("env").stdout
     results["env names CPU, kernels and libraries"] = all(f"- {key}: " in env for key in ("CPU", "kernels", "libraries", "compute threads"))
     with tempfile.TemporaryDirectory() as folder:

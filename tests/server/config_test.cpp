@@ -139,13 +139,52 @@ TEST_F(ConfigTest, OverridesWinOverTheFile) {
   ASSERT_EQ(config.serve.models.size(), 1u);
   EXPECT_EQ(config.serve.models[0].reference, "b");
   EXPECT_EQ(config.serve.generation.temperature, 0.0f);
+  EXPECT_EQ(config.serve.chat.template_name, "");
+}
+
+TEST_F(ConfigTest, TheTemplateAndWhatChangesIt) {
+  const InferenceConfig config = load_inference_config(file(R"(
+model_name_or_path: a
+template: qwen3
+default_system: Be brief.
+tool_format: mistral
+enable_thinking: null
+preserve_thinking: true
+)"));
+  const ChatOptions& chat = config.serve.chat;
+  EXPECT_EQ(chat.template_name, "qwen3");
+  EXPECT_EQ(chat.options.default_system, "Be brief.");
+  EXPECT_EQ(chat.options.tool_format, ToolFormat::kMistralTools);
+  EXPECT_EQ(chat.options.enable_thinking, std::nullopt);
+  EXPECT_TRUE(chat.options.preserve_thinking);
+  EXPECT_EQ(load_inference_config(file("model_name_or_path: a\n")).serve.chat.options.enable_thinking, true);
+
+  EXPECT_EQ(inference_error("template: qwenn3\n"),
+            "c.yaml:1: no template 'qwenn3' (did you mean 'qwen3'?); `hearth templates` lists them");
+  EXPECT_THAT(inference_error("tool_format: mistrall\n"), HasSubstr("(did you mean 'mistral'?); there are default"));
+  EXPECT_THAT(inference_error("enable_thinking: 3\n"), HasSubstr("enable_thinking"));
+}
+
+TEST_F(ConfigTest, EveryServedModelMayHaveItsTemplate) {
+  const ServeConfig config =
+      load_serve_config(file("models: [a, {path: b, template: llama3}]\ntemplate: qwen\nenable_thinking: false\n"));
+  EXPECT_EQ(config.chat_of(config.models[0]).template_name, "qwen");
+  EXPECT_EQ(config.chat_of(config.models[1]).template_name, "llama3");
+  EXPECT_EQ(config.chat_of(config.models[1]).options.enable_thinking, false);
+  EXPECT_THAT(serve_error("models: [{path: b, template: llama33}]\n"), HasSubstr("did you mean 'llama3'"));
+
+  ServeConfig without;
+  without.models = {{"a", ""}};
+  without.chat.options.tool_format = ToolFormat::kQwenTools;
+  EXPECT_THAT(error_of([&] { check_serve_config(without); }), HasSubstr("'tool_format' changes a named template"));
+  without.models[0].template_name = "yi";
+  check_serve_config(without);
 }
 
 TEST_F(ConfigTest, WhatWouldChangeTheAnswersIsNeverIgnored) {
   EXPECT_EQ(inference_error("model_name_or_path: a\nadapter_name_or_path: saves/x\n"),
             "c.yaml:2: 'adapter_name_or_path: saves/x' is not supported: adapters are not supported yet: merge it into "
             "the model first");
-  EXPECT_THAT(inference_error("template: llama3\n"), HasSubstr("'template: llama3' is not supported"));
   EXPECT_THAT(inference_error("quantization_bit: 4\n"), HasSubstr("not supported"));
   EXPECT_THAT(inference_error("stage: rm\n"), HasSubstr("not supported"));
   EXPECT_THAT(inference_error("new_special_tokens_config: {a: b}\n"), HasSubstr("not supported"));

@@ -48,7 +48,7 @@ struct TestApp {
     options.port = 0;
     options.engine.cache_tokens = 4096;
     options.load = [delay = step_milliseconds](const AppOptions::Model& model, ComputeDtype dtype) {
-      LoadedModel loaded = load_model(model.path, {.compute_dtype = dtype});
+      LoadedModel loaded = load_model(model.path, {.compute_dtype = dtype, .chat = model.chat});
       loaded.model = std::make_shared<SlowModel>(loaded.model, delay);
       return loaded;
     };
