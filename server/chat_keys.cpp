@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "runtime/base/error.h"
-#include "server/nearest_name.h"
+#include "runtime/base/nearest_name.h"
 #include "templates/llamafactory/registry.h"
 #include "templates/llamafactory/tool_format.h"
 

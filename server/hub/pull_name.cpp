@@ -7,7 +7,7 @@
 
 #include "models/short_names.h"
 #include "runtime/base/error.h"
-#include "server/nearest_name.h"
+#include "runtime/base/nearest_name.h"
 
 namespace hearth {
 
