@@ -1,5 +1,6 @@
 // Every template of LLaMA-Factory makes of every conversation the slots that LLaMA-Factory makes of it, and tokenises
 // the same pieces.
+#include <algorithm>
 #include <cstdlib>
 #include <ctime>
 
@@ -216,6 +217,14 @@ TEST_F(LlamaFactory, MossVlPutsNoBreaksBeforeToolsWithoutASystemText) {
   EXPECT_THAT(text_of(qwen.last_turn(conversation).prompt), testing::StartsWith("<|im_start|>system\n\n\n# Tools\n"));
   conversation.system = "S";
   EXPECT_EQ(text_of(moss.last_turn(conversation).prompt), text_of(qwen.last_turn(conversation).prompt));
+}
+
+TEST(Readme, ListsEveryTemplate) {
+  std::string names;
+  for (const TemplateRow& row : template_rows()) names += (names.empty() ? "" : ", ") + std::string(row.name);
+  std::string readme = read_file("README.md");
+  std::replace(readme.begin(), readme.end(), '\n', ' ');
+  EXPECT_NE(readme.find(": " + names + " "), std::string::npos) << names;
 }
 
 }  // namespace
