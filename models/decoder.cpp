@@ -68,8 +68,9 @@ Decoder::Decoder(const ModelConfig& c, LayerLoader& load, const DecoderNames& na
 
 Tensor Decoder::forward(const Batch& batch) const {
   Tensor x = ops::embedding(batch.token_ids, embedding_);  // [tokens, hidden_size]
-  if (positions_.defined()) x = ops::add(x, ops::embedding(batch.positions, positions_));
   if (embedding_multiplier_ != 1) x = ops::scale(x, embedding_multiplier_);
+  if (!batch.embedded.rows.empty()) x = ops::replace_rows(x, batch.embedded.rows, batch.embedded.values);
+  if (positions_.defined()) x = ops::add(x, ops::embedding(batch.positions, positions_));
   for (size_t i = 0; i < layers_.size(); ++i) x = layers_[i]->forward(x, batch, static_cast<int>(i));
   x = norm_(x);
   return logit_multiplier_ == 1 ? x : ops::scale(x, logit_multiplier_);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runtime/kv_cache.h"
+#include "runtime/tensor.h"
 
 namespace hearth {
 
@@ -22,11 +23,19 @@ struct Segment {
   int prompt_length = 0;
 };
 
+// Rows whose embedding is given and not looked up: an image's features. They stand where the token's embedding would
+// after its multiplier (Gemma's sqrt(hidden_size)); learned positions are added to them. Gradients flow into `values`.
+struct EmbeddedRows {
+  std::vector<int> rows;  // of the batch, each at most once; their token ids have no effect but must exist
+  Tensor values;          // [rows.size(), hidden_size]
+};
+
 struct Batch {
   std::vector<TokenId> token_ids;  // [tokens]
   std::vector<int> positions;      // [tokens]
   std::vector<Segment> segments;   // in row order, covering every row
-  KvCache* cache = nullptr;        // null: attend within the batch (training, scoring)
+  EmbeddedRows embedded;
+  KvCache* cache = nullptr;  // null: attend within the batch (training, scoring)
 
   int tokens() const { return static_cast<int>(token_ids.size()); }
 };

@@ -1,5 +1,7 @@
-// Rows by index: of a frozen table (embedding) and of a tensor.
+// Rows by index: of a frozen table (embedding) and of a tensor, and others in their place.
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "runtime/base/parallel.h"
 #include "runtime/kernels/rows.h"
@@ -36,6 +38,33 @@ Tensor gather_rows(const Tensor& x, std::span<const int> rows) {
       Tensor* dx = t.grad(x);
       for (size_t i = 0; i < indices.size(); ++i)
         kernels::add_scaled(dy.row(static_cast<int64_t>(i)), 1.0f, dy.dim(-1), dx->row(indices[i]));
+    });
+  }
+  return y;
+}
+
+Tensor replace_rows(const Tensor& x, std::span<const int> rows, const Tensor& values) {
+  constexpr const char* kOp = "replace_rows";
+  require(x.defined() && x.shape().rank() == 2, kOp, "x is {}, must be [tokens, n]", x.shape());
+  const int64_t n = x.dim(-1);
+  require(values.defined() && values.shape() == Shape{static_cast<int64_t>(rows.size()), n}, kOp,
+          "values are {}, must be [{}, {}]", values.shape(), rows.size(), n);
+  std::vector<int> source(x.rows(), -1);  // of each row, the row of values; -1: x's own
+  for (size_t i = 0; i < rows.size(); ++i) {
+    require(rows[i] >= 0 && rows[i] < x.rows(), kOp, "row {} of x {} does not exist", rows[i], x.shape());
+    require(source[rows[i]] < 0, kOp, "row {} is replaced twice", rows[i]);
+    source[rows[i]] = static_cast<int>(i);
+  }
+  Tensor y(x.shape());
+  for (int64_t r = 0; r < y.rows(); ++r) std::copy_n(source[r] < 0 ? x.row(r) : values.row(source[r]), n, y.row(r));
+  if (Tape* tape = Tape::wanted_by(x, values)) {
+    tape->record(y, [x, values, source = std::move(source)](const Tensor& dy, Tape& t) {
+      Tensor* dx = t.grad(x);
+      Tensor* dvalues = t.grad(values);
+      for (int64_t r = 0; r < dy.rows(); ++r) {
+        Tensor* target = source[r] < 0 ? dx : dvalues;
+        if (target) kernels::add_scaled(dy.row(r), 1.0f, dy.dim(-1), target->row(source[r] < 0 ? r : source[r]));
+      }
     });
   }
   return y;

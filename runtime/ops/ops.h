@@ -70,6 +70,9 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Batch&
 // Rows of x by index, which may repeat.  x [tokens, n] -> [rows.size(), n]
 Tensor gather_rows(const Tensor& x, std::span<const int> rows);
 
+// x with values[i] as its row rows[i]; each row at most once.  x [tokens, n], values [rows.size(), n] -> [tokens, n]
+Tensor replace_rows(const Tensor& x, std::span<const int> rows, const Tensor& values);
+
 // Mixtures of experts. A router's scores become weights of the k experts it picks for each token:
 Tensor softmax(const Tensor& x);  // of each row
 Tensor sigmoid(const Tensor& x);

@@ -139,6 +139,13 @@ TEST(Gradient, AttentionOverSeveralSpansOfKeys) {
   }
 }
 
+TEST(Gradient, ReplaceRows) {
+  const Tensor x = random_tensor({4, 5}, 1), values = random_tensor({2, 5}, 2);
+  const std::vector<int> rows = {3, 1};
+  expect_gradient([&](const Tensor& t) { return ops::replace_rows(t, rows, values); }, x);
+  expect_gradient([&](const Tensor& t) { return ops::replace_rows(x, rows, t); }, values);
+}
+
 TEST(Gradient, GatherRowsThatRepeat) {
   const std::vector<int> rows = {2, 0, 2};
   expect_gradient([&](const Tensor& t) { return ops::gather_rows(t, rows); }, random_tensor({3, 5}, 1));

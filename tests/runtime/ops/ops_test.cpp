@@ -120,6 +120,16 @@ TEST(Ops, GatherRowsRefusesRowsThatAreNotThere) {
     expect_internal([&] { ops::gather_rows(x, std::vector<int>{row}); }, "gather_rows: row");
 }
 
+TEST(Ops, ReplacedRowsAreThoseOfTheValues) {
+  const Tensor x = Tensor::from({3, 2}, {0, 1, 2, 3, 4, 5}), values = Tensor::from({2, 2}, {6, 7, 8, 9});
+  const auto replaced = [&](const std::vector<int>& rows) { return ops::replace_rows(x, rows, values); };
+  const Tensor y = replaced({2, 0});
+  EXPECT_THAT(std::vector<float>(y.data(), y.data() + y.size()), ::testing::ElementsAre(8, 9, 2, 3, 6, 7));
+  for (const int row : {-1, 3}) expect_internal([&] { replaced({0, row}); }, "replace_rows: row");
+  expect_internal([&] { replaced({1, 1}); }, "replace_rows: row 1 is replaced twice");
+  expect_internal([&] { replaced({1}); }, "replace_rows: values are [2, 2], must be [1, 2]");
+}
+
 TEST(Ops, TokenLogprobsIsTheLogOfTheSoftmax) {
   const Tensor hidden = random_tensor({3, 3}, 1);
   for (const float softcap : {0.0f, 2.0f}) {
