@@ -29,6 +29,10 @@ void configure(const ConfigReader& json, ModelConfig& config) {
   config.parallel_residual = json.boolean("use_parallel_residual").value_or(true);
 }
 
+void arrange(WeightSource& source, const ModelConfig& config) {
+  if (config.tie_word_embeddings) source.drop("embed_out.weight");  // torch.save writes it all the same
+}
+
 void configure_gguf(const GgufKeys& keys, ModelConfig& config) {
   config.parallel_residual = keys.boolean("use_parallel_residual").value_or(true);
 }
@@ -70,6 +74,7 @@ constinit const Architecture kGptNeox = {
     .family = set_family,
     .configure = configure,
     .make = make,
+    .arrange = arrange,
     .superfluous = kSuperfluous,
     .gguf = {.name = "gptneox",
              .names = {.layers = "gpt_neox.layers", .of_layer = kLayerNames, .of_model = kModelNames},

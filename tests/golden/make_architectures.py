@@ -1,11 +1,12 @@
 """Tiny random models of every architecture beside llama, and what transformers makes of them. Versions: requirements.txt.
 
 Writes tiny_models/architectures/cases.json: {"cases": [{"name", "architecture", "config" (of config.json, as the hub's checkpoints spell it),
-"weights", "gguf", "weights_parts", "gguf_parts", "gguf_positions" (where a GGUF file states another context), "logprobs", "greedy"}]}; its prompts
-are those of tiny_models/cases.json. Two files stand for each case: model.safetensors as save_pretrained leaves it on a user's disk (for InternLM and
-one GPT-2, under the hub's names), and a GGUF file as converter_rules.py writes it. They share most of their bytes, so either is the concatenation of
-its parts: [0, offset, length] of shared.bin (the embeddings of all models), [1, offset, length] of <weights>.bin. Cases that differ in the
-configuration alone share the weights. The name of weights that are not stored in f32 ends in their dtype.
+"weights", "gguf", "weights_parts", "gguf_parts", "gguf_positions" (where a GGUF file states another context), "torch_parts" (of some, {file: parts}),
+"logprobs", "greedy"}]}; its prompts are those of tiny_models/cases.json. Two files stand for each case: model.safetensors
+as save_pretrained leaves it on a user's disk (for InternLM and one GPT-2, under the hub's names), and a GGUF file as converter_rules.py writes it; for
+some also pytorch_model.bin as the hub's old checkpoints have it. They share most of their bytes, so each is the concatenation of its parts: [0,
+offset, length] of shared.bin (the embeddings of all models), [1, offset, length] of <weights>.bin. Cases that differ in the configuration alone share
+the weights. The name of weights that are not stored in f32 ends in their dtype.
 """
 
 import json
@@ -15,6 +16,7 @@ import re
 import shutil
 import struct
 import tempfile
+import zipfile
 
 import gguf
 import torch
@@ -155,6 +157,8 @@ CASES = {
     "deepseek_v2_groups": (DEEPSEEK_V2_GROUPS, "deepseek_v2_groups", "deepseek_v2_groups"),
     "deepseek_v3": (DEEPSEEK_V3, "deepseek_v3", "deepseek_v3"),
 }
+# Weights that there are as pytorch_model.bin too, in so many files.
+TORCH_FILES = {"gpt2_f16": 1, "gpt_neox": 2, "internlm2": 2, "gemma2_bf16": 2}
 STORED = {"bf16": torch.bfloat16, "f16": torch.float16}
 EMBEDDING, HEAD = (torch.randn(tiny.VOCABULARY, 32, generator=torch.Generator().manual_seed(i)) * 2 / math.sqrt(32) for i in (1, 2))
 
@@ -296,6 +300,42 @@ def write_gguf(rule: Rule, config: dict, weights: dict[str, torch.Tensor], path:
     tiny.write_file(writer)
 
 
+def with_old_buffers(weights: dict[str, torch.Tensor], config: dict) -> dict[str, torch.Tensor]:
+    """What transformers saved before its modules declared them as not persistent: causal masks, frequencies, and the head that is the embedding."""
+
+    def causal(size: int, dtype: torch.dtype) -> torch.Tensor:
+        return torch.ones(size, size).tril().to(dtype)[None, None]
+
+    def frequencies(dim: int) -> torch.Tensor:
+        return 10000.0 ** (-torch.arange(0, dim, 2) / dim)
+
+    old = dict(weights)
+    for layer in range(2):
+        match config["model_type"]:
+            case "gpt2":
+                old |= {f"h.{layer}.attn.bias": causal(128, torch.uint8), f"h.{layer}.attn.masked_bias": torch.tensor(-1e4).half()}
+            case "gpt_neox":
+                old |= {f"gpt_neox.layers.{layer}.attention.{name}": value for name, value in (
+                    ("bias", causal(256, torch.bool)), ("masked_bias", torch.tensor(-1e9)), ("rotary_emb.inv_freq", frequencies(4)))}
+            case "internlm2":
+                old |= {f"model.layers.{layer}.attention.rotary_emb.inv_freq": frequencies(8)}
+            case "gemma2":
+                old |= {f"model.layers.{layer}.self_attn.rotary_emb.inv_freq": frequencies(16), "lm_head.weight": weights["model.embed_tokens.weight"]}
+    return old
+
+
+def save_torch(weights: dict[str, torch.Tensor], files: int, directory: pathlib.Path) -> list[pathlib.Path]:
+    if files == 1:
+        torch.save(weights, directory / "pytorch_model.bin")
+        return [directory / "pytorch_model.bin"]
+    shards = {directory / f"pytorch_model-{i + 1:05}-of-{files:05}.bin": sorted(weights)[i::files] for i in range(files)}
+    for path, names in shards.items():
+        torch.save({name: weights[name] for name in names}, path)
+    index = directory / "pytorch_model.bin.index.json"
+    index.write_text(json.dumps({"metadata": {"total_size": 0}, "weight_map": {name: path.name for path, names in shards.items() for name in names}}))
+    return [index, *shards]
+
+
 class Pieces:
     """Files cut into pieces, of which every one is kept once."""
 
@@ -331,6 +371,15 @@ class Pieces:
             borders |= {begin + size * i // stack for i in range(stack + 1)}
         return self.add(data, sorted(borders | {len(data)}))
 
+    def add_torch(self, path: pathlib.Path) -> list[list[int]]:
+        data = path.read_bytes()
+        borders = {0, len(data)}
+        for entry in zipfile.ZipFile(path).infolist() if path.suffix == ".bin" else []:
+            name_size, extra_size = struct.unpack_from("<HH", data, entry.header_offset + 26)
+            begin = entry.header_offset + 30 + name_size + extra_size
+            borders |= {begin, begin + entry.file_size}
+        return self.add(data, sorted(borders))
+
 
 def main():
     logging.disable_progress_bar()
@@ -353,6 +402,9 @@ def main():
                     case |= {"gguf": f"architectures/{container}", "gguf_parts": pieces.add_gguf(path.with_suffix(".gguf"))}
                     if container == "glm":
                         case["gguf_positions"] = config["hidden_size"]  # see converter_rules.chatglm
+                if name in TORCH_FILES:
+                    files = save_torch(with_old_buffers(load_file(path), config), TORCH_FILES[name], path.parent)
+                    case["torch_parts"] = {file.name: pieces.add_torch(file) for file in files}
                 cases[name] = case | found
                 print(name, [round(sum(row) / len(row), 3) for row in found["logprobs"].values()], found["greedy"])
         (FOLDER / f"{weights}.bin").write_bytes(pieces.blobs[1])

@@ -36,11 +36,11 @@ inline const nlohmann::json& tiny_model(const std::string& name) {
 }
 
 // A file that make_architectures.py cut into pieces.
-inline std::string assembled(const nlohmann::json& one, const std::string& parts) {
+inline std::string assembled(const nlohmann::json& one, const nlohmann::json& parts) {
   const std::string blobs[] = {read_file(kTinyModels / "architectures/shared.bin"),
                                read_file(kTinyModels / (one["weights"].get<std::string>() + ".bin"))};
   std::string file;
-  for (const nlohmann::json& part : one[parts]) file.append(blobs[part[0].get<size_t>()], part[1], part[2]);
+  for (const nlohmann::json& part : parts) file.append(blobs[part[0].get<size_t>()], part[1], part[2]);
   return file;
 }
 
@@ -49,7 +49,7 @@ inline void make_directory(const nlohmann::json& one, const std::filesystem::pat
   write_file_atomic(directory / "config.json", one["config"].dump());
   const std::string weights = one["weights"];
   if (one.contains("weights_parts")) {
-    write_file_atomic(directory / "model.safetensors", assembled(one, "weights_parts"));
+    write_file_atomic(directory / "model.safetensors", assembled(one, one["weights_parts"]));
   } else if (weights == "f16") {
     for (const char* file :
          {"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"})
@@ -61,12 +61,20 @@ inline void make_directory(const nlohmann::json& one, const std::filesystem::pat
     std::filesystem::copy(kTinyModels / file, directory);
 }
 
+// The same with the hub's old pytorch_model.bin, or its index and shards, as the weights.
+inline void make_torch_directory(const nlohmann::json& one, const std::filesystem::path& directory) {
+  make_directory(one, directory);
+  std::filesystem::remove(directory / "model.safetensors");
+  for (const auto& [file, parts] : one["torch_parts"].items())
+    write_file_atomic(directory / file, assembled(one, parts));
+}
+
 inline std::filesystem::path make_gguf(const nlohmann::json& one, const std::filesystem::path& directory) {
   const std::string name = one["gguf"];
   if (std::filesystem::exists(kTinyModels / (name + ".gguf"))) return kTinyModels / (name + ".gguf");
   const std::filesystem::path path = directory / (one["name"].get<std::string>() + ".gguf");
   if (one.contains("gguf_parts")) {
-    write_file_atomic(path, assembled(one, "gguf_parts"));
+    write_file_atomic(path, assembled(one, one["gguf_parts"]));
     return path;
   }
   write_file_atomic(path, read_file(kTinyModels / (name + ".head")) + read_file(kTinyModels / "tensors.bin"));

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "models/resolver.h"
 #include "runtime/base/error.h"
 #include "runtime/tape.h"
 
@@ -100,6 +101,32 @@ INSTANTIATE_TEST_SUITE_P(Cases, TinyModelBothFiles, ::testing::ValuesIn(names([]
                            return one["gguf"].is_string() && one["weights"].is_string();
                          })),
                          [](const auto& test) { return test.param; });
+
+// Old files: names, masks and frequencies that transformers no longer writes, a tied head, shards.
+TEST(TinyModelTorchBin, GivesTheBitsOfTheSafetensors) {
+  const auto ids = test::tiny_models()["prompts"]["long"].get<std::vector<TokenId>>();
+  const Batch batch = test::batch_of(ids, 0, static_cast<int>(ids.size()));
+  const LoadOptions options{.compute_dtype = ComputeDtype::kFloat32};
+  for (const std::string& name : names([](const auto& one) { return one.contains("torch_parts"); })) {
+    SCOPED_TRACE(name);
+    const test::TemporaryDirectory safetensors, torch;
+    test::make_directory(test::tiny_model(name), safetensors.path());
+    test::make_torch_directory(test::tiny_model(name), torch.path());
+    const auto path = resolve_model(torch.path().string());
+    EXPECT_EQ(path, torch.path());
+    EXPECT_EQ(values(load_model(path, options).model->forward(batch)),
+              values(load_model(safetensors.path(), options).model->forward(batch)));
+  }
+}
+
+// torch.save keeps a tied head beside the embedding, GPT-NeoX's under its own name.
+TEST(TinyModelTorchBin, MayHaveATiedHead) {
+  nlohmann::json one = test::tiny_model("gpt_neox");
+  one["config"]["tie_word_embeddings"] = true;
+  const test::TemporaryDirectory directory;
+  test::make_torch_directory(one, directory.path());
+  EXPECT_EQ(load_model(directory.path()).architecture, "gpt_neox");
+}
 
 TEST(TinyModelFastPath, StaysNearTheReference) {
   constexpr double kMeanTolerance = 0.02;
