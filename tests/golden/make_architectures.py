@@ -2,7 +2,7 @@
 
 Writes tiny_models/architectures/cases.json: {"cases": [{"name", "architecture", "config" (of config.json, as the hub's checkpoints spell it),
 "weights", "gguf", "weights_parts", "gguf_parts", "gguf_positions" (where a GGUF file states another context), "torch_parts" (of some, {file: parts}),
-"logprobs", "greedy"}]}; its prompts are those of tiny_models/cases.json. Two files stand for each case: model.safetensors
+"logprobs", "greedy", "gradient" (tiny.gradient)}]}; its prompts are those of tiny_models/cases.json. Two files stand for each case: model.safetensors
 as save_pretrained leaves it on a user's disk (for InternLM and one GPT-2, under the hub's names), and a GGUF file as converter_rules.py writes it; for
 some also pytorch_model.bin as the hub's old checkpoints have it. They share most of their bytes, so each is the concatenation of its parts: [0,
 offset, length] of shared.bin (the embeddings of all models), [1, offset, length] of <weights>.bin. Cases that differ in the configuration alone share
@@ -272,6 +272,7 @@ def make_model(name: str, configs: list[dict], path: pathlib.Path) -> list[dict]
                 references.append(tiny.reference(model))
                 if min(margins, default=1) < tiny.CLEAR:
                     raise tiny.Unclear(f"an expert hangs on {min(margins):.1g}")
+                references[-1]["gradient"] = tiny.gradient(model)
             break
         except tiny.Unclear as error:
             print(f"{name}, seed {seed}: {error}")

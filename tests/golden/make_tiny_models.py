@@ -1,10 +1,10 @@
 """Tiny random llamas with every scaling of the rotation, their nearest kin, and what transformers makes of them in f32. Versions: requirements.txt.
 
 Writes tiny_models/: weights that several cases share, and cases.json: {"prompts": {name: ids}, "cases": [{"name", "architecture", "config" (of
-config.json), "weights", "gguf", "logprobs": {prompt: [log p(ids[i + 1] | ids[..i])]}, "greedy": the short prompt's continuation}]}.
-The test puts a case's directory together: config.json and the files of `weights`. A GGUF is
-<gguf>.gguf, or, where several cases share tensors, <gguf>.head followed by tensors.bin. GGUF files are written as llama.cpp's converter does: a llama's rows of
-q and k interleaved, llama3's scaling as rope_freqs.weight.
+config.json), "weights", "gguf", "logprobs": {prompt: [log p(ids[i + 1] | ids[..i])]}, "greedy": the short prompt's continuation, "gradient"
+(tiny.gradient)}]}. The test puts a case's directory together: config.json and the files of `weights`. A GGUF is <gguf>.gguf, or, where several cases
+share tensors, <gguf>.head followed by tensors.bin. GGUF files are written as llama.cpp's converter does: a llama's rows of q and k interleaved,
+llama3's scaling as rope_freqs.weight.
 """
 
 import json
@@ -226,8 +226,9 @@ def main():
             write_gguf(OUT / f"{gguf_file}.gguf", config, tensors, tokenizer)
         if config["tie_word_embeddings"]:
             values = {key: value for key, value in values.items() if key != "lm_head.weight"}
+        model = loaded(config, values)
         cases.append({"name": name, "architecture": config["model_type"], "config": config, "weights": kind, "gguf": gguf_file}
-                     | tiny.reference(loaded(config, values)))
+                     | tiny.reference(model) | {"gradient": tiny.gradient(model)})
         print(name, [round(sum(row) / len(row), 3) for row in cases[-1]["logprobs"].values()])
     (OUT / "cases.json").write_text('{"prompts": ' + json.dumps(tiny.make_prompts()) + ',\n "cases": [\n' + ",\n".join(json.dumps(case) for case in cases) + "\n]}\n")
 
