@@ -1,6 +1,8 @@
 #include <memory>
 #include <string>
 
+#include <fmt/format.h>
+
 #include "server/chat_keys.h"
 #include "server/commands/commands.h"
 #include "templates/llamafactory/registry.h"
