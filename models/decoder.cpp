@@ -1,5 +1,9 @@
 #include "models/decoder.h"
 
+#include <string>
+
+#include <fmt/format.h>
+
 namespace hearth {
 namespace {
 
@@ -55,13 +59,14 @@ Tensor ParallelLayer::forward(const Tensor& x, const Batch& batch, int layer) co
 Decoder::Decoder(const ModelConfig& c, LayerLoader& load, const DecoderNames& names,
                  std::vector<std::unique_ptr<const DecoderLayer>> layers)
     : dims_(model_dims(c)),
-      embedding_(load.table(names.embedding, c.vocab_size, c.hidden_size)),
-      positions_(names.positions.empty() ? Weight()
-                                         : load.table(names.positions, c.max_position_embeddings, c.hidden_size)),
+      embedding_(load.table(std::string(names.embedding), c.vocab_size, c.hidden_size)),
+      positions_(names.positions.empty()
+                     ? Weight()
+                     : load.table(std::string(names.positions), c.max_position_embeddings, c.hidden_size)),
       layers_(std::move(layers)),
-      norm_(load.norm(names.norm, c.hidden_size, c.norm)),
-      head_{c.tie_word_embeddings ? load.tied(names.embedding, embedding_)
-                                  : load.linear(names.head, c.vocab_size, c.hidden_size).weight(),
+      norm_(load.norm(std::string(names.norm), c.hidden_size, c.norm)),
+      head_{c.tie_word_embeddings ? load.tied(std::string(names.embedding), embedding_)
+                                  : load.linear(std::string(names.head), c.vocab_size, c.hidden_size).weight(),
             c.final_logit_softcap},
       embedding_multiplier_(c.embedding_multiplier),
       logit_multiplier_(c.logit_multiplier) {}
@@ -76,14 +81,13 @@ Tensor Decoder::forward(const Batch& batch) const {
   return logit_multiplier_ == 1 ? x : ops::scale(x, logit_multiplier_);
 }
 
-std::unique_ptr<const LanguageModel> make_decoder(
-    const ModelConfig& c, LayerLoader& load, std::unique_ptr<const DecoderLayer> (*make_layer)(const LayerContext&),
-    const DecoderNames& names) {
+std::unique_ptr<const LanguageModel> make_decoder(const ModelConfig& c, LayerLoader& load, MakeLayer make_layer,
+                                                  const DecoderNames& names) {
   const auto rope = rope_of(c.rope, c), sliding_rope = c.sliding_rope ? rope_of(*c.sliding_rope, c) : rope;
   std::vector<std::unique_ptr<const DecoderLayer>> layers;
   layers.reserve(c.num_hidden_layers);
   for (int i = 0; i < c.num_hidden_layers; ++i) {
-    LayerContext at{c, load, i, names.layers + "." + std::to_string(i) + ".", c.windows[i] > 0 ? sliding_rope : rope};
+    LayerContext at{c, load, i, fmt::format("{}.{}.", names.layers, i), c.windows[i] > 0 ? sliding_rope : rope};
     if (!c.layers_with_rope.empty() && !c.layers_with_rope[i]) at.rope = nullptr;
     layers.push_back(make_layer(at));
   }

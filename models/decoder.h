@@ -3,7 +3,7 @@
 #pragma once
 
 #include <memory>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "models/layers.h"
@@ -66,8 +66,8 @@ class ParallelLayer : public DecoderLayer {
 
 // As Hugging Face names them.
 struct DecoderNames {
-  std::string embedding = "model.embed_tokens", layers = "model.layers", norm = "model.norm", head = "lm_head";
-  std::string positions = {};  // of learned positions; empty: none
+  std::string_view embedding = "model.embed_tokens", layers = "model.layers", norm = "model.norm", head = "lm_head";
+  std::string_view positions = {};  // of learned positions; empty: none
 };
 
 class Decoder : public LanguageModel {
@@ -90,10 +90,10 @@ class Decoder : public LanguageModel {
   float embedding_multiplier_, logit_multiplier_;
 };
 
-// A decoder of the layers that `make_layer` makes.
-std::unique_ptr<const LanguageModel> make_decoder(
-    const ModelConfig& config, LayerLoader& load,
-    std::unique_ptr<const DecoderLayer> (*make_layer)(const LayerContext&), const DecoderNames& names = {});
+using MakeLayer = std::unique_ptr<const DecoderLayer> (*)(const LayerContext& at);
+
+std::unique_ptr<const LanguageModel> make_decoder(const ModelConfig& config, LayerLoader& load, MakeLayer make_layer,
+                                                  const DecoderNames& names);
 
 // "input_layernorm" and "post_attention_layernorm" before the attention and the feed-forward, as a llama's.
 std::unique_ptr<const DecoderLayer> pre_norm_layer(const LayerContext& at, std::unique_ptr<const Attention> attention,

@@ -37,7 +37,7 @@ void build_model(const ModelConfig& config, WeightSource& source, const LoadOpti
                  LoadedModel& loaded) {
   const Architecture& architecture = find_architecture(config.architecture, place);
   LayerLoader load(source, options.compute_dtype);
-  loaded.model = architecture.make(config, load);
+  loaded.model = make_decoder(config, load, architecture.make_layer, architecture.names);
   for (const std::string& name : source.unused()) {
     if (!is_superfluous(name, config, architecture))
       throw invalid_argument(
@@ -142,7 +142,13 @@ LoadedModel load_gguf(const std::filesystem::path& path, const LoadOptions& opti
   LoadedModel loaded;
   const ModelConfig config = read_model_config(*gguf);
   const Architecture& architecture = find_architecture(config.architecture, gguf->name());
-  WeightSource source = WeightSource::from_gguf(gguf, architecture.gguf.names);
+  const DecoderNames& names = architecture.names;
+  const GgufName of_model[] = {{"token_embd", names.embedding},
+                               {"position_embd", names.positions},
+                               {"output_norm", names.norm},
+                               {"output", names.head}};
+  WeightSource source = WeightSource::from_gguf(
+      gguf, {.layers = names.layers, .of_layer = architecture.gguf.layer_names, .of_model = of_model});
   if (architecture.gguf.restore) architecture.gguf.restore(source, config);
   build_model(config, source, options, gguf->name(), loaded);
   loaded.tokenizer = load_tokenizer(*gguf);

@@ -2,19 +2,17 @@
 // it.
 #pragma once
 
-#include <memory>
 #include <span>
 #include <string_view>
 
 #include "models/config_reader.h"
+#include "models/decoder.h"
 #include "runtime/io/weight_source.h"
 #include "runtime/language_model.h"
 
 namespace hearth {
 
 class GgufKeys;
-class LayerLoader;
-struct ModelConfig;
 
 struct Architecture {
   std::string_view name;          // config.json's model_type
@@ -25,8 +23,10 @@ struct Architecture {
   void (*family)(ModelConfig& config) = nullptr;
   // What its config.json says, or means, beyond the keys that all have. Null: nothing.
   void (*configure)(const ConfigReader& json, ModelConfig& config) = nullptr;
-  std::unique_ptr<const LanguageModel> (*make)(const ModelConfig& config, LayerLoader& load);
-  // Brings a Hugging Face checkpoint's tensors to the names and layouts that `make` asks for. Null: they are that.
+  MakeLayer make_layer;
+  DecoderNames names = {};
+  // Brings a Hugging Face checkpoint's tensors to the names and layouts that `make_layer` asks for. Null: they are
+  // that.
   void (*arrange)(WeightSource& source, const ModelConfig& config) = nullptr;
   // Tensors that checkpoints carry and that the model does without, by the ends of their names.
   std::span<const std::string_view> superfluous = {};
@@ -36,7 +36,7 @@ struct Architecture {
     std::string_view name;  // general.architecture; empty: there are none
     // Where several families go by that name: whether a file is of this one. Null: if it is of no other.
     bool (*is_of)(const GgufKeys& keys) = nullptr;
-    GgufNames names = {};
+    std::span<const GgufName> layer_names = {};  // that differ from a llama's
     void (*configure)(const GgufKeys& keys, ModelConfig& config) = nullptr;
     // Undoes what llama.cpp's converter did to the tensors beyond their names. Null: nothing.
     void (*restore)(WeightSource& source, const ModelConfig& config) = nullptr;

@@ -41,17 +41,13 @@ std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
                                          llama_attention(at, std::move(q_norm), std::move(k_norm)), gated_mlp(at));
 }
 
-std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
-  return make_decoder(config, load, make_layer);
-}
-
 }  // namespace
 
 constinit const Architecture kCohere = {.name = "cohere",
                                         .hugging_face = "CohereForCausalLM",
                                         .family = set_family,
                                         .configure = configure,
-                                        .make = make,
+                                        .make_layer = make_layer,
                                         .gguf = {.name = "command-r", .configure = configure_gguf}};
 
 }  // namespace hearth

@@ -104,10 +104,6 @@ std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
   return pre_norm_layer(at, latent_attention(at), mixture_or_mlp(at, kNames));
 }
 
-std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
-  return make_decoder(config, load, make_layer);
-}
-
 }  // namespace
 
 void configure_deepseek(const ConfigReader& json, ModelConfig& config) {
@@ -194,9 +190,9 @@ constinit const Architecture kDeepseekV2 = {.name = "deepseek_v2",
                                             .hugging_face = "DeepseekV2ForCausalLM",
                                             .family = set_family,
                                             .configure = configure,
-                                            .make = make,
+                                            .make_layer = make_layer,
                                             .gguf = {.name = "deepseek2",
-                                                     .names = {.of_layer = kDeepseekLayerNames},
+                                                     .layer_names = kDeepseekLayerNames,
                                                      .configure = configure_deepseek_gguf,
                                                      .restore = restore_kv_b}};
 

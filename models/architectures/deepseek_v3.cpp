@@ -42,21 +42,17 @@ std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
   return pre_norm_layer(at, latent_attention(at), mixture_or_mlp(at, kNames));
 }
 
-std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
-  return make_decoder(config, load, make_layer);
-}
-
 }  // namespace
 
 constinit const Architecture kDeepseekV3 = {.name = "deepseek_v3",
                                             .hugging_face = "DeepseekV3ForCausalLM",
                                             .family = set_family,
                                             .configure = configure,
-                                            .make = make,
+                                            .make_layer = make_layer,
                                             .arrange = drop_further_layers,
                                             .gguf = {.name = "deepseek2",
                                                      .is_of = scores_by_sigmoid,
-                                                     .names = {.of_layer = kDeepseekLayerNames},
+                                                     .layer_names = kDeepseekLayerNames,
                                                      .configure = configure_gguf,
                                                      .restore = restore_kv_b}};
 

@@ -23,8 +23,6 @@ constexpr GgufName kLayerNames[] = {{"attn_norm", "input_layernorm"},
                                     {"ffn_up", "mlp.dense_h_to_4h"},
                                     {"ffn_down", "mlp.dense_4h_to_h"}};
 
-constexpr GgufName kModelNames[] = {{"token_embd", "transformer.word_embeddings"}, {"output_norm", "transformer.ln_f"}};
-
 void set_family(ModelConfig& config) {
   config.norm = {.subtracts_mean = true, .has_bias = true, .eps = 1e-5f};
   config.activation = Activation::kGelu;
@@ -80,12 +78,6 @@ std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
                                          std::move(mlp));
 }
 
-std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
-  return make_decoder(
-      config, load, make_layer,
-      {.embedding = "transformer.word_embeddings", .layers = "transformer.h", .norm = "transformer.ln_f"});
-}
-
 }  // namespace
 
 constinit const Architecture kFalcon = {
@@ -94,10 +86,8 @@ constinit const Architecture kFalcon = {
     .key_aliases = kAliases,
     .family = set_family,
     .configure = configure,
-    .make = make,
-    .gguf = {.name = "falcon",
-             .names = {.layers = "transformer.h", .of_layer = kLayerNames, .of_model = kModelNames},
-             .configure = configure_gguf,
-             .restore = restore}};
+    .make_layer = make_layer,
+    .names = {.embedding = "transformer.word_embeddings", .layers = "transformer.h", .norm = "transformer.ln_f"},
+    .gguf = {.name = "falcon", .layer_names = kLayerNames, .configure = configure_gguf, .restore = restore}};
 
 }  // namespace hearth

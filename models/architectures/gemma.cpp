@@ -44,7 +44,7 @@ constinit const Architecture kGemma = {
     .hugging_face = "GemmaForCausalLM",
     .family = set_gemma_family,
     .configure = configure,
-    .make = make_llama,
+    .make_layer = make_llama_layer,
     .gguf = {.name = "gemma", .configure = configure_gguf, .restore = restore_gemma_norms}};
 
 }  // namespace hearth

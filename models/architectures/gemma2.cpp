@@ -41,10 +41,6 @@ void configure_gguf(const GgufKeys& keys, ModelConfig& config) {
 
 std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) { return gemma2_layer(at, llama_attention(at)); }
 
-std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
-  return make_decoder(config, load, make_layer);
-}
-
 }  // namespace
 
 void configure_gemma2(const ConfigReader& json, ModelConfig& config) {
@@ -71,9 +67,9 @@ constinit const Architecture kGemma2 = {.name = "gemma2",
                                         .key_aliases = kAliases,
                                         .family = set_gemma_family,
                                         .configure = configure,
-                                        .make = make,
+                                        .make_layer = make_layer,
                                         .gguf = {.name = "gemma2",
-                                                 .names = {.of_layer = kGemma2LayerNames},
+                                                 .layer_names = kGemma2LayerNames,
                                                  .configure = configure_gguf,
                                                  .restore = restore_gemma_norms}};
 

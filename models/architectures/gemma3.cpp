@@ -52,10 +52,6 @@ std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
   return gemma2_layer(at, llama_attention(at, norm("self_attn.q_norm"), norm("self_attn.k_norm")));
 }
 
-std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
-  return make_decoder(config, load, make_layer);
-}
-
 }  // namespace
 
 constinit const Architecture kGemma3 = {.name = "gemma3_text",
@@ -63,9 +59,9 @@ constinit const Architecture kGemma3 = {.name = "gemma3_text",
                                         .key_aliases = kAliases,
                                         .family = set_family,
                                         .configure = configure,
-                                        .make = make,
+                                        .make_layer = make_layer,
                                         .gguf = {.name = "gemma3",
-                                                 .names = {.of_layer = kGemma2LayerNames},
+                                                 .layer_names = kGemma2LayerNames,
                                                  .configure = configure_gguf,
                                                  .restore = restore_gemma_norms}};
 

@@ -41,10 +41,6 @@ std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
   return pre_norm_layer(at, llama_attention(at), fused_gated_mlp(at));
 }
 
-std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
-  return make_decoder(config, load, make_layer);
-}
-
 }  // namespace
 
 void set_glm_family(ModelConfig& config) {
@@ -59,12 +55,11 @@ void configure_glm(const ConfigReader& json, ModelConfig& config) {
   config.attention_bias = json.boolean("attention_bias").value_or(true);
 }
 
-constinit const Architecture kGlm = {
-    .name = "glm",
-    .hugging_face = "GlmForCausalLM",
-    .family = set_glm_family,
-    .configure = configure_glm,
-    .make = make,
-    .gguf = {.name = "chatglm", .names = {.of_layer = kLayerNames}, .restore = split_qkv}};
+constinit const Architecture kGlm = {.name = "glm",
+                                     .hugging_face = "GlmForCausalLM",
+                                     .family = set_glm_family,
+                                     .configure = configure_glm,
+                                     .make_layer = make_layer,
+                                     .gguf = {.name = "chatglm", .layer_names = kLayerNames, .restore = split_qkv}};
 
 }  // namespace hearth

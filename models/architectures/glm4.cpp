@@ -17,17 +17,13 @@ std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
       llama_attention(at), fused_gated_mlp(at));
 }
 
-std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
-  return make_decoder(config, load, make_layer);
-}
-
 }  // namespace
 
 constinit const Architecture kGlm4 = {.name = "glm4",
                                       .hugging_face = "Glm4ForCausalLM",
                                       .family = set_glm_family,
                                       .configure = configure_glm,
-                                      .make = make,
-                                      .gguf = {.name = "glm4", .names = {.of_layer = kLayerNames}}};
+                                      .make_layer = make_layer,
+                                      .gguf = {.name = "glm4", .layer_names = kLayerNames}};
 
 }  // namespace hearth

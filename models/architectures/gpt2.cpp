@@ -18,8 +18,6 @@ constexpr KeyAlias kAliases[] = {{"hidden_size", "n_embd"},
                                  {"hidden_act", "activation_function"}};
 constexpr GgufName kLayerNames[] = {{"attn_norm", "ln_1"}, {"attn_qkv", "attn.c_attn"}, {"attn_output", "attn.c_proj"},
                                     {"ffn_norm", "ln_2"},  {"ffn_up", "mlp.c_fc"},      {"ffn_down", "mlp.c_proj"}};
-constexpr GgufName kModelNames[] = {
-    {"token_embd", "transformer.wte"}, {"position_embd", "transformer.wpe"}, {"output_norm", "transformer.ln_f"}};
 constexpr std::string_view kSuperfluous[] = {".attn.bias", ".attn.masked_bias"};
 
 void set_family(ModelConfig& config) {
@@ -59,25 +57,20 @@ std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
   return std::make_unique<PreNormLayer>(at.norm("ln_1"), std::move(attention), at.norm("ln_2"), std::move(mlp));
 }
 
-std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
-  return make_decoder(config, load, make_layer,
-                      {.embedding = "transformer.wte",
-                       .layers = "transformer.h",
-                       .norm = "transformer.ln_f",
-                       .positions = "transformer.wpe"});
-}
-
 }  // namespace
 
-constinit const Architecture kGpt2 = {
-    .name = "gpt2",
-    .hugging_face = "GPT2LMHeadModel",
-    .key_aliases = kAliases,
-    .family = set_family,
-    .configure = configure,
-    .make = make,
-    .arrange = arrange,
-    .superfluous = kSuperfluous,
-    .gguf = {.name = "gpt2", .names = {.layers = "transformer.h", .of_layer = kLayerNames, .of_model = kModelNames}}};
+constinit const Architecture kGpt2 = {.name = "gpt2",
+                                      .hugging_face = "GPT2LMHeadModel",
+                                      .key_aliases = kAliases,
+                                      .family = set_family,
+                                      .configure = configure,
+                                      .make_layer = make_layer,
+                                      .names = {.embedding = "transformer.wte",
+                                                .layers = "transformer.h",
+                                                .norm = "transformer.ln_f",
+                                                .positions = "transformer.wpe"},
+                                      .arrange = arrange,
+                                      .superfluous = kSuperfluous,
+                                      .gguf = {.name = "gpt2", .layer_names = kLayerNames}};
 
 }  // namespace hearth

@@ -14,8 +14,6 @@ constexpr GgufName kLayerNames[] = {{"attn_qkv", "attention.query_key_value"},
                                     {"attn_output", "attention.dense"},
                                     {"ffn_up", "mlp.dense_h_to_4h"},
                                     {"ffn_down", "mlp.dense_4h_to_h"}};
-constexpr GgufName kModelNames[] = {
-    {"token_embd", "gpt_neox.embed_in"}, {"output_norm", "gpt_neox.final_layer_norm"}, {"output", "embed_out"}};
 constexpr std::string_view kSuperfluous[] = {".attention.bias", ".attention.masked_bias"};
 
 void set_family(ModelConfig& config) {
@@ -57,14 +55,6 @@ std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
                                          std::move(attention), std::move(mlp));
 }
 
-std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
-  return make_decoder(config, load, make_layer,
-                      {.embedding = "gpt_neox.embed_in",
-                       .layers = "gpt_neox.layers",
-                       .norm = "gpt_neox.final_layer_norm",
-                       .head = "embed_out"});
-}
-
 }  // namespace
 
 constinit const Architecture kGptNeox = {
@@ -73,12 +63,13 @@ constinit const Architecture kGptNeox = {
     .key_aliases = kAliases,
     .family = set_family,
     .configure = configure,
-    .make = make,
+    .make_layer = make_layer,
+    .names = {.embedding = "gpt_neox.embed_in",
+              .layers = "gpt_neox.layers",
+              .norm = "gpt_neox.final_layer_norm",
+              .head = "embed_out"},
     .arrange = arrange,
     .superfluous = kSuperfluous,
-    .gguf = {.name = "gptneox",
-             .names = {.layers = "gpt_neox.layers", .of_layer = kLayerNames, .of_model = kModelNames},
-             .configure = configure_gguf,
-             .restore = restore}};
+    .gguf = {.name = "gptneox", .layer_names = kLayerNames, .configure = configure_gguf, .restore = restore}};
 
 }  // namespace hearth

@@ -38,7 +38,7 @@ constinit const Architecture kGranite = {
     .name = "granite",
     .hugging_face = "GraniteForCausalLM",
     .configure = configure,
-    .make = make_llama,
+    .make_layer = make_llama_layer,
     .gguf = {.name = "granite", .configure = configure_gguf, .restore = restore_interleaved_heads}};
 
 }  // namespace hearth

@@ -58,7 +58,7 @@ void arrange(WeightSource& source, const ModelConfig& config) {
 constinit const Architecture kInternLm2 = {.name = "internlm2",
                                            .hugging_face = "InternLM2ForCausalLM",
                                            .configure = configure,
-                                           .make = make_llama,
+                                           .make_layer = make_llama_layer,
                                            .arrange = arrange,
                                            .gguf = {.name = "internlm2", .restore = restore_interleaved_heads}};
 

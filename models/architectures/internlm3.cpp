@@ -13,7 +13,9 @@ void configure(const ConfigReader& json, ModelConfig& config) {
 
 }  // namespace
 
-constinit const Architecture kInternLm3 = {
-    .name = "internlm3", .hugging_face = "InternLM3ForCausalLM", .configure = configure, .make = make_llama};
+constinit const Architecture kInternLm3 = {.name = "internlm3",
+                                           .hugging_face = "InternLM3ForCausalLM",
+                                           .configure = configure,
+                                           .make_layer = make_llama_layer};
 
 }  // namespace hearth

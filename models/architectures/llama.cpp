@@ -13,14 +13,10 @@ void configure(const ConfigReader& json, ModelConfig& config) {
   config.mlp_bias = json.boolean("mlp_bias").value_or(false);
 }
 
-std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
-  return pre_norm_layer(at, llama_attention(at), gated_mlp(at));
-}
-
 }  // namespace
 
-std::unique_ptr<const LanguageModel> make_llama(const ModelConfig& config, LayerLoader& load) {
-  return make_decoder(config, load, make_layer);
+std::unique_ptr<const DecoderLayer> make_llama_layer(const LayerContext& at) {
+  return pre_norm_layer(at, llama_attention(at), gated_mlp(at));
 }
 
 void restore_interleaved_heads(WeightSource& source, const ModelConfig& config) {
@@ -35,7 +31,7 @@ void restore_interleaved_heads(WeightSource& source, const ModelConfig& config) 
 constinit const Architecture kLlama = {.name = "llama",
                                        .hugging_face = "LlamaForCausalLM",
                                        .configure = configure,
-                                       .make = make_llama,
+                                       .make_layer = make_llama_layer,
                                        .gguf = {.name = "llama", .restore = restore_interleaved_heads}};
 
 }  // namespace hearth

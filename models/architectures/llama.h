@@ -8,7 +8,7 @@
 
 namespace hearth {
 
-std::unique_ptr<const LanguageModel> make_llama(const ModelConfig& config, LayerLoader& load);
+std::unique_ptr<const DecoderLayer> make_llama_layer(const LayerContext& at);
 // llama.cpp's converter interleaves the rows of q_proj and k_proj of this and some other families.
 void restore_interleaved_heads(WeightSource& source, const ModelConfig& config);
 

@@ -17,6 +17,6 @@ void configure(const ConfigReader& json, ModelConfig& config) {
 }  // namespace
 
 constinit const Architecture kMistral = {
-    .name = "mistral", .hugging_face = "MistralForCausalLM", .configure = configure, .make = make_llama};
+    .name = "mistral", .hugging_face = "MistralForCausalLM", .configure = configure, .make_layer = make_llama_layer};
 
 }  // namespace hearth

@@ -49,10 +49,6 @@ std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
   return pre_norm_layer(at, llama_attention(at), mixture_or_mlp(at, kNames));
 }
 
-std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
-  return make_decoder(config, load, make_layer);
-}
-
 }  // namespace
 
 constinit const Architecture kMixtral = {.name = "mixtral",
@@ -60,10 +56,10 @@ constinit const Architecture kMixtral = {.name = "mixtral",
                                          .key_aliases = kAliases,
                                          .family = set_family,
                                          .configure = configure,
-                                         .make = make,
+                                         .make_layer = make_layer,
                                          .gguf = {.name = "llama",
                                                   .is_of = has_experts,
-                                                  .names = {.of_layer = kLayerNames},
+                                                  .layer_names = kLayerNames,
                                                   .configure = configure_gguf,
                                                   .restore = restore_interleaved_heads}};
 

@@ -40,17 +40,13 @@ void configure(const ConfigReader& json, ModelConfig& config) {
 
 std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) { return std::make_unique<Olmo2Layer>(at); }
 
-std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
-  return make_decoder(config, load, make_layer);
-}
-
 }  // namespace
 
 constinit const Architecture kOlmo2 = {.name = "olmo2",
                                        .hugging_face = "Olmo2ForCausalLM",
                                        .family = set_family,
                                        .configure = configure,
-                                       .make = make,
-                                       .gguf = {.name = "olmo2", .names = {.of_layer = kLayerNames}}};
+                                       .make_layer = make_layer,
+                                       .gguf = {.name = "olmo2", .layer_names = kLayerNames}};
 
 }  // namespace hearth

@@ -38,10 +38,6 @@ std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
   return pre_norm_layer(at, std::move(attention), fused_gated_mlp(at));
 }
 
-std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
-  return make_decoder(config, load, make_layer);
-}
-
 }  // namespace
 
 constinit const Architecture kPhi3 = {
@@ -49,8 +45,8 @@ constinit const Architecture kPhi3 = {
     .hugging_face = "Phi3ForCausalLM",
     .family = set_family,
     .configure = configure,
-    .make = make,
+    .make_layer = make_layer,
     .superfluous = kSuperfluous,
-    .gguf = {.name = "phi3", .names = {.of_layer = kLayerNames}, .configure = configure_gguf}};
+    .gguf = {.name = "phi3", .layer_names = kLayerNames, .configure = configure_gguf}};
 
 }  // namespace hearth

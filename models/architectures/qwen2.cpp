@@ -17,7 +17,7 @@ void configure(const ConfigReader& json, ModelConfig& config) {
 constinit const Architecture kQwen2 = {.name = "qwen2",
                                        .hugging_face = "Qwen2ForCausalLM",
                                        .configure = configure,
-                                       .make = make_llama,
+                                       .make_layer = make_llama_layer,
                                        .gguf = {.name = "qwen2"}};
 
 }  // namespace hearth

@@ -40,10 +40,6 @@ std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
   return pre_norm_layer(at, llama_attention(at), mixture_or_mlp(at, kNames));
 }
 
-std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
-  return make_decoder(config, load, make_layer);
-}
-
 }  // namespace
 
 void configure_qwen_mixture(const ConfigReader& json, ModelConfig& config) {
@@ -63,7 +59,7 @@ constinit const Architecture kQwen2Moe = {
     .name = "qwen2_moe",
     .hugging_face = "Qwen2MoeForCausalLM",
     .configure = configure,
-    .make = make,
-    .gguf = {.name = "qwen2moe", .names = {.of_layer = kLayerNames}, .configure = configure_gguf}};
+    .make_layer = make_layer,
+    .gguf = {.name = "qwen2moe", .layer_names = kLayerNames, .configure = configure_gguf}};
 
 }  // namespace hearth

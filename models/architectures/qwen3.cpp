@@ -18,10 +18,6 @@ std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
   return pre_norm_layer(at, qwen3_attention(at), gated_mlp(at));
 }
 
-std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
-  return make_decoder(config, load, make_layer);
-}
-
 }  // namespace
 
 void configure_qwen3(const ConfigReader& json, ModelConfig& config) {
@@ -37,7 +33,7 @@ std::unique_ptr<const Attention> qwen3_attention(const LayerContext& at) {
 constinit const Architecture kQwen3 = {.name = "qwen3",
                                        .hugging_face = "Qwen3ForCausalLM",
                                        .configure = configure,
-                                       .make = make,
+                                       .make_layer = make_layer,
                                        .gguf = {.name = "qwen3"}};
 
 }  // namespace hearth

@@ -25,17 +25,13 @@ std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
   return pre_norm_layer(at, qwen3_attention(at), mixture_or_mlp(at, {}));
 }
 
-std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
-  return make_decoder(config, load, make_layer);
-}
-
 }  // namespace
 
 constinit const Architecture kQwen3Moe = {.name = "qwen3_moe",
                                           .hugging_face = "Qwen3MoeForCausalLM",
                                           .key_aliases = kAliases,
                                           .configure = configure,
-                                          .make = make,
+                                          .make_layer = make_layer,
                                           .gguf = {.name = "qwen3moe", .configure = configure_gguf}};
 
 }  // namespace hearth

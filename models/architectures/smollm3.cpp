@@ -43,7 +43,7 @@ constinit const Architecture kSmolLm3 = {
     .hugging_face = "SmolLM3ForCausalLM",
     .family = set_family,
     .configure = configure,
-    .make = make_llama,
+    .make_layer = make_llama_layer,
     .gguf = {.name = "smollm3", .configure = configure_gguf, .restore = restore_interleaved_heads}};
 
 }  // namespace hearth

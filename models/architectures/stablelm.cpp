@@ -53,10 +53,6 @@ std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
   return std::make_unique<ParallelLayer>(at.norm("input_layernorm"), std::nullopt, std::move(attention), gated_mlp(at));
 }
 
-std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
-  return make_decoder(config, load, make_layer);
-}
-
 constexpr GgufName kLayerNames[] = {{"attn_q_norm", "self_attn.q_layernorm"}, {"attn_k_norm", "self_attn.k_layernorm"}};
 
 }  // namespace
@@ -66,7 +62,7 @@ constinit const Architecture kStableLm = {
     .hugging_face = "StableLmForCausalLM",
     .family = set_family,
     .configure = configure,
-    .make = make,
-    .gguf = {.name = "stablelm", .names = {.of_layer = kLayerNames}, .configure = configure_gguf}};
+    .make_layer = make_layer,
+    .gguf = {.name = "stablelm", .layer_names = kLayerNames, .configure = configure_gguf}};
 
 }  // namespace hearth

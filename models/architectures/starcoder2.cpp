@@ -36,10 +36,6 @@ std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
                             at.linear("mlp.c_proj", c.hidden_size, c.intermediate_size, c.mlp_bias), c.activation));
 }
 
-std::unique_ptr<const LanguageModel> make(const ModelConfig& config, LayerLoader& load) {
-  return make_decoder(config, load, make_layer);
-}
-
 }  // namespace
 
 constinit const Architecture kStarcoder2 = {
@@ -48,7 +44,7 @@ constinit const Architecture kStarcoder2 = {
     .key_aliases = kAliases,
     .family = set_family,
     .configure = configure,
-    .make = make,
-    .gguf = {.name = "starcoder2", .names = {.of_layer = kLayerNames}, .configure = configure_gguf}};
+    .make_layer = make_layer,
+    .gguf = {.name = "starcoder2", .layer_names = kLayerNames, .configure = configure_gguf}};
 
 }  // namespace hearth

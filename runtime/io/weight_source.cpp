@@ -73,11 +73,6 @@ constexpr GgufName kLlamaNames[] = {
     {"ffn_up_exps", "mlp.experts.*.up_proj"},
     {"ffn_down_exps", "mlp.experts.*.down_proj"},
 };
-constexpr GgufName kModelNames[] = {
-    {"token_embd", "model.embed_tokens"},
-    {"output_norm", "model.norm"},
-    {"output", "lm_head"},
-};
 
 // The name of `part`, which ends in ".weight" or ".bias", by the first table that knows it.
 std::optional<std::string> translated(std::string_view part, std::span<const GgufName> own,
@@ -98,7 +93,7 @@ std::optional<std::string> translated(std::string_view part, std::span<const Ggu
 std::string hugging_face_name(std::string_view gguf_name, const GgufNames& names) {
   constexpr std::string_view kPrefix = "blk.";
   if (!gguf_name.starts_with(kPrefix))
-    return translated(gguf_name, names.of_model, kModelNames).value_or(std::string(gguf_name));
+    return translated(gguf_name, names.of_model, {}).value_or(std::string(gguf_name));
   const size_t dot = gguf_name.find('.', kPrefix.size());
   if (dot == std::string_view::npos) return std::string(gguf_name);
   const auto part = translated(gguf_name.substr(dot + 1), names.of_layer, kLlamaNames);

@@ -29,10 +29,10 @@ struct GgufName {
   std::string_view gguf, hugging_face;
 };
 
-// Names that differ from a llama's (kLlamaNames in the .cpp).
 struct GgufNames {
   std::string_view layers = "model.layers";  // what Hugging Face calls "blk"
-  std::span<const GgufName> of_layer = {}, of_model = {};
+  std::span<const GgufName> of_layer = {};   // that differ from a llama's (kLlamaNames in the .cpp)
+  std::span<const GgufName> of_model = {};   // outside the layers
 };
 
 // Row i of a tensor is row rows[i] of the file's, which has file_rows.

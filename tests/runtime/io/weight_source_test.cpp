@@ -139,8 +139,9 @@ TEST_F(SafetensorsWeights, AreRearranged) {
 }
 
 TEST(GgufWeights, NamesAreHuggingFaces) {
-  EXPECT_EQ(hugging_face_name("token_embd.weight"), "model.embed_tokens.weight");
-  EXPECT_EQ(hugging_face_name("output.weight"), "lm_head.weight");
+  constexpr GgufName kOfModel[] = {{"token_embd", "model.embed_tokens"}, {"output", "lm_head"}};
+  EXPECT_EQ(hugging_face_name("token_embd.weight", {.of_model = kOfModel}), "model.embed_tokens.weight");
+  EXPECT_EQ(hugging_face_name("output.weight", {.of_model = kOfModel}), "lm_head.weight");
   EXPECT_EQ(hugging_face_name("blk.12.ffn_down.bias"), "model.layers.12.mlp.down_proj.bias");
   for (const char* other : {"rope_freqs.weight", "blk.", "blk.1", "blk.1.", "blk.1.x", "blk.1.new.weight", "", "."})
     EXPECT_EQ(hugging_face_name(other), other);
