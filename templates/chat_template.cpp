@@ -117,6 +117,7 @@ ChatTemplate::ChatTemplate(ChatTemplate&&) noexcept = default;
 ChatTemplate& ChatTemplate::operator=(ChatTemplate&&) noexcept = default;
 
 const std::string& ChatTemplate::source() const { return impl_->source; }
+const std::string& ChatTemplate::eos_token() const { return impl_->eos_token; }
 
 RenderedPrompt ChatTemplate::render(const ChatTemplateInputs& inputs) const {
   jinja::RenderState state(impl_->limits, inputs.now ? *inputs.now : std::time(nullptr));

@@ -46,6 +46,7 @@ class ChatTemplate {
   RenderedPrompt render(const ChatTemplateInputs& inputs) const;
 
   const std::string& source() const;
+  const std::string& eos_token() const;  // empty: the tokenizer has none
 
  private:
   struct Impl;

@@ -1,5 +1,6 @@
 // The slots that a checkpoint's own chat template writes, found by rendering probe conversations: how training knows
-// which part of a conversation is the assistant's where no template is named. Source: LLaMA-Factory's parse_template.
+// which part of a conversation is the assistant's where no template is named, the checkpoint's own does not mark it and
+// nobody calls tools (templates/assistant_spans.h has the order). Source: LLaMA-Factory's parse_template.
 #pragma once
 
 #include <ctime>

@@ -4,7 +4,8 @@
 
 Writes into templates/: features.json, small templates with one feature each and their output or error; conversations.json; styles.json, what each of our own
 templates in templates/styles makes of every conversation. Of published templates (../shared/templates where it exists, or the directory given), which are not
-ours to commit, published.json has only the SHA-256 of every output, under the SHA-256 of the template's text.
+ours to commit, published.json has only the SHA-256 of every output, under the SHA-256 of the template's text. generated.json: which bytes of each conversation
+without a generation prompt are the assistant's (return_assistant_tokens_mask) by the styles that mark them.
 --dump writes every output whole, to look at a difference.
 """
 
@@ -14,6 +15,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import time
 
 os.environ["TZ"] = "UTC"
@@ -28,25 +30,34 @@ SHARED = OUT.parents[2].parent / "shared" / "templates"
 NOW = datetime.datetime(2025, 7, 26, 12, 34, 56)
 
 
+MARK = re.compile(r"\{%-?\s*generation\s*-?%\}")
+
+
 class FrozenDatetime(datetime.datetime):
     @classmethod
     def now(cls, tz=None):
         return NOW
 
 
-def render(template, conversation):
-    """As PreTrainedTokenizerBase.apply_chat_template does, up to the tokenizer: (output, None) or (None, error)."""
+def render_marked(template, conversation):
+    """As PreTrainedTokenizerBase.apply_chat_template does, up to the tokenizer: (output, generated characters)."""
     reference.datetime = FrozenDatetime
+    rendered, generated = reference.render_jinja_template(
+        conversations=[reference._normalize_chat_messages(conversation["messages"])],
+        tools=conversation.get("tools"),
+        chat_template=template,
+        add_generation_prompt=conversation.get("add_generation_prompt", True),
+        return_assistant_tokens_mask=MARK.search(template) is not None,
+        **{"bos_token": "<s>", "eos_token": "</s>", **conversation.get("extra", {})},
+    )
+    rendered[0].encode()
+    return rendered[0], generated[0] if generated else []
+
+
+def render(template, conversation):
+    """(output, None) or (None, error)"""
     try:
-        rendered, _ = reference.render_jinja_template(
-            conversations=[reference._normalize_chat_messages(conversation["messages"])],
-            tools=conversation.get("tools"),
-            chat_template=template,
-            add_generation_prompt=conversation.get("add_generation_prompt", True),
-            **{"bos_token": "<s>", "eos_token": "</s>", **conversation.get("extra", {})},
-        )
-        rendered[0].encode()
-        return rendered[0], None
+        return render_marked(template, conversation)[0], None
     except Exception as error:  # noqa: BLE001 - whatever the template provokes is the answer
         return None, f"{type(error).__name__}: {error}"
 
@@ -106,6 +117,21 @@ def files(name, directory, with_texts, dump):
     write(name, "{\n" + ",\n".join(templates) + "\n}")
 
 
+def marked():
+    """{style: {conversation: byte ranges}} of the styles that mark what the assistant says."""
+    templates = {}
+    for path in sorted((OUT / "styles").glob("*.jinja")):
+        template = path.read_bytes().decode()
+        for conversation in CONVERSATIONS if MARK.search(template) else ():
+            try:
+                text, generated = render_marked(template, {**conversation, "add_generation_prompt": False})
+            except Exception:  # noqa: BLE001 - styles.json has the errors
+                continue
+            if generated:
+                templates.setdefault(path.name, {})[conversation["name"]] = [[len(text[:i].encode()) for i in pair] for pair in generated]
+    return templates
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("directory", nargs="?", type=pathlib.Path, default=SHARED)
@@ -115,6 +141,7 @@ def main():
     write("features.json", json.dumps(features(), ensure_ascii=False, indent=1))
     write("conversations.json", json.dumps(CONVERSATIONS, ensure_ascii=False, indent=1))
     files("styles.json", OUT / "styles", with_texts=True, dump=arguments.dump)
+    write("generated.json", json.dumps(marked()))
     if arguments.directory.is_dir():
         files("published.json", arguments.directory, with_texts=False, dump=arguments.dump)
     else:
