@@ -122,6 +122,23 @@ std::unique_ptr<const Attention> llama_attention(const LayerContext& at, std::op
                            .k_norm = std::move(k_norm)});
 }
 
+std::unique_ptr<const Attention> fused_attention(const LayerContext& at, const char* qkv, const char* output,
+                                                 int groups) {
+  const ModelConfig& c = at.config;
+  return std::make_unique<SelfAttention>(SelfAttention::Parts{
+      .qkv = {at.linear(qkv, at.q_size() + 2 * at.kv_size(), c.hidden_size, c.attention_bias), groups, c},
+      .output = at.linear(output, c.hidden_size, at.q_size(), c.attention_output_bias),
+      .spec = at.attention_spec(),
+      .rope = at.rope});
+}
+
+std::unique_ptr<const FeedForward> plain_mlp(const LayerContext& at, const char* up, const char* down) {
+  const ModelConfig& c = at.config;
+  Mlp mlp{at.linear(up, c.intermediate_size, c.hidden_size, c.mlp_bias),
+          at.linear(down, c.hidden_size, c.intermediate_size, c.mlp_bias), c.activation};
+  return std::make_unique<Mlp>(std::move(mlp));
+}
+
 // In braces, arguments are evaluated in order: tensors are read, and missing ones named, in the order of a forward.
 std::unique_ptr<const FeedForward> gated_mlp(const LayerContext& at) {
   const ModelConfig& c = at.config;

@@ -156,6 +156,10 @@ struct LayerContext {
 std::unique_ptr<const Attention> llama_attention(const LayerContext& at, std::optional<Norm> q_norm = {},
                                                  std::optional<Norm> k_norm = {});
 std::unique_ptr<const FeedForward> gated_mlp(const LayerContext& at);
+// q, k and v in one matrix (see QkvProjection for `groups`).
+std::unique_ptr<const Attention> fused_attention(const LayerContext& at, const char* qkv, const char* output,
+                                                 int groups);
+std::unique_ptr<const FeedForward> plain_mlp(const LayerContext& at, const char* up, const char* down);
 // mlp.gate_up_proj and mlp.down_proj, without biases.
 std::unique_ptr<const FeedForward> fused_gated_mlp(const LayerContext& at);
 

@@ -60,20 +60,11 @@ void restore(WeightSource& source, const ModelConfig& config) {
 }
 
 std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
-  const ModelConfig& c = at.config;
-  auto attention = std::make_unique<SelfAttention>(SelfAttention::Parts{
-      .qkv = {at.linear("self_attention.query_key_value", at.q_size() + 2 * at.kv_size(), c.hidden_size,
-                        c.attention_bias),
-              qkv_groups(c), c},
-      .output = at.linear("self_attention.dense", c.hidden_size, at.q_size(), c.attention_output_bias),
-      .spec = at.attention_spec(),
-      .rope = at.rope});
-  auto mlp = std::make_unique<Mlp>(at.linear("mlp.dense_h_to_4h", c.intermediate_size, c.hidden_size, c.mlp_bias),
-                                   at.linear("mlp.dense_4h_to_h", c.hidden_size, c.intermediate_size, c.mlp_bias),
-                                   c.activation);
-  if (c.separate_norms)
+  auto attention = fused_attention(at, "self_attention.query_key_value", "self_attention.dense", qkv_groups(at.config));
+  auto mlp = plain_mlp(at, "mlp.dense_h_to_4h", "mlp.dense_4h_to_h");
+  if (at.config.separate_norms)
     return std::make_unique<ParallelLayer>(at.norm("ln_attn"), at.norm("ln_mlp"), std::move(attention), std::move(mlp));
-  if (!c.parallel_residual) return pre_norm_layer(at, std::move(attention), std::move(mlp));
+  if (!at.config.parallel_residual) return pre_norm_layer(at, std::move(attention), std::move(mlp));
   return std::make_unique<ParallelLayer>(at.norm("input_layernorm"), std::nullopt, std::move(attention),
                                          std::move(mlp));
 }

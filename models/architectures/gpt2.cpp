@@ -24,6 +24,7 @@ void set_family(ModelConfig& config) {
   config.norm = {.subtracts_mean = true, .has_bias = true, .eps = 1e-5f};
   config.activation = Activation::kGeluTanh;
   config.tie_word_embeddings = true;
+  config.attention_bias = config.attention_output_bias = config.mlp_bias = true;
   config.partial_rotary_factor = 0;
   config.max_position_embeddings = 1024;
 }
@@ -47,14 +48,8 @@ void arrange(WeightSource& source, const ModelConfig&) {
 }
 
 std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
-  const ModelConfig& c = at.config;
-  auto attention = std::make_unique<SelfAttention>(
-      SelfAttention::Parts{.qkv = {at.linear("attn.c_attn", 3 * c.hidden_size, c.hidden_size, true), 1, c},
-                           .output = at.linear("attn.c_proj", c.hidden_size, c.hidden_size, true),
-                           .spec = at.attention_spec()});
-  auto mlp = std::make_unique<Mlp>(at.linear("mlp.c_fc", c.intermediate_size, c.hidden_size, true),
-                                   at.linear("mlp.c_proj", c.hidden_size, c.intermediate_size, true), c.activation);
-  return std::make_unique<PreNormLayer>(at.norm("ln_1"), std::move(attention), at.norm("ln_2"), std::move(mlp));
+  return std::make_unique<PreNormLayer>(at.norm("ln_1"), fused_attention(at, "attn.c_attn", "attn.c_proj", 1),
+                                        at.norm("ln_2"), plain_mlp(at, "mlp.c_fc", "mlp.c_proj"));
 }
 
 }  // namespace

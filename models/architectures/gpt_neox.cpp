@@ -23,7 +23,8 @@ void set_family(ModelConfig& config) {
 }
 
 void configure(const ConfigReader& json, ModelConfig& config) {
-  config.attention_bias = json.boolean("attention_bias").value_or(true);
+  config.attention_bias = config.attention_output_bias = json.boolean("attention_bias").value_or(true);
+  config.mlp_bias = true;
   config.parallel_residual = json.boolean("use_parallel_residual").value_or(true);
 }
 
@@ -40,17 +41,9 @@ void restore(WeightSource& source, const ModelConfig& config) {
 }
 
 std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
-  const ModelConfig& c = at.config;
-  auto attention = std::make_unique<SelfAttention>(SelfAttention::Parts{
-      .qkv = {at.linear("attention.query_key_value", at.q_size() + 2 * at.kv_size(), c.hidden_size, c.attention_bias),
-              c.num_attention_heads, c},
-      .output = at.linear("attention.dense", c.hidden_size, at.q_size(), c.attention_bias),
-      .spec = at.attention_spec(),
-      .rope = at.rope});
-  auto mlp =
-      std::make_unique<Mlp>(at.linear("mlp.dense_h_to_4h", c.intermediate_size, c.hidden_size, true),
-                            at.linear("mlp.dense_4h_to_h", c.hidden_size, c.intermediate_size, true), c.activation);
-  if (!c.parallel_residual) return pre_norm_layer(at, std::move(attention), std::move(mlp));
+  auto attention = fused_attention(at, "attention.query_key_value", "attention.dense", at.config.num_attention_heads);
+  auto mlp = plain_mlp(at, "mlp.dense_h_to_4h", "mlp.dense_4h_to_h");
+  if (!at.config.parallel_residual) return pre_norm_layer(at, std::move(attention), std::move(mlp));
   return std::make_unique<ParallelLayer>(at.norm("input_layernorm"), at.norm("post_attention_layernorm"),
                                          std::move(attention), std::move(mlp));
 }

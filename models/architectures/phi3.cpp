@@ -29,13 +29,7 @@ void configure_gguf(const GgufKeys& keys, ModelConfig& config) {
 }
 
 std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
-  const ModelConfig& c = at.config;
-  auto attention = std::make_unique<SelfAttention>(SelfAttention::Parts{
-      .qkv = {at.linear("self_attn.qkv_proj", at.q_size() + 2 * at.kv_size(), c.hidden_size, false), 1, c},
-      .output = at.linear("self_attn.o_proj", c.hidden_size, at.q_size(), false),
-      .spec = at.attention_spec(),
-      .rope = at.rope});
-  return pre_norm_layer(at, std::move(attention), fused_gated_mlp(at));
+  return pre_norm_layer(at, fused_attention(at, "self_attn.qkv_proj", "self_attn.o_proj", 1), fused_gated_mlp(at));
 }
 
 }  // namespace

@@ -29,11 +29,7 @@ void configure_gguf(const GgufKeys& keys, ModelConfig& config) {
 }
 
 std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
-  const ModelConfig& c = at.config;
-  return pre_norm_layer(
-      at, llama_attention(at),
-      std::make_unique<Mlp>(at.linear("mlp.c_fc", c.intermediate_size, c.hidden_size, c.mlp_bias),
-                            at.linear("mlp.c_proj", c.hidden_size, c.intermediate_size, c.mlp_bias), c.activation));
+  return pre_norm_layer(at, llama_attention(at), plain_mlp(at, "mlp.c_fc", "mlp.c_proj"));
 }
 
 }  // namespace
