@@ -24,6 +24,8 @@ function(set_kernel_flags folder)
       list(APPEND flags ${avx512_flags})
     elseif(source MATCHES "avx2\\.cpp$")
       list(APPEND flags ${HEARTH_AVX2_FLAGS})
+    elseif("EMULATE_AVX512" IN_LIST ARGN AND source MATCHES "_scalar\\.cpp$")
+      list(APPEND flags -mfma)  # the same bits as libm's fmaf, which takes most of the scalar kernels' time; kernels_test has them without
     endif()
     set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${flags}")
   endforeach()
