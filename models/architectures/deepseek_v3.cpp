@@ -1,6 +1,6 @@
 // DeepSeek-V3 and R1: a deepseek_v2 whose experts are scored by a sigmoid and chosen with a bias (arXiv 2412.19437;
 // transformers' DeepseekV3ForCausalLM). The layers that predict further tokens are left out.
-#include <cstdlib>
+#include <string>
 
 #include "models/architectures/deepseek_v2.h"
 #include "models/decoder.h"
@@ -28,11 +28,13 @@ void configure_gguf(const GgufKeys& keys, ModelConfig& config) {
   config.rope_pairs = RopePairs::kNeighbours;
 }
 
+// Layers behind the last are known by what joins the next token's embedding to them; others are left to be refused.
 void drop_further_layers(WeightSource& source, const ModelConfig& config) {
-  constexpr std::string_view kLayers = "model.layers.";
-  for (const std::string& name : source.names()) {
-    if (name.starts_with(kLayers) && std::atoll(name.c_str() + kLayers.size()) >= config.num_hidden_layers)
-      source.drop(name);
+  for (int i = config.num_hidden_layers;; ++i) {
+    const std::string layer = "model.layers." + std::to_string(i) + ".";
+    if (!source.has(layer + "eh_proj.weight")) return;
+    for (const std::string& name : source.names())
+      if (name.starts_with(layer)) source.drop(name);
   }
 }
 

@@ -8,10 +8,10 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <openssl/sha.h>
 
 #include "runtime/base/error.h"
 #include "runtime/base/file.h"
+#include "tests/support/sha256.h"
 #include "tests/templates/template_cases.h"
 
 namespace hearth {
@@ -22,14 +22,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kRemedy = "; run ./dev golden templates";
 
-std::string sha256(const std::string& text) {
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
-  std::string hex;
-  for (const unsigned char byte : digest) hex += fmt::format("{:02x}", byte);
-  return hex;
-}
-
 // `expected` is the reference's {"text"}, {"sha256"} of it, or {"error"}.
 void expect_outcome(const ChatTemplate& chat_template, const Json& conversation, const Json& expected) {
   try {
@@ -38,8 +30,8 @@ void expect_outcome(const ChatTemplate& chat_template, const Json& conversation,
       EXPECT_EQ(text, expected.at("text").get<std::string>());
     } else {
       ASSERT_TRUE(expected.contains("sha256")) << "the reference fails: " << expected.at("error");
-      EXPECT_EQ(sha256(text), expected.at("sha256")) << "make_templates.py --dump shows the reference's; ours:\n"
-                                                     << text;
+      EXPECT_EQ(test::sha256(text), expected.at("sha256")) << "make_templates.py --dump shows the reference's; ours:\n"
+                                                           << text;
     }
   } catch (const Error& e) {
     EXPECT_TRUE(same_error(e, expected.value("error", ""))) << e.what() << "\nthe reference: " << expected.dump();
@@ -55,7 +47,7 @@ class TemplateFiles : public testing::TestWithParam<TemplateFile> {};
 
 TEST_P(TemplateFiles, RenderAsTransformersDoes) {
   static const Json conversations = read_template_cases("conversations.json");
-  const std::string source = read_file(GetParam().path), hash = sha256(source);
+  const std::string source = read_file(GetParam().path), hash = test::sha256(source);
   const Json golden = read_template_cases(GetParam().golden);
   ASSERT_TRUE(golden.contains(hash)) << GetParam().path << " (SHA-256 " << hash << ") has no outputs in "
                                      << GetParam().golden << kRemedy;

@@ -7,10 +7,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
-#include <openssl/sha.h>
 
 #include "runtime/base/error.h"
 #include "runtime/base/file.h"
+#include "tests/support/sha256.h"
 
 namespace hearth {
 namespace {
@@ -66,14 +66,6 @@ TEST(RecoverSlots, SaysWhyThereAreNone) {
   EXPECT_THAT(recovered("{{ messages[-1].content }}", "<s>").value("error", ""), HasSubstr("beginning"));
 }
 
-std::string sha256(const std::string& text) {
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
-  std::string hex;
-  for (const unsigned char byte : digest) hex += fmt::format("{:02x}", byte);
-  return hex;
-}
-
 TEST(RecoverSlots, PublishedTemplates) {
   const std::filesystem::path folder = "../shared/templates";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "they are not ours to commit";
@@ -85,7 +77,7 @@ TEST(RecoverSlots, PublishedTemplates) {
     if (got.contains("error")) got = recovered(source, "");
     if (got.contains("error")) continue;
     found += name + " ";
-    EXPECT_EQ(sha256(got.dump()), expected.value("sha256", "")) << name << ": " << got;
+    EXPECT_EQ(test::sha256(got.dump()), expected.value("sha256", "")) << name << ": " << got;
   }
   // Of the 13 for which the reference finds slots, those whose slots write what the template writes. Refused are, for
   // example, Llama 3 (its header with the date would stand in every turn) and Phi 3.5 (an end of sequence after
