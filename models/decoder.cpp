@@ -30,7 +30,7 @@ Tensor PreNormLayer::forward(const Tensor& x, const Batch& batch, int layer) con
     return residual_multiplier_ == 1 ? y : ops::scale(y, residual_multiplier_);
   };
   const Tensor y = ops::add(x, scaled((*attention_)(attention_norm_(x), batch, layer)));
-  return ops::add(y, scaled((*feed_forward_)(feed_forward_norm_(y))));
+  return ops::add(y, scaled((*feed_forward_)(feed_forward_norm_(y), batch)));
 }
 
 SandwichLayer::SandwichLayer(Norms norms, std::unique_ptr<const Attention> attention,
@@ -39,7 +39,7 @@ SandwichLayer::SandwichLayer(Norms norms, std::unique_ptr<const Attention> atten
 
 Tensor SandwichLayer::forward(const Tensor& x, const Batch& batch, int layer) const {
   const Tensor y = ops::add(x, norms_.after_attention((*attention_)(norms_.before_attention(x), batch, layer)));
-  return ops::add(y, norms_.after_feed_forward((*feed_forward_)(norms_.before_feed_forward(y))));
+  return ops::add(y, norms_.after_feed_forward((*feed_forward_)(norms_.before_feed_forward(y), batch)));
 }
 
 ParallelLayer::ParallelLayer(Norm norm, std::optional<Norm> feed_forward_norm,
@@ -53,30 +53,43 @@ ParallelLayer::ParallelLayer(Norm norm, std::optional<Norm> feed_forward_norm,
 Tensor ParallelLayer::forward(const Tensor& x, const Batch& batch, int layer) const {
   const Tensor h = norm_(x);
   const Tensor y = ops::add(x, (*attention_)(h, batch, layer));
-  return ops::add(y, (*feed_forward_)(feed_forward_norm_ ? (*feed_forward_norm_)(x) : h));
+  return ops::add(y, (*feed_forward_)(feed_forward_norm_ ? (*feed_forward_norm_)(x) : h, batch));
 }
 
 Decoder::Decoder(const ModelConfig& c, LayerLoader& load, const DecoderNames& names,
                  std::vector<std::unique_ptr<const DecoderLayer>> layers)
     : dims_(model_dims(c)),
       embedding_(load.table(std::string(names.embedding), c.vocab_size, c.hidden_size)),
-      positions_(names.positions.empty()
-                     ? Weight()
-                     : load.table(std::string(names.positions), c.max_position_embeddings, c.hidden_size)),
       layers_(std::move(layers)),
       norm_(load.norm(std::string(names.norm), c.hidden_size, c.norm)),
-      head_{c.tie_word_embeddings ? load.tied(std::string(names.embedding), embedding_)
-                                  : load.linear(std::string(names.head), c.vocab_size, c.hidden_size).weight(),
-            c.final_logit_softcap},
       embedding_multiplier_(c.embedding_multiplier),
-      logit_multiplier_(c.logit_multiplier) {}
+      logit_multiplier_(c.logit_multiplier) {
+  if (!names.positions.empty())
+    positions_ = load.table(std::string(names.positions), c.max_position_embeddings, c.hidden_size);
+  head_.softcap = c.final_logit_softcap;
+  head_.tensor = c.tie_word_embeddings ? embedding_ : load.matrix(std::string(names.head), c.vocab_size, c.hidden_size);
+  head_.weight = c.tie_word_embeddings ? load.tied(*embedding_) : head_.tensor->weight;
+  tensors_ = load.tensors();
+}
 
-Tensor Decoder::forward(const Batch& batch) const {
-  Tensor x = ops::embedding(batch.token_ids, embedding_);  // [tokens, hidden_size]
+Tensor Decoder::embed(const Batch& batch) const {
+  const auto rows_of = [](std::span<const TokenId> ids, const ModelTensor& table) {
+    return table.trained ? ops::embedding(ids, Tape::leaf(*table.trained)) : ops::embedding(ids, table.weight);
+  };
+  Tensor x = rows_of(batch.token_ids, *embedding_);  // [tokens, hidden_size]
+  if (batch.embedding_noise.defined()) x = ops::add(x, batch.embedding_noise);
   if (embedding_multiplier_ != 1) x = ops::scale(x, embedding_multiplier_);
   if (!batch.embedded.rows.empty()) x = ops::replace_rows(x, batch.embedded.rows, batch.embedded.values);
-  if (positions_.defined()) x = ops::add(x, ops::embedding(batch.positions, positions_));
-  for (size_t i = 0; i < layers_.size(); ++i) x = layers_[i]->forward(x, batch, static_cast<int>(i));
+  return positions_ ? ops::add(x, rows_of(batch.positions, *positions_)) : x;
+}
+
+Tensor Decoder::forward(const Batch& batch) const {
+  Tensor x = embed(batch);
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    const int layer = static_cast<int>(i);
+    const auto compute = [this, &batch, layer](const Tensor& in) { return layers_[layer]->forward(in, batch, layer); };
+    x = layer < batch.recomputed_layers ? ops::checkpoint(compute, x) : compute(x);
+  }
   x = norm_(x);
   return logit_multiplier_ == 1 ? x : ops::scale(x, logit_multiplier_);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -79,11 +80,15 @@ class Decoder : public LanguageModel {
   const ModelDims& dims() const override { return dims_; }
   Tensor forward(const Batch& batch) const override;
   const OutputHead& output_head() const override { return head_; }
+  std::span<const std::shared_ptr<ModelTensor>> tensors() const override { return tensors_; }
 
  private:
+  Tensor embed(const Batch& batch) const;
+
   ModelDims dims_;
-  Weight embedding_;  // [vocab_size, hidden_size]
-  Weight positions_;  // [max_position_embeddings, hidden_size] or undefined
+  std::vector<std::shared_ptr<ModelTensor>> tensors_;
+  std::shared_ptr<const ModelTensor> embedding_;  // [vocab_size, hidden_size]
+  std::shared_ptr<const ModelTensor> positions_;  // [max_position_embeddings, hidden_size] or null
   std::vector<std::unique_ptr<const DecoderLayer>> layers_;
   Norm norm_;
   OutputHead head_;

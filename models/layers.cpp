@@ -1,18 +1,19 @@
 #include "models/layers.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <span>
 
 namespace hearth {
 
-Norm::Norm(const NormConfig& config, Tensor weight, Tensor bias)
-    : weight_(std::move(weight)), bias_(std::move(bias)), eps_(config.eps), subtracts_mean_(config.subtracts_mean) {
-  for (float& value : std::span(weight_.data(), weight_.size())) value += config.weight_offset;
-}
+Norm::Norm(const NormConfig& config, std::shared_ptr<ModelTensor> weight, std::shared_ptr<const ModelTensor> bias)
+    : weight_(std::move(weight)), bias_(std::move(bias)), eps_(config.eps), subtracts_mean_(config.subtracts_mean) {}
 
 Tensor Norm::operator()(const Tensor& x) const {
-  return subtracts_mean_ ? ops::layer_norm(x, weight_, bias_, eps_) : ops::rms_norm(x, weight_, eps_);
+  const Tensor weight = current(*weight_);
+  return subtracts_mean_ ? ops::layer_norm(x, weight, bias_ ? current(*bias_) : Tensor(), eps_)
+                         : ops::rms_norm(x, weight, eps_);
 }
 
 QkvProjection::QkvProjection(Linear q, Linear k, Linear v) : q_(std::move(q)), k_(std::move(k)), v_(std::move(v)) {}
@@ -23,26 +24,26 @@ QkvProjection::QkvProjection(Linear fused, int groups, const ModelConfig& c)
       q_columns_(int64_t{c.num_attention_heads} / groups * c.head_dim),
       kv_columns_(int64_t{c.num_key_value_heads} / groups * c.head_dim) {}
 
-QkvProjection::Output QkvProjection::operator()(const Tensor& x) const {
+QkvProjection::Output QkvProjection::operator()(const Tensor& x, const Batch& batch) const {
   if (!k_) {
-    const Tensor y = q_(x);  // [tokens, groups * (q_columns + 2 kv_columns)]
+    const Tensor y = q_(x, batch);  // [tokens, groups * (q_columns + 2 kv_columns)]
     return {ops::columns(y, groups_, 0, q_columns_), ops::columns(y, groups_, q_columns_, kv_columns_),
             ops::columns(y, groups_, q_columns_ + kv_columns_, kv_columns_)};
   }
-  const std::array projections{q_.projection(), k_->projection(), v_->projection()};
-  std::vector<Tensor> y = ops::linear(x, projections);
+  const std::array linears{&q_, &*k_, &*v_};
+  std::vector<Tensor> y = project(x, linears, batch);
   return {std::move(y[0]), std::move(y[1]), std::move(y[2])};
 }
 
 Tensor SelfAttention::operator()(const Tensor& x, const Batch& batch, int layer) const {
-  auto [q, k, v] = parts_.qkv(x);  // [tokens, {num_heads, num_kv_heads, num_kv_heads} * head_dim]
+  auto [q, k, v] = parts_.qkv(x, batch);  // [tokens, {num_heads, num_kv_heads, num_kv_heads} * head_dim]
   if (parts_.q_norm) q = (*parts_.q_norm)(q);
   if (parts_.k_norm) k = (*parts_.k_norm)(k);
   if (parts_.rope) {
     q = ops::rope(q, batch, *parts_.rope);
     k = ops::rope(k, batch, *parts_.rope);
   }
-  return parts_.output(ops::attention(q, k, v, batch, layer, parts_.spec));
+  return parts_.output(ops::attention(q, k, v, batch, layer, parts_.spec), batch);
 }
 
 GatedMlp::GatedMlp(Linear gate, Linear up, Linear down, Activation activation)
@@ -51,46 +52,71 @@ GatedMlp::GatedMlp(Linear gate, Linear up, Linear down, Activation activation)
 GatedMlp::GatedMlp(Linear gate_up, Linear down, Activation activation)
     : gate_(std::move(gate_up)), down_(std::move(down)), activation_(activation) {}
 
-Tensor GatedMlp::operator()(const Tensor& x) const {
+Tensor GatedMlp::operator()(const Tensor& x, const Batch& batch) const {
   if (!up_) {
-    const Tensor y = gate_(x);  // [tokens, 2 * intermediate_size]
+    const Tensor y = gate_(x, batch);  // [tokens, 2 * intermediate_size]
     const int64_t n = gate_.weight().out() / 2;
-    return down_(ops::gated(ops::columns(y, 1, 0, n), ops::columns(y, 1, n, n), activation_));
+    return down_(ops::gated(ops::columns(y, 1, 0, n), ops::columns(y, 1, n, n), activation_), batch);
   }
-  const std::array projections{gate_.projection(), up_->projection()};
-  const std::vector<Tensor> y = ops::linear(x, projections);  // [tokens, intermediate_size] each
-  return down_(ops::gated(y[0], y[1], activation_));
+  const std::array linears{&gate_, &*up_};
+  const std::vector<Tensor> y = project(x, linears, batch);  // [tokens, intermediate_size] each
+  return down_(ops::gated(y[0], y[1], activation_), batch);
+}
+
+std::shared_ptr<ModelTensor> LayerLoader::add(ModelTensor tensor) {
+  return tensors_.emplace_back(std::make_shared<ModelTensor>(std::move(tensor)));
+}
+
+Weight LayerLoader::prepared(const std::string& full_name, Weight weight) {
+  weight.prepare(compute_dtype_);
+  if (weight.packed()) source_.release_pages(full_name);
+  return weight;
+}
+
+std::shared_ptr<ModelTensor> LayerLoader::matrix(const std::string& name, int64_t out, int64_t in) {
+  const std::string full_name = name + ".weight";
+  return add({.name = full_name, .weight = prepared(full_name, source_.matrix(full_name, out, in))});
 }
 
 Linear LayerLoader::linear(const std::string& name, int64_t out, int64_t in, bool bias) {
-  const std::string weight_name = name + ".weight";
-  Weight weight = source_.matrix(weight_name, out, in);
-  weight.prepare(compute_dtype_);
-  if (weight.packed()) source_.release_pages(weight_name);
-  return Linear(std::move(weight), bias ? source_.vector(name + ".bias", out) : Tensor());
+  const std::shared_ptr<ModelTensor> weight = matrix(name, out, in);
+  weight->linear = linears_++;
+  return {weight, bias ? vector(name + ".bias", out) : nullptr};
+}
+
+Linear LayerLoader::linear_without_adapters(const std::string& name, int64_t out, int64_t in) {
+  return {matrix(name, out, in), nullptr};
 }
 
 Norm LayerLoader::norm(const std::string& name, int64_t n, const NormConfig& config) {
-  return Norm(config, source_.vector(name + ".weight", n),
-              config.has_bias ? source_.vector(name + ".bias", n) : Tensor());
+  return Norm(config, vector(name + ".weight", n, config.weight_offset),
+              config.has_bias ? vector(name + ".bias", n) : nullptr);
 }
 
-Tensor LayerLoader::rows(const std::string& full_name, int64_t rows, int64_t n) {
-  Tensor values({rows, n});
-  source_.matrix(full_name, rows, n).dequantize_rows(0, rows, values.data());
-  return values;
+std::shared_ptr<ModelTensor> LayerLoader::vector(const std::string& full_name, int64_t n, float offset) {
+  auto tensor = add({.name = full_name, .value = source_.vector(full_name, n), .offset = offset});
+  for (float& value : std::span(tensor->value.data(), tensor->value.size())) value += offset;
+  return tensor;
 }
 
-Weight LayerLoader::table(const std::string& name, int64_t rows, int64_t n) {
-  return source_.matrix(name + ".weight", rows, n);
+std::shared_ptr<ModelTensor> LayerLoader::rows(const std::string& full_name, int64_t rows, int64_t n) {
+  auto tensor = add({.name = full_name, .value = Tensor({rows, n})});
+  source_.matrix(full_name, rows, n).dequantize_rows(0, rows, tensor->value.data());
+  return tensor;
 }
 
-Weight LayerLoader::tied(const std::string& name, const Weight& table) {
-  Weight weight = table;
-  weight.prepare(compute_dtype_);
-  if (weight.packed()) source_.release_pages(name + ".weight");
-  return weight;
+std::shared_ptr<ModelTensor> LayerLoader::joined_rows(const std::vector<std::string>& full_names, int64_t n) {
+  const auto count = static_cast<int64_t>(full_names.size());
+  auto tensor = add({.name = full_names.front() + "...", .value = Tensor({count, n})});
+  for (int64_t i = 0; i < count; ++i) std::copy_n(source_.vector(full_names[i], n).data(), n, tensor->value.row(i));
+  return tensor;
 }
+
+std::shared_ptr<ModelTensor> LayerLoader::table(const std::string& name, int64_t rows, int64_t n) {
+  return add({.name = name + ".weight", .weight = source_.matrix(name + ".weight", rows, n)});
+}
+
+Weight LayerLoader::tied(const ModelTensor& table) { return prepared(table.name, table.weight); }
 
 Norm LayerContext::norm(const char* part) const { return load.norm(name + part, config.hidden_size, config.norm); }
 

@@ -4,10 +4,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "models/linear.h"
 #include "models/model_config.h"
 #include "runtime/batch.h"
 #include "runtime/io/weight_source.h"
+#include "runtime/model_tensor.h"
 #include "runtime/ops/ops.h"
 
 namespace hearth {
@@ -15,28 +18,15 @@ namespace hearth {
 // RMS norm or layer norm, as the model's config has it.
 class Norm {
  public:
-  // weight [n], or [groups, n] for groups of a row that have each their own; bias [n] or undefined.
-  Norm(const NormConfig& config, Tensor weight, Tensor bias = {});
+  // weight [n], or [groups, n] for groups of a row that have each their own; bias [n] or null.
+  Norm(const NormConfig& config, std::shared_ptr<ModelTensor> weight,
+       std::shared_ptr<const ModelTensor> bias = nullptr);
   Tensor operator()(const Tensor& x) const;  // [tokens, groups * n] -> the same
 
  private:
-  Tensor weight_, bias_;
+  std::shared_ptr<const ModelTensor> weight_, bias_;
   float eps_;
   bool subtracts_mean_;
-};
-
-// y = x W^T + b
-class Linear {
- public:
-  explicit Linear(Weight weight, Tensor bias = {}) : weight_(std::move(weight)), bias_(std::move(bias)) {}
-  Tensor operator()(const Tensor& x) const { return ops::linear(x, weight_, bias_); }  // [tokens, in] -> [tokens, out]
-  // As one of several projections of the same x.
-  ops::Projection projection() const { return {&weight_, bias_.defined() ? &bias_ : nullptr}; }
-  const Weight& weight() const { return weight_; }
-
- private:
-  Weight weight_;  // [out, in]
-  Tensor bias_;    // [out] or undefined
 };
 
 // The attention's three projections: three matrices in one parallel region, or one matrix.
@@ -49,7 +39,7 @@ class QkvProjection {
   QkvProjection(Linear q, Linear k, Linear v);
   // The rows of `fused` lie in `groups` equal parts, each of which has its share of q's, then of k's, then of v's.
   QkvProjection(Linear fused, int groups, const ModelConfig& config);
-  Output operator()(const Tensor& x) const;  // x [tokens, hidden_size]
+  Output operator()(const Tensor& x, const Batch& batch) const;  // x [tokens, hidden_size]
 
  private:
   Linear q_;  // or all three
@@ -85,7 +75,8 @@ class SelfAttention : public Attention {
 class FeedForward {
  public:
   virtual ~FeedForward() = default;
-  virtual Tensor operator()(const Tensor& x) const = 0;  // [tokens, hidden_size] -> [tokens, hidden_size]
+  // [tokens, hidden_size] -> [tokens, hidden_size]
+  virtual Tensor operator()(const Tensor& x, const Batch& batch) const = 0;
 };
 
 // down(activation(gate(x)) * up(x))
@@ -94,7 +85,7 @@ class GatedMlp : public FeedForward {
   GatedMlp(Linear gate, Linear up, Linear down, Activation activation);
   // The first half of gate_up's rows is the gate's.
   GatedMlp(Linear gate_up, Linear down, Activation activation);
-  Tensor operator()(const Tensor& x) const override;
+  Tensor operator()(const Tensor& x, const Batch& batch) const override;
 
  private:
   Linear gate_;  // or both
@@ -108,7 +99,9 @@ class Mlp : public FeedForward {
  public:
   Mlp(Linear up, Linear down, Activation activation)
       : up_(std::move(up)), down_(std::move(down)), activation_(activation) {}
-  Tensor operator()(const Tensor& x) const override { return down_(ops::activate(up_(x), activation_)); }
+  Tensor operator()(const Tensor& x, const Batch& batch) const override {
+    return down_(ops::activate(up_(x, batch), activation_), batch);
+  }
 
  private:
   Linear up_, down_;
@@ -116,25 +109,37 @@ class Mlp : public FeedForward {
 };
 
 // Makes parts from a checkpoint. Weights of products are laid out for the kernels as they come, and the mapped pages
-// they came from given back, so loading holds one weight twice at most.
+// they came from given back, so loading holds one weight twice at most. Every tensor is in tensors(), once.
 class LayerLoader {
  public:
   LayerLoader(WeightSource& source, ComputeDtype compute_dtype) : source_(source), compute_dtype_(compute_dtype) {}
 
   // `name` without ".weight" and ".bias". Errors are WeightSource's.
   Linear linear(const std::string& name, int64_t out, int64_t in, bool bias = false);
+  Linear linear_without_adapters(const std::string& name, int64_t out, int64_t in);  // experts, routers
+  std::shared_ptr<ModelTensor> matrix(const std::string& name, int64_t out, int64_t in);
   Norm norm(const std::string& name, int64_t n, const NormConfig& config);
   bool has(const std::string& full_name) const { return source_.has(full_name); }
-  Tensor vector(const std::string& full_name, int64_t n) { return source_.vector(full_name, n); }
-  Tensor rows(const std::string& full_name, int64_t rows, int64_t n);  // [rows, n] as f32
+  // With `offset` added to the values.
+  std::shared_ptr<ModelTensor> vector(const std::string& full_name, int64_t n, float offset = 0);
+  std::shared_ptr<ModelTensor> rows(const std::string& full_name, int64_t rows, int64_t n);  // [rows, n] as f32
+  // Vectors of n values as the rows of one tensor.
+  std::shared_ptr<ModelTensor> joined_rows(const std::vector<std::string>& full_names, int64_t n);
   // A table of rows, as it lies in the file.
-  Weight table(const std::string& name, int64_t rows, int64_t n);
-  // The output head that shares `table`, which came from `name` (tied embeddings).
-  Weight tied(const std::string& name, const Weight& table);
+  std::shared_ptr<ModelTensor> table(const std::string& name, int64_t rows, int64_t n);
+  // The weight of the output head that shares `table` (tied embeddings).
+  Weight tied(const ModelTensor& table);
+
+  const std::vector<std::shared_ptr<ModelTensor>>& tensors() const { return tensors_; }
 
  private:
+  std::shared_ptr<ModelTensor> add(ModelTensor tensor);
+  Weight prepared(const std::string& full_name, Weight weight);
+
   WeightSource& source_;
   ComputeDtype compute_dtype_;
+  std::vector<std::shared_ptr<ModelTensor>> tensors_;
+  LinearId linears_ = 0;
 };
 
 // What a layer is made from.

@@ -37,8 +37,15 @@ void keep_best_groups(std::span<float> scores, bool of_two, const MixtureConfig&
   }
 }
 
-GatedMlp expert(const LayerContext& at, const std::string& prefix, const MixtureNames& names, int64_t size) {
-  const int64_t hidden_size = at.config.hidden_size;
+GatedMlp expert(const LayerContext& at, const std::string& prefix, const MixtureNames& names) {
+  const int64_t hidden_size = at.config.hidden_size, size = at.config.mixture.moe_intermediate_size;
+  return {at.load.linear_without_adapters(prefix + names.gate, size, hidden_size),
+          at.load.linear_without_adapters(prefix + names.up, size, hidden_size),
+          at.load.linear_without_adapters(prefix + names.down, hidden_size, size), at.config.activation};
+}
+
+GatedMlp shared_expert(const LayerContext& at, const std::string& prefix, const MixtureNames& names) {
+  const int64_t hidden_size = at.config.hidden_size, size = at.config.mixture.shared_expert_intermediate_size;
   return {at.load.linear(prefix + names.gate, size, hidden_size), at.load.linear(prefix + names.up, size, hidden_size),
           at.load.linear(prefix + names.down, hidden_size, size), at.config.activation};
 }
@@ -62,25 +69,25 @@ std::vector<int> choose_experts(const Tensor& scores, std::span<const float> cho
 
 Mixture::Mixture(const LayerContext& at, const MixtureNames& names)
     : config_(at.config.mixture),
-      router_(at.load.linear(at.name + names.router, config_.num_experts, at.config.hidden_size)) {
+      router_(at.load.linear_without_adapters(at.name + names.router, config_.num_experts, at.config.hidden_size)) {
   if (!names.choice_bias.empty()) choice_bias_ = at.load.vector(at.name + names.choice_bias, config_.num_experts);
   experts_.reserve(config_.num_experts);
   for (int e = 0; e < config_.num_experts; ++e) {
     const std::string prefix = at.name + names.experts + "." + std::to_string(e) + ".";
-    experts_.push_back(expert(at, prefix, names, config_.moe_intermediate_size));
+    experts_.push_back(expert(at, prefix, names));
   }
   if (config_.shared_expert_intermediate_size == 0) return;
-  shared_expert_ = expert(at, at.name + names.shared_expert + ".", names, config_.shared_expert_intermediate_size);
+  shared_expert_ = shared_expert(at, at.name + names.shared_expert + ".", names);
   if (!names.shared_expert_gate.empty())
     shared_expert_gate_ = at.load.linear(at.name + names.shared_expert_gate, 1, at.config.hidden_size);
 }
 
-Tensor Mixture::operator()(const Tensor& x) const {
-  const Tensor logits = router_(x);  // [tokens, num_experts]
+Tensor Mixture::operator()(const Tensor& x, const Batch& batch) const {
+  const Tensor logits = router_(x, batch);  // [tokens, num_experts]
   const Tensor scores = config_.sigmoid_scores ? ops::sigmoid(logits) : ops::softmax(logits);
   const int k = config_.num_experts_per_tok;
   const auto bias =
-      choice_bias_.defined() ? std::span(choice_bias_.data(), choice_bias_.size()) : std::span<const float>();
+      choice_bias_ ? std::span(choice_bias_->value.data(), choice_bias_->value.size()) : std::span<const float>();
   const std::vector<int> chosen = choose_experts(scores, bias, config_);
   Tensor weights = ops::pick(scores, chosen, k);  // [tokens, k]
   if (config_.norm_topk_prob) weights = ops::shares(weights);
@@ -93,17 +100,17 @@ Tensor Mixture::operator()(const Tensor& x) const {
   }
   std::vector<Tensor> parts(experts_.size());
   for (size_t e = 0; e < experts_.size(); ++e)
-    if (!rows[e].rows.empty()) parts[e] = experts_[e](ops::gather_rows(x, rows[e].rows));
+    if (!rows[e].rows.empty()) parts[e] = experts_[e](ops::gather_rows(x, rows[e].rows), no_adapters());
   const Tensor y = ops::combine(parts, rows, weights, x.rows());
   if (!shared_expert_) return y;
 
-  Tensor shared = (*shared_expert_)(x);
+  Tensor shared = (*shared_expert_)(x, batch);
   if (shared_expert_gate_) {
     ops::ExpertRows all;
     all.rows.resize(x.rows());
     std::iota(all.rows.begin(), all.rows.end(), 0);
     all.slots.assign(x.rows(), 0);
-    const Tensor gate = ops::sigmoid((*shared_expert_gate_)(x));  // [tokens, 1]
+    const Tensor gate = ops::sigmoid((*shared_expert_gate_)(x, batch));  // [tokens, 1]
     shared = ops::combine({&shared, 1}, {&all, 1}, gate, x.rows());
   }
   return ops::add(y, shared);

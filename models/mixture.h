@@ -30,12 +30,12 @@ std::vector<int> choose_experts(const Tensor& scores, std::span<const float> cho
 class Mixture : public FeedForward {
  public:
   Mixture(const LayerContext& at, const MixtureNames& names);
-  Tensor operator()(const Tensor& x) const override;
+  Tensor operator()(const Tensor& x, const Batch& batch) const override;
 
  private:
   MixtureConfig config_;
-  Linear router_;       // [num_experts, hidden_size]
-  Tensor choice_bias_;  // [num_experts] or undefined
+  Linear router_;                                   // [num_experts, hidden_size]
+  std::shared_ptr<const ModelTensor> choice_bias_;  // [num_experts] or null
   std::vector<GatedMlp> experts_;
   std::optional<GatedMlp> shared_expert_;
   std::optional<Linear> shared_expert_gate_;  // [1, hidden_size]

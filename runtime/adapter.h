@@ -23,6 +23,7 @@ struct LowRank {
   float dropout = 0;  // while a tape records
   // DoRA (arXiv 2402.09353): rows of W + scale * B A are brought to this length.
   std::optional<Parameter> magnitude = {};  // [out]
+  Tensor norms = {};                        // those lengths before, once nothing is trained any more; else undefined
   int64_t rank() const { return a.value.dim(0); }
 };
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "runtime/adapter.h"
 #include "runtime/kv_cache.h"
 #include "runtime/tensor.h"
 
@@ -21,6 +22,9 @@ struct Segment {
   // go by the larger of this and each row's position + 1, so that a chunked prompt equals a whole one. Without a cache
   // a segment is the whole sequence and its own length counts too.
   int prompt_length = 0;
+  // What its rows go through besides the model; null: nothing. Outlives the batch, and the sweep of a tape that
+  // records.
+  const Adapter* adapter = nullptr;
 };
 
 // Rows whose embedding is given and not looked up: an image's features. They stand where the token's embedding would
@@ -36,6 +40,10 @@ struct Batch {
   std::vector<Segment> segments;   // in row order, covering every row
   EmbeddedRows embedded;
   KvCache* cache = nullptr;  // null: attend within the batch (training, scoring)
+  // Of training:
+  Tensor embedding_noise = {};  // added to the tokens' embeddings (NEFTune)  [tokens, hidden_size] or undefined
+  uint64_t dropout_seed = 0;    // the same seed drops the same values
+  int recomputed_layers = 0;    // so many of the first layers keep only their input and are computed again backwards
 
   int tokens() const { return static_cast<int>(token_ids.size()); }
 };

@@ -3,8 +3,11 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
+#include <span>
 
 #include "runtime/batch.h"
+#include "runtime/model_tensor.h"
 #include "runtime/output_head.h"
 #include "runtime/tensor.h"
 
@@ -25,6 +28,8 @@ class LanguageModel {
   virtual const ModelDims& dims() const = 0;
   virtual Tensor forward(const Batch& batch) const = 0;  // -> [tokens, hidden_size], after the final norm
   virtual const OutputHead& output_head() const = 0;
+  // All of its tensors by name; those with a LinearId take adapters.
+  virtual std::span<const std::shared_ptr<ModelTensor>> tensors() const { return {}; }
 };
 
 }  // namespace hearth

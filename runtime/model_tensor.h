@@ -13,10 +13,10 @@
 namespace hearth {
 
 struct ModelTensor {
-  std::string name;  // Hugging Face's: "model.layers.0.self_attn.q_proj.weight"
-  Weight weight;     // a matrix, or undefined
-  Tensor value;      // a vector (norm, bias), or undefined
-  float offset = 0;  // what `value` has more than the checkpoint (Gemma's norms: 1)
+  std::string name;    // Hugging Face's: "model.layers.0.self_attn.q_proj.weight"
+  Weight weight = {};  // a matrix, or undefined
+  Tensor value = {};   // a vector (norm, bias), or undefined
+  float offset = 0;    // what `value` has more than the checkpoint (Gemma's norms: 1)
   // Set before training, by whoever trains it: the forward then reads it in place of weight or value. A matrix is
   // [out, in] here whatever its layout in the checkpoint.
   std::unique_ptr<Parameter> trained = nullptr;

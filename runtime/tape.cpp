@@ -36,8 +36,12 @@ Tensor* Tape::grad(const Tensor& x) {
 
 void Tape::backward(const Tensor& loss) {
   if (loss.size() != 1) throw internal_error("backward: the loss is {}, must be one value", loss.shape().to_string());
-  if (!loss.needs_grad()) throw internal_error("backward: the loss does not depend on a recorded tensor");
-  grad(loss)->data()[0] = 1.0f;
+  backward(loss, Tensor::from(loss.shape(), {1.0f}));
+}
+
+void Tape::backward(const Tensor& y, const Tensor& dy) {
+  if (!y.needs_grad()) throw internal_error("backward: the loss does not depend on a recorded tensor");
+  kernels::add_scaled(dy.data(), 1.0f, static_cast<int64_t>(dy.size()), grad(y)->data());
   const Paused no_second_order;
   struct Emptied {  // also when a backward function throws
     std::vector<Node>& nodes;

@@ -52,6 +52,7 @@ class Tape {
     return active_ && (inputs.needs_grad() || ...) ? active_ : nullptr;
   }
   static bool recording() { return active_ != nullptr; }
+  static Tape* active() { return active_; }  // null when recording is off
 
   // The parameter as an op's input; backward adds to parameter.grad. `parameter` must outlive the tape's sweep.
   static Tensor leaf(Parameter& parameter);
@@ -64,6 +65,8 @@ class Tape {
 
   // Sweeps from the scalar `loss` to the leaves and empties the tape; saved activations die as the sweep passes them.
   void backward(const Tensor& loss);
+  // The same from any recorded tensor, whose gradient is dy.
+  void backward(const Tensor& y, const Tensor& dy);
 
   size_t size() const { return nodes_.size(); }
 

@@ -38,20 +38,20 @@ class LatentAttention : public Attention {
 
   Tensor operator()(const Tensor& x, const Batch& batch, int layer) const override {
     const int64_t nope = size_.qk_nope_head_dim, rotated = size_.qk_rope_head_dim, value = size_.v_head_dim;
-    Tensor q = q_(q_a_ ? (*q_a_norm_)((*q_a_)(x)) : x);  // [tokens, heads * (nope + rotated)]
+    Tensor q = q_(q_a_ ? (*q_a_norm_)((*q_a_)(x, batch)) : x, batch);  // [tokens, heads * (nope + rotated)]
     q = ops::join_columns(ops::columns(q, heads_, 0, nope),
                           ops::rope(ops::columns(q, heads_, nope, rotated), batch, *rope_), heads_);
 
-    const Tensor latent = kv_a_(x);  // [tokens, rank + rotated]
+    const Tensor latent = kv_a_(x, batch);  // [tokens, rank + rotated]
     const Tensor kv =
-        kv_b_(kv_a_norm_(ops::columns(latent, 1, 0, size_.kv_lora_rank)));  // [tokens, heads * (nope + value)]
+        kv_b_(kv_a_norm_(ops::columns(latent, 1, 0, size_.kv_lora_rank)), batch);  // [tokens, heads * (nope + value)]
     const Tensor k_rotated = ops::rope(ops::columns(latent, 1, size_.kv_lora_rank, rotated), batch, *rope_);
     const Tensor k = ops::join_shared_columns(ops::columns(kv, heads_, 0, nope), k_rotated, heads_);
     Tensor v = ops::columns(kv, heads_, nope, value);
     if (value < nope + rotated) v = ops::join_shared_columns(v, Tensor({x.rows(), nope + rotated - value}), heads_);
 
     const Tensor y = ops::attention(q, k, v, batch, layer, spec_);
-    return output_(ops::columns(y, heads_, 0, value));
+    return output_(ops::columns(y, heads_, 0, value), batch);
   }
 
  private:

@@ -22,7 +22,7 @@ class Olmo2Layer : public DecoderLayer {
 
   Tensor forward(const Tensor& x, const Batch& batch, int layer) const override {
     const Tensor y = ops::add(x, attention_norm_((*attention_)(x, batch, layer)));
-    return ops::add(y, mlp_norm_((*mlp_)(y)));
+    return ops::add(y, mlp_norm_((*mlp_)(y, batch)));
   }
 
  private:

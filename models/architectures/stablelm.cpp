@@ -33,12 +33,9 @@ Norm head_norms(const LayerContext& at, const std::string& name, int heads) {
   const std::string all = at.name + name + ".weight";
   const int64_t n = at.config.head_dim;
   if (at.load.has(all)) return Norm(config, at.load.rows(all, heads, n));
-  Tensor weights({heads, n});
-  for (int h = 0; h < heads; ++h) {
-    const Tensor one = at.load.vector(at.name + name + ".norms." + std::to_string(h) + ".weight", n);
-    std::copy_n(one.data(), n, weights.data() + h * n);
-  }
-  return Norm(config, std::move(weights));
+  std::vector<std::string> names;
+  for (int h = 0; h < heads; ++h) names.push_back(at.name + name + ".norms." + std::to_string(h) + ".weight");
+  return Norm(config, at.load.joined_rows(names, n));
 }
 
 std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {

@@ -10,18 +10,32 @@
 
 namespace hearth::ops {
 
+namespace {
+
+void check_ids(std::span<const TokenId> ids, int64_t rows) {
+  for (size_t i = 0; i < ids.size(); ++i)
+    require(ids[i] >= 0 && ids[i] < rows, "embedding", "id {} in row {}, must be at least 0 and below {}", ids[i], i,
+            rows);
+}
+
+}  // namespace
+
 Tensor embedding(std::span<const TokenId> ids, const Weight& table) {
   require(table.defined(), "embedding", "the table is undefined");
-  for (size_t i = 0; i < ids.size(); ++i) {
-    require(ids[i] >= 0 && ids[i] < table.out(), "embedding", "id {} in row {}, must be at least 0 and below {}",
-            ids[i], i, table.out());
-  }
+  check_ids(ids, table.out());
   Tensor y({static_cast<int64_t>(ids.size()), table.in()});
   constexpr int64_t kGrain = 32;  // rows
   parallel_for(y.rows(), kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) table.dequantize_rows(ids[r], ids[r] + 1, y.row(r));
   });
   return y;
+}
+
+Tensor embedding(std::span<const TokenId> ids, const Tensor& table) {
+  require(table.defined() && table.shape().rank() == 2, "embedding", "the table is {}, must be [rows, n]",
+          table.shape());
+  check_ids(ids, table.dim(0));
+  return gather_rows(table, ids);
 }
 
 Tensor gather_rows(const Tensor& x, std::span<const int> rows) {

@@ -1,5 +1,11 @@
+// Products with matrices: frozen ones of any storage format, with what adapters add to them, and trained ones.
+// Projections of one x are one group: forward and backward, each passes over x once for all of them.
+#include <algorithm>
 #include <array>
+#include <memory>
 
+#include "runtime/base/parallel.h"
+#include "runtime/kernels/low_rank.h"
 #include "runtime/kernels/rows.h"
 #include "runtime/ops/checks.h"
 #include "runtime/ops/ops.h"
@@ -8,52 +14,211 @@
 namespace hearth::ops {
 namespace {
 
-void check(const Tensor& x, const Weight& weight, const Tensor& bias) {
-  require(weight.defined(), "linear", "the weight is undefined");
-  require(x.defined() && x.shape().rank() == 2 && x.dim(-1) == weight.in(), "linear",
-          "x is {}, must be [tokens, {}] for a weight [{}, {}]", x.shape(), weight.in(), weight.out(), weight.in());
-  require(!bias.defined() || bias.shape() == Shape{weight.out()}, "linear", "bias is {}, must be [{}]", bias.shape(),
-          weight.out());
+constexpr size_t kMost = 8;  // projections of a group
+
+void check(const Tensor& x, int64_t out, int64_t in, const Tensor& bias) {
+  require(x.defined() && x.shape().rank() == 2 && x.dim(-1) == in, "linear",
+          "x is {}, must be [tokens, {}] for a weight [{}, {}]", x.shape(), in, out, in);
+  require(!bias.defined() || bias.shape() == Shape{out}, "linear", "bias is {}, must be [{}]", bias.shape(), out);
 }
 
-// The weight is frozen: the gradient goes to x, and to the bias when it wants one.
-void record(const Tensor& x, const Weight& weight, const Tensor& bias, Tensor& y) {
-  Tape* tape = Tape::wanted_by(x, bias);
-  if (!tape) return;
-  tape->record(y, [x, weight, bias](const Tensor& dy, Tape& t) {
-    if (Tensor* dx = t.grad(x)) kernels::matmul_backward(dy.data(), dy.rows(), view(weight), dx->data());
-    if (Tensor* db = t.grad(bias)) kernels::add_columns(dy.data(), dy.rows(), dy.dim(-1), db->data());
+void check(const LowRankRows& part, int64_t rows, int64_t out, int64_t in) {
+  const int64_t rank = part.a.dim(0);
+  require(part.begin >= 0 && part.begin < part.end && part.end <= rows, "linear",
+          "an adapter's rows are {} to {} of {}", part.begin, part.end, rows);
+  require(part.a.shape() == Shape{rank, in} && part.b.shape() == Shape{out, rank}, "linear",
+          "an adapter's a is {} and b {}, for a weight [{}, {}]", part.a.shape(), part.b.shape(), out, in);
+}
+
+// An adapter's part of one projection.
+struct Part {
+  size_t projection;
+  LowRankRows rows;
+  Tensor h;  // x a^T  [rows, rank]
+};
+
+// fn(the parts that share rows), at most kMost at a time. `parts` are in the order of their rows.
+template <class Fn>
+void for_shared_rows(std::span<Part> parts, Fn fn) {
+  const size_t most = std::min<size_t>(kMost, kernels::kMostLowRanks);
+  for (size_t i = 0, end = 0; i < parts.size(); i = end) {
+    for (end = i; end < parts.size() && end - i < most && parts[end].rows.begin == parts[i].rows.begin &&
+                  parts[end].rows.end == parts[i].rows.end;)
+      ++end;
+    fn(parts.subspan(i, end - i));
+  }
+}
+
+void add_parts(const Tensor& x, std::span<Part> parts, std::span<Tensor> y) {
+  for_shared_rows(parts, [&](std::span<Part> shared) {
+    const int64_t begin = shared[0].rows.begin, rows = shared[0].rows.end - begin;
+    std::array<kernels::LowRankProduct, kMost> products;
+    for (size_t i = 0; i < shared.size(); ++i) {
+      Part& part = shared[i];
+      const int64_t rank = part.rows.a.dim(0);
+      part.h = Tensor({rows, rank});
+      products[i] = {.a = part.rows.a.data(),
+                     .b = part.rows.b.data(),
+                     .rank = rank,
+                     .out = part.rows.b.dim(0),
+                     .scale = part.rows.scale,
+                     .h = part.h.data(),
+                     .y = y[part.projection].row(begin)};
+    }
+    kernels::low_rank(x.row(begin), rows, x.dim(-1), std::span(products).first(shared.size()));
   });
+}
+
+// The gradients of `parts` whose projection has one, and the share of x.
+void add_part_gradients(const Tensor& x, std::span<Part> parts, std::span<const Tensor> dy, Tape& tape) {
+  Tensor* dx = tape.grad(x);
+  for_shared_rows(parts, [&](std::span<Part> shared) {
+    const int64_t begin = shared[0].rows.begin, rows = shared[0].rows.end - begin;
+    std::array<kernels::LowRankGradient, kMost> gradients;
+    size_t count = 0;
+    for (const Part& part : shared) {
+      if (!dy[part.projection].defined()) continue;
+      Tensor *da = tape.grad(part.rows.a), *db = tape.grad(part.rows.b);
+      gradients[count++] = {.a = part.rows.a.data(),
+                            .b = part.rows.b.data(),
+                            .rank = part.rows.a.dim(0),
+                            .out = part.rows.b.dim(0),
+                            .scale = part.rows.scale,
+                            .h = part.h.data(),
+                            .dy = dy[part.projection].row(begin),
+                            .da = da ? da->data() : nullptr,
+                            .db = db ? db->data() : nullptr};
+    }
+    kernels::low_rank_backward(x.row(begin), rows, x.dim(-1), std::span(gradients).first(count),
+                               dx ? dx->row(begin) : nullptr);
+  });
+}
+
+// What the backward pass of a group needs.
+struct Group {
+  Tensor x;
+  std::vector<Weight> weights = {};  // frozen: their gradient goes to x alone
+  std::vector<Tensor> biases = {};
+  std::vector<Part> parts = {};
+  std::vector<Tensor> dy = {};  // of those projections that the sweep has passed
+};
+
+void sweep(Group& group, Tape& tape) {
+  for (size_t i = 0; i < group.dy.size(); ++i) {
+    const Tensor& dy = group.dy[i];
+    if (!dy.defined()) continue;
+    if (Tensor* dx = tape.grad(group.x))
+      if (!group.weights.empty()) kernels::matmul_backward(dy.data(), dy.rows(), view(group.weights[i]), dx->data());
+    if (Tensor* db = tape.grad(group.biases[i])) kernels::add_columns(dy.data(), dy.rows(), dy.dim(-1), db->data());
+  }
+  add_part_gradients(group.x, group.parts, group.dy, tape);
+}
+
+bool wants_gradient(const Group& group) {
+  const auto wants = [](const Tensor& t) { return t.needs_grad(); };
+  return wants(group.x) || std::any_of(group.biases.begin(), group.biases.end(), wants) ||
+         std::any_of(group.parts.begin(), group.parts.end(),
+                     [&](const Part& part) { return wants(part.rows.a) || wants(part.rows.b); });
+}
+
+// The sweep passes the outputs first, in any number; the node before them has then all their gradients.
+void record(Group computed, std::span<Tensor> y) {
+  Tape* tape = Tape::active();
+  if (!tape || !wants_gradient(computed)) return;
+  const auto group = std::make_shared<Group>(std::move(computed));
+  group->dy.resize(y.size());
+  Tensor all({1});
+  tape->record(all, [group](const Tensor&, Tape& t) { sweep(*group, t); });
+  for (size_t i = 0; i < y.size(); ++i) {
+    tape->record(y[i], [group, all, i](const Tensor& dy, Tape& t) {
+      group->dy[i] = dy;
+      t.grad(all);
+    });
+  }
 }
 
 }  // namespace
 
 Tensor linear(const Tensor& x, const Weight& weight, const Tensor& bias) {
-  check(x, weight, bias);
-  Tensor y({x.rows(), weight.out()});
-  const kernels::Product product{view(weight), bias.defined() ? bias.data() : nullptr, y.data()};
-  kernels::matmul(x.data(), x.rows(), {&product, 1});
-  record(x, weight, bias, y);
-  return y;
+  const Projection one{&weight, bias.defined() ? &bias : nullptr};
+  return std::move(linear(x, {&one, 1}).front());
 }
 
 std::vector<Tensor> linear(const Tensor& x, std::span<const Projection> projections) {
-  constexpr size_t kMost = 8;
   require(projections.size() <= kMost, "linear", "{} projections of one x, at most {}", projections.size(), kMost);
-  const Tensor no_bias;
-  const auto bias_of = [&](const Projection& p) -> const Tensor& { return p.bias ? *p.bias : no_bias; };
   std::array<kernels::Product, kMost> products;
   std::vector<Tensor> y;
   y.reserve(projections.size());
+  Group group{.x = x};
   for (const Projection& p : projections) {
-    require(p.weight != nullptr, "linear", "projection {} has no weight", y.size());
-    const Tensor& bias = bias_of(p);
-    check(x, *p.weight, bias);
+    const size_t i = y.size();
+    require(p.weight != nullptr && p.weight->defined(), "linear", "the weight is undefined");
+    group.biases.push_back(p.bias ? *p.bias : Tensor());
+    if (Tape::recording()) group.weights.push_back(*p.weight);
+    check(x, p.weight->out(), p.weight->in(), group.biases.back());
+    for (const LowRankRows& part : p.low_ranks) {
+      check(part, x.rows(), p.weight->out(), p.weight->in());
+      group.parts.push_back({i, part, {}});
+    }
     y.emplace_back(Shape{x.rows(), p.weight->out()});
-    products[y.size() - 1] = {view(*p.weight), bias.defined() ? bias.data() : nullptr, y.back().data()};
+    products[i] = {view(*p.weight), p.bias ? p.bias->data() : nullptr, y.back().data()};
   }
   kernels::matmul(x.data(), x.rows(), std::span(products).first(y.size()));
-  for (size_t i = 0; i < y.size(); ++i) record(x, *projections[i].weight, bias_of(projections[i]), y[i]);
+  std::stable_sort(group.parts.begin(), group.parts.end(),
+                   [](const Part& a, const Part& b) { return a.rows.begin < b.rows.begin; });
+  add_parts(x, group.parts, y);
+  record(std::move(group), y);
+  return y;
+}
+
+namespace {
+
+kernels::WeightView view(const Tensor& matrix) {
+  return {Format::kF32, matrix.dim(0), matrix.dim(1), reinterpret_cast<const std::byte*>(matrix.data()), nullptr};
+}
+
+Tensor transposed(const Tensor& x) {
+  Tensor y({x.dim(1), x.dim(0)});
+  constexpr int64_t kBlock = 32;
+  parallel_for((y.dim(0) + kBlock - 1) / kBlock, 1, [&](int64_t block, int64_t end) {
+    for (; block < end; ++block) {
+      const int64_t last = std::min((block + 1) * kBlock, y.dim(0));
+      for (int64_t r = 0; r < x.dim(0); ++r)
+        for (int64_t c = block * kBlock; c < last; ++c) y.row(c)[r] = x.row(r)[c];
+    }
+  });
+  return y;
+}
+
+}  // namespace
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  require(weight.defined() && weight.shape().rank() == 2, "linear", "weight is {}, must be [out, in]", weight.shape());
+  check(x, weight.dim(0), weight.dim(1), bias);
+  Tensor y({x.rows(), weight.dim(0)});
+  const kernels::Product product{view(weight), bias.defined() ? bias.data() : nullptr, y.data()};
+  kernels::matmul(x.data(), x.rows(), {&product, 1});
+  if (Tape* tape = Tape::wanted_by(x, weight, bias)) {
+    tape->record(y, [x, weight, bias](const Tensor& dy, Tape& t) {
+      if (Tensor* dx = t.grad(x)) kernels::matmul_backward(dy.data(), dy.rows(), view(weight), dx->data());
+      if (Tensor* dw = t.grad(weight))  // dw += dy^T x
+        kernels::matmul_backward(transposed(dy).data(), dy.dim(1), view(x), dw->data());
+      if (Tensor* db = t.grad(bias)) kernels::add_columns(dy.data(), dy.rows(), dy.dim(-1), db->data());
+    });
+  }
+  return y;
+}
+
+Tensor low_rank(const Tensor& x, int64_t out, std::span<const LowRankRows> low_ranks) {
+  Group group{.x = x};
+  group.biases.emplace_back();
+  for (const LowRankRows& part : low_ranks) {
+    check(part, x.rows(), out, x.dim(-1));
+    group.parts.push_back({0, part, {}});
+  }
+  Tensor y = Tensor::zeros({x.rows(), out});
+  add_parts(x, group.parts, {&y, 1});
+  record(std::move(group), {&y, 1});
   return y;
 }
 

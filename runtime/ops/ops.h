@@ -3,6 +3,7 @@
 // row never depends on the other rows of the call.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -19,14 +20,41 @@ namespace hearth::ops {
 // Rows of a table. Frozen: no gradient. Ids must be below table.out().
 Tensor embedding(std::span<const TokenId> ids, const Weight& table);  // -> [tokens, hidden_size]
 
+// Rows of a trained one.
+Tensor embedding(std::span<const TokenId> ids, const Tensor& table);  // table [vocab_size, hidden_size]
+
+// Rows [begin, end) of a product go through scale * (x a^T) b^T besides.  a [rank, in], b [out, rank]
+struct LowRankRows {
+  int64_t begin, end;
+  Tensor a, b;
+  float scale;
+};
+
 // y = x W^T (+ bias [out], when defined).  x [tokens, in] -> [tokens, out]
 Tensor linear(const Tensor& x, const Weight& weight, const Tensor& bias = {});
 // Several projections of the same x in one parallel region (q, k, v; gate, up).
 struct Projection {
   const Weight* weight;
-  const Tensor* bias = nullptr;  // [out] or null
+  const Tensor* bias = nullptr;                 // [out] or null
+  std::span<const LowRankRows> low_ranks = {};  // disjoint rows, sorted; what adapters add
 };
 std::vector<Tensor> linear(const Tensor& x, std::span<const Projection> projections);
+// With a trained W [out, in].
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+
+// The adapters' part alone; 0 in rows that have none.  x [tokens, in] -> [tokens, out]
+Tensor low_rank(const Tensor& x, int64_t out, std::span<const LowRankRows> low_ranks);
+// x / (1 - p), or 0 with probability p; the same seed drops the same values.
+Tensor dropout(const Tensor& x, float p, uint64_t seed);
+Tensor add_bias(const Tensor& x, const Tensor& bias);  // x [tokens, n], bias [n]
+// Rows [begin, end) are multiplied by factor / divisor; the others stay. The divisor is a constant.
+struct ColumnScale {
+  int64_t begin, end;
+  Tensor factor, divisor;  // [n]
+};
+Tensor scale_columns(const Tensor& x, std::span<const ColumnScale> scales);  // x [tokens, n]; disjoint, sorted rows
+// The length of each row of W + scale * b a, as a constant.  -> [out]
+Tensor row_norms(const Weight& weight, const Tensor& a, const Tensor& b, float scale);
 
 // x / rms(x) * weight, of every n values in a row (a head's, when it has several).
 // x [tokens, groups * n]; weight [n], the same for every group, or [groups, n] -> [tokens, groups * n]
@@ -97,6 +125,10 @@ int64_t logits_rows(int64_t vocab_size);
 // log softmax(logits)[target] per row; 0 where target < 0. Streams over chunks of rows and never holds [tokens,
 // vocab_size].
 Tensor token_logprobs(const Tensor& hidden, const OutputHead& head, std::span<const TokenId> targets);  // -> [tokens]
+
+// compute(x), of which a recording tape keeps nothing but x: the backward sweep computes it again. `compute` must give
+// the same again and outlive the sweep with all it refers to; it may use parameters.
+Tensor checkpoint(std::function<Tensor(const Tensor&)> compute, const Tensor& x);
 
 Tensor sum(const Tensor& x);   // -> [1]
 Tensor mean(const Tensor& x);  // -> [1]

@@ -1,4 +1,6 @@
 // Every op's recorded gradient against finite differences.
+#include <array>
+
 #include <gtest/gtest.h>
 
 #include "runtime/base/error.h"
@@ -206,6 +208,82 @@ TEST(Gradient, OfAResidualLayerAddsUp) {
         return ops::add(t, ops::linear(ops::gated(y[0], y[1], Activation::kSilu), down));
       },
       random_tensor({3, 16}, 5));
+}
+
+TEST(Gradient, LinearWithAdapters) {
+  const Tensor x = random_tensor({5, 24}, 1), a = random_tensor({3, 24}, 2, 0.3f), b = random_tensor({17, 3}, 3, 0.3f);
+  const Tensor other_b = random_tensor({9, 3}, 4, 0.3f), bias = random_tensor({9}, 5);
+  const Weight weight = random_weight(17, 24, 6), other = random_weight(9, 24, 7);
+  // Rows 1 to 3 go through one adapter, row 4 through another of the first projection only.
+  const auto joined = [&](const Tensor& x_, const Tensor& a_, const Tensor& b_, const Tensor& bias_) {
+    const std::vector<ops::LowRankRows> first{{1, 4, a_, b_, 0.7f}, {4, 5, a, b, 2.0f}},
+        second{{1, 4, a_, other_b, 1.5f}};
+    const std::array projections{ops::Projection{&weight, nullptr, first}, ops::Projection{&other, &bias_, second}};
+    const std::vector<Tensor> y = ops::linear(x_, projections);
+    return ops::join_columns(y[0], y[1], 1);
+  };
+  expect_gradient([&](const Tensor& t) { return joined(t, a, b, bias); }, x);
+  expect_gradient([&](const Tensor& t) { return joined(x, t, b, bias); }, a);
+  expect_gradient([&](const Tensor& t) { return joined(x, a, t, bias); }, b);
+  expect_gradient([&](const Tensor& t) { return joined(x, a, b, t); }, bias);
+  // An output that nothing depends on has no gradient.
+  expect_gradient(
+      [&](const Tensor& t) {
+        const std::vector<ops::LowRankRows> rows{{0, 5, t, b, 1.0f}}, unused{{0, 5, a, other_b, 1.0f}};
+        const std::array projections{ops::Projection{&weight, nullptr, rows}, ops::Projection{&other, nullptr, unused}};
+        return ops::linear(x, projections)[0];
+      },
+      a);
+}
+
+TEST(Gradient, TrainedLinear) {
+  const Tensor x = random_tensor({5, 24}, 1), w = random_tensor({17, 24}, 2, 0.3f), bias = random_tensor({17}, 3);
+  expect_gradient([&](const Tensor& t) { return ops::linear(t, w, bias); }, x);
+  expect_gradient([&](const Tensor& t) { return ops::linear(x, t, bias); }, w);
+  expect_gradient([&](const Tensor& t) { return ops::linear(x, w, t); }, bias);
+}
+
+TEST(Gradient, TrainedEmbedding) {
+  const std::vector<TokenId> ids{3, 0, 3};
+  expect_gradient([&](const Tensor& t) { return ops::embedding(ids, t); }, random_tensor({4, 6}, 1));
+}
+
+TEST(Gradient, Dropout) {
+  expect_gradient([](const Tensor& t) { return ops::dropout(t, 0.4f, 9); }, random_tensor({4, 33}, 1));
+}
+
+TEST(Gradient, AddBias) {
+  const Tensor x = random_tensor({3, 5}, 1), bias = random_tensor({5}, 2);
+  expect_gradient([&](const Tensor& t) { return ops::add_bias(t, bias); }, x);
+  expect_gradient([&](const Tensor& t) { return ops::add_bias(x, t); }, bias);
+}
+
+TEST(Gradient, ScaleColumns) {
+  const Tensor x = random_tensor({6, 5}, 1), factor = random_tensor({5}, 2), other = random_tensor({5}, 3);
+  Tensor divisor({5});
+  for (int i = 0; i < 5; ++i) divisor.data()[i] = 1.5f + 0.1f * i;
+  const auto scaled = [&](const Tensor& x_, const Tensor& factor_) {
+    const std::array scales{ops::ColumnScale{1, 3, factor_, divisor}, ops::ColumnScale{4, 5, other, divisor}};
+    return ops::scale_columns(x_, scales);
+  };
+  expect_gradient([&](const Tensor& t) { return scaled(t, factor); }, x);
+  expect_gradient([&](const Tensor& t) { return scaled(x, t); }, factor);
+}
+
+// Its gradients, of the input and of what it uses, are those of the same without it.
+TEST(Gradient, Checkpoint) {
+  const Tensor x = random_tensor({4, 6}, 1);
+  Parameter w{"w", random_tensor({6, 6}, 2, 0.5f), {}};
+  const auto compute = [&](const Tensor& t) {
+    return ops::activate(ops::linear(t, Tape::leaf(w), {}), Activation::kSilu);
+  };
+  expect_gradient([&](const Tensor& t) { return ops::checkpoint(compute, t); }, x);
+  w.grad = {};
+  const Tensor plain_x = recorded_gradient(compute, x, 5), plain = w.grad;
+  w.grad = {};
+  const Tensor again_x = recorded_gradient([&](const Tensor& t) { return ops::checkpoint(compute, t); }, x, 5);
+  for (size_t i = 0; i < plain.size(); ++i) EXPECT_EQ(w.grad.data()[i], plain.data()[i]) << i;
+  for (size_t i = 0; i < plain_x.size(); ++i) EXPECT_EQ(again_x.data()[i], plain_x.data()[i]) << i;
 }
 
 }  // namespace
