@@ -34,4 +34,5 @@ def main():
     write_logprobs(pathlib.Path(__file__).parent / "default_model/logprobs.json", model, lambda text: tokenizer.encode(text).ids)
 
 
-main()
+if __name__ == "__main__":
+    main()
