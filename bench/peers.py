@@ -26,6 +26,7 @@ import urllib.request
 THREADS = 2
 REPEATS = 3
 WORKLOADS = ["prefill", "decode", "streams"]
+HEADER = "| date | CPU, 2 threads | commit | engine | prefill tok/s | decode tok/s | 16 streams tok/s | hearth's ratio |"
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
@@ -193,9 +194,23 @@ def python_of(engine):
 def cpu_name():
     for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
-            features = [name for name in ("avx2", "avx512_vnni", "avx512_bf16") if f" {name} " in pathlib.Path("/proc/cpuinfo").read_text()]
+            features = [name for name in ("avx2", "avx512_vnni", "avx512_bf16", "amx_bf16") if f" {name} " in pathlib.Path("/proc/cpuinfo").read_text()]
             return f"{line.split(': ')[1]} ({', '.join(features)})"
     return "unknown"
+
+
+def commit():
+    return subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+
+
+def record(header, lines):
+    """Adds rows to the table of bench/RESULTS.md that has this header."""
+    path = ROOT / "bench" / "RESULTS.md"
+    known = path.read_text().splitlines()
+    end = known.index(header)
+    while end < len(known) and known[end].startswith("|"):
+        end += 1
+    path.write_text("\n".join(known[:end] + lines + known[end:]) + "\n")
 
 
 def main():
@@ -219,18 +234,16 @@ def main():
             samples[engine].append(json.loads(done.stdout.splitlines()[-1]))
             print(f"round {number + 1}, {engine}: " + ", ".join(f"{k} {v:.1f}" for k, v in samples[engine][-1].items()), file=sys.stderr)
     medians = {engine: {key: statistics.median(s[key] for s in runs) for key in runs[0]} for engine, runs in samples.items()}
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
     lines = []
     for engine, values in medians.items():
         ratios = " / ".join(f"{medians['hearth'][name] / values[name]:.2f}" for name in WORKLOADS) if "hearth" in medians else ""
-        lines.append(f"| {datetime.date.today()} | {cpu_name()} | {commit} | {engine} | " + " | ".join(f"{values[name]:.0f}" for name in WORKLOADS) + f" | {ratios} |")
-    print("| date | CPU, 2 threads | commit | engine | prefill tok/s | decode tok/s | 16 streams tok/s | hearth's ratio |\n|---|---|---|---|---|---|---|---|")
-    print("\n".join(lines))
+        lines.append(f"| {datetime.date.today()} | {cpu_name()} | {commit()} | {engine} | " + " | ".join(f"{values[name]:.0f}" for name in WORKLOADS) + f" | {ratios} |")
+    print("\n".join([HEADER, "|---|---|---|---|---|---|---|---|", *lines]))
     if "hearth" in medians:
         print(f"hearth: ready after {medians['hearth']['ready_seconds']:.2f} s, peak resident {medians['hearth']['peak_mib']:.0f} MiB")
     if options.record:
-        with open(ROOT / "bench" / "RESULTS.md", "a") as results:
-            results.write("\n".join(lines) + "\n")
+        record(HEADER, lines)
 
 
-main()
+if __name__ == "__main__":
+    main()
