@@ -11,6 +11,7 @@ find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
+find_package(yaml-cpp REQUIRED)
 
 add_library(hearth_options INTERFACE)
 target_include_directories(hearth_options INTERFACE ${PROJECT_SOURCE_DIR})

@@ -4,19 +4,18 @@
 #include <array>
 #include <charconv>
 #include <cstdlib>
-#include <map>
 #include <optional>
 #include <set>
 
 #include <arpa/inet.h>
 
-#include "models/hub_cache.h"
+#include "finetune/spec/chat_keys.h"
+#include "finetune/spec/known_keys.h"
+#include "finetune/spec/model_reference.h"
+#include "finetune/spec/yaml_file.h"
 #include "models/resolver.h"
 #include "runtime/base/error.h"
 #include "runtime/base/nearest_name.h"
-#include "server/chat_keys.h"
-#include "server/inference_keys.h"
-#include "server/yaml_file.h"
 
 namespace hearth {
 namespace {
@@ -26,25 +25,6 @@ constexpr int kMaxCacheTokens = 1 << 26;
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value ? value : "";
-}
-
-bool is_true(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text == "1" || text == "y" || text == "true";
-}
-
-std::vector<std::string> split(std::string_view text, char separator) {
-  std::vector<std::string> parts;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find(separator), text.size());
-    std::string_view part = text.substr(0, end);
-    while (part.starts_with(' ')) part.remove_prefix(1);
-    while (part.ends_with(' ')) part.remove_suffix(1);
-    if (!part.empty()) parts.emplace_back(part);
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return parts;
 }
 
 // An entry of `models`: "NAME=PATH", or a mapping with `path` and perhaps `name` and `template`.
@@ -94,26 +74,6 @@ constexpr ServeKey kServeKeys[] = {
     {"preserve_thinking", read_chat_entry},
 };
 
-// The last override of a key wins over earlier ones and over the file.
-std::vector<YamlEntry> entries_with_overrides(const std::filesystem::path& path,
-                                              std::span<const std::string> overrides) {
-  std::map<std::string, std::string> last;
-  for (const std::string& text : overrides) last[parse_override(text).key] = text;
-  std::vector<YamlEntry> entries;
-  for (const YamlEntry& entry : read_yaml_entries(path))
-    if (!last.contains(entry.key)) entries.push_back(entry);
-  for (const auto& [key, text] : last) entries.push_back(parse_override(text));
-  return entries;
-}
-
-// True when an unsupported key's value asks for nothing.
-bool is_neutral(const YamlEntry& entry, const InferenceKey& key) {
-  if (entry.is_null()) return true;
-  if (!entry.value.IsScalar()) return false;
-  const std::vector<std::string> neutral = split(key.neutral, ',');
-  return std::find(neutral.begin(), neutral.end(), entry.value.Scalar()) != neutral.end();
-}
-
 // Collects what the used keys say; they depend on each other.
 struct InferenceReader {
   std::string model, revision = "main";
@@ -141,9 +101,7 @@ struct InferenceReader {
   ServeConfig finish() {
     if (!do_sample) config.generation.temperature = 0.0f;
     if (model.empty()) return config;
-    const bool on_hub = is_hub_reference(model) && !std::filesystem::exists(model);
-    if (on_hub && revision != "main") model += "@" + revision;
-    config.models.push_back({model, ""});
+    config.models.push_back({with_revision(model, revision), ""});
     return config;
   }
 };
@@ -185,29 +143,11 @@ ServeConfig load_serve_config(const std::filesystem::path& path) {
 }
 
 InferenceConfig load_inference_config(const std::filesystem::path& path, std::span<const std::string> overrides) {
-  const std::vector<YamlEntry> entries = entries_with_overrides(path, overrides);
-  const bool allow_extra = is_true(environment("ALLOW_EXTRA_ARGS"));
   InferenceConfig result;
   InferenceReader reader;
-  std::string hardware;
-  for (const YamlEntry& entry : entries) {
-    const InferenceKey* key = find_inference_key(entry.key);
-    if (!key) {
-      const std::string message =
-          fmt::format("{}: unknown key '{}'{}", entry.where, entry.key, did_you_mean(entry.key, inference_key_names()));
-      if (!allow_extra) throw invalid_argument("{}; ALLOW_EXTRA_ARGS=1 lets it pass", message);
-      result.warnings.push_back(message);
-    } else if (key->use == KeyUse::kUsed) {
-      reader.read(entry);
-    } else if (key->use == KeyUse::kHardware && !entry.is_null()) {
-      hardware += (hardware.empty() ? "" : ", ") + entry.key;
-    } else if (key->use == KeyUse::kUnsupported && !is_neutral(entry, *key)) {
-      const std::string value = entry.value.IsScalar() ? ": " + entry.value.Scalar() : "";
-      throw invalid_argument("{}: '{}{}' is not supported: {}", entry.where, entry.key, value, key->remedy);
-    }
-  }
-  if (!hardware.empty())
-    result.warnings.push_back(fmt::format("{}: without effect on a CPU: {}", path.string(), hardware));
+  for (const YamlEntry& entry : used_entries(with_overrides(read_yaml_entries(path), overrides), &KnownKey::inference,
+                                             path.string(), result.warnings))
+    reader.read(entry);
   result.serve = reader.finish();
   if (result.serve.models.empty()) throw invalid_argument("{}: lacks 'model_name_or_path'", path.string());
   return result;
@@ -224,7 +164,7 @@ void apply_api_environment(ServeConfig& config) {
   if (const std::string name = environment("API_MODEL_NAME"); !name.empty())
     for (ModelSpec& model : config.models) model.name = name;
   if (const std::string origins = environment("API_CORS_ORIGINS"); !origins.empty())
-    config.cors_origins = split(origins, ',');
+    config.cors_origins = split_at_commas(origins);
 }
 
 bool is_loopback(std::string_view host) {

@@ -43,7 +43,7 @@ struct ServeConfig {
 };
 
 // Keys: models, host, port, api_keys, cors_origins, infer_dtype, cache_tokens, max_running, max_queued and those of
-// chat_keys.h.
+// finetune/spec/chat_keys.h.
 ServeConfig load_serve_config(const std::filesystem::path& path);
 
 // LLaMA-Factory's inference (or training) YAML with `key=value` overrides, and for `hearth api` its environment

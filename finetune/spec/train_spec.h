@@ -41,8 +41,9 @@ struct DataSpec {
   MixStrategy mix_strategy = MixStrategy::kConcat;
   std::vector<double> interleave_probs;
   bool overwrite_cache = false;
-  std::optional<int64_t> max_samples;  // of each dataset, the first
-  double val_size = 0;                 // above 1 a count, below 1 a fraction
+  int preprocessing_batch_size = 1000;  // rows that packing chooses among
+  std::optional<int64_t> max_samples;   // of each dataset, the first
+  double val_size = 0;                  // from 1 on a count, a whole number; below 1 a fraction
   bool eval_on_each_dataset = false;
   std::optional<bool> packing;  // unset: in pretraining only
   bool neat_packing = false;    // implies packing
@@ -85,14 +86,15 @@ struct TrainingSpec {
   std::map<std::string, double>
       lr_scheduler_kwargs;  // num_cycles, power, lr_end, min_lr, min_lr_rate, num_decay_steps ...
   double warmup_ratio = 0;  // of all steps
-  double warmup_steps = 0;  // below 1 a ratio; above it wins over warmup_ratio
+  double warmup_steps = 0;  // below 1 a ratio; above 0 it wins over warmup_ratio
   bool bf16 = false;        // products in bfloat16 (bf16, pure_bf16 or fp16 given): on every CPU
   int64_t seed = 42;
   std::optional<int64_t> data_seed;
   bool disable_shuffling = false, group_by_length = false;
   Interval logging_strategy = Interval::kSteps, save_strategy = Interval::kSteps, eval_strategy = Interval::kNo;
-  double logging_steps = 500, save_steps = 500;  // below 1 a ratio of all steps
-  std::optional<double> eval_steps;              // unset: logging_steps
+  // Below 1 a ratio of all steps, else whole numbers.
+  double logging_steps = 500, save_steps = 500;
+  std::optional<double> eval_steps;  // set where eval_strategy is steps
   bool logging_first_step = false, eval_on_start = false;
   std::optional<int> save_total_limit;
   bool save_only_model = false;

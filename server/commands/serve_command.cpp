@@ -4,7 +4,7 @@
 #include "models/resolver.h"
 #include "runtime/base/log.h"
 #include "server/app.h"
-#include "server/chat_keys.h"
+#include "finetune/spec/chat_keys.h"
 #include "server/commands/commands.h"
 #include "server/config.h"
 

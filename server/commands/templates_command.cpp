@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "server/chat_keys.h"
+#include "finetune/spec/chat_keys.h"
 #include "server/commands/commands.h"
 #include "templates/llamafactory/registry.h"
 #include "templates/llamafactory/slot_template.h"

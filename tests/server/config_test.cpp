@@ -11,7 +11,6 @@
 #include "runtime/base/error.h"
 #include "runtime/base/file.h"
 #include "runtime/base/nearest_name.h"
-#include "server/inference_keys.h"
 
 namespace hearth {
 namespace {
@@ -250,12 +249,6 @@ TEST_F(ConfigTest, ModelArguments) {
   write_file_atomic(folder_ / "x=y.gguf", "");
   EXPECT_EQ(parse_model_spec((folder_ / "x=y.gguf").string()).name, "");
   EXPECT_THAT(error_of([] { parse_model_spec("=b"); }), HasSubstr("PATH_OR_NAME or NAME=PATH"));
-}
-
-TEST(InferenceKeys, NamesAreUnique) {
-  std::vector<std::string_view> names = inference_key_names();
-  std::sort(names.begin(), names.end());
-  EXPECT_EQ(std::adjacent_find(names.begin(), names.end()), names.end());
 }
 
 TEST(NearestName, FindsSlipsAndBeginningsOnly) {

@@ -1,4 +1,4 @@
-#include "server/chat_keys.h"
+#include "finetune/spec/chat_keys.h"
 
 #include <optional>
 #include <string>
@@ -53,13 +53,13 @@ bool read_chat_key(const YamlEntry& entry, ChatOptions& chat) {
   return true;
 }
 
-void check_chat_options(const ChatOptions& chat) {
+void check_chat_options(const ChatOptions& chat, std::string_view where) {
   if (!chat.template_name.empty()) return;
   for (const auto& [given, key] : {std::pair(chat.options.tool_format.has_value(), "tool_format"),
                                    std::pair(chat.options.preserve_thinking, "preserve_thinking")})
     if (given)
       throw invalid_argument(
-          "'{}' changes a named template and the checkpoint's own is used: add 'template' or remove it", key);
+          "{}'{}' changes a named template and the checkpoint's own is used: add 'template' or remove it", where, key);
 }
 
 }  // namespace hearth

@@ -4,8 +4,8 @@
 
 #include <string_view>
 
+#include "finetune/spec/yaml_file.h"
 #include "models/loader.h"
-#include "server/yaml_file.h"
 
 namespace hearth {
 
@@ -17,7 +17,7 @@ void check_template_name(std::string_view name, std::string_view where);
 // own. Throws kInvalidArgument.
 bool read_chat_key(const YamlEntry& entry, ChatOptions& chat);
 
-// Throws kInvalidArgument for what only a named template can do.
-void check_chat_options(const ChatOptions& chat);
+// Throws kInvalidArgument for what only a named template can do; `where` stands before the message: "train.yaml: ".
+void check_chat_options(const ChatOptions& chat, std::string_view where = "");
 
 }  // namespace hearth
