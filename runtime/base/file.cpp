@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -30,15 +31,6 @@ size_t open_regular(const std::filesystem::path& path, Descriptor& file) {
   if (::fstat(file.fd, &info) != 0) throw unavailable("{}: cannot stat: {}", path.string(), std::strerror(errno));
   if (!S_ISREG(info.st_mode)) throw invalid_argument("{}: not a regular file", path.string());
   return static_cast<size_t>(info.st_size);
-}
-
-void write_all(int fd, std::string_view content, const std::filesystem::path& path) {
-  while (!content.empty()) {
-    const ssize_t n = ::write(fd, content.data(), content.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw unavailable("{}: cannot write: {}", path.string(), std::strerror(errno));
-    content.remove_prefix(static_cast<size_t>(n));
-  }
 }
 
 }  // namespace
@@ -84,24 +76,42 @@ std::string read_file(const std::filesystem::path& path, size_t max_bytes) {
   return content;
 }
 
-void write_file_atomic(const std::filesystem::path& path, std::string_view content) {
-  const std::filesystem::path parent = path.has_parent_path() ? path.parent_path() : ".";
+AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)), temporary_(path_.string() + ".XXXXXX") {
+  const std::filesystem::path parent = path_.has_parent_path() ? path_.parent_path() : ".";
   std::error_code error;
   std::filesystem::create_directories(parent, error);
   if (error) throw unavailable("{}: cannot make the directory: {}", parent.string(), error.message());
-  std::string temporary = path.string() + ".XXXXXX";
-  Descriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
-  if (file.fd < 0) throw unavailable("{}: cannot create: {}", temporary, std::strerror(errno));
-  try {
-    write_all(file.fd, content, temporary);
-    if (::fchmod(file.fd, 0644) != 0 || ::fsync(file.fd) != 0 || ::rename(temporary.c_str(), path.c_str()) != 0)
-      throw unavailable("{}: cannot replace: {}", path.string(), std::strerror(errno));
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
+  descriptor_ = ::mkostemp(temporary_.data(), O_CLOEXEC);
+  if (descriptor_ < 0) throw unavailable("{}: cannot create: {}", temporary_, std::strerror(errno));
+}
+
+AtomicFile::~AtomicFile() {
+  ::close(descriptor_);
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::write(std::span<const std::byte> content) {
+  while (!content.empty()) {
+    const ssize_t n = ::write(descriptor_, content.data(), content.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw unavailable("{}: cannot write: {}", temporary_, std::strerror(errno));
+    content = content.subspan(static_cast<size_t>(n));
   }
+}
+
+void AtomicFile::commit() {
+  if (::fchmod(descriptor_, 0644) != 0 || ::fsync(descriptor_) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0)
+    throw unavailable("{}: cannot replace: {}", path_.string(), std::strerror(errno));
+  temporary_.clear();
+  const std::filesystem::path parent = path_.has_parent_path() ? path_.parent_path() : ".";
   const Descriptor directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory.fd >= 0) ::fsync(directory.fd);
+}
+
+void write_file_atomic(const std::filesystem::path& path, std::string_view content) {
+  AtomicFile file(path);
+  file.write(std::as_bytes(std::span(content)));
+  file.commit();
 }
 
 }  // namespace hearth

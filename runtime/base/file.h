@@ -37,7 +37,25 @@ class MappedFile {
 // Throws kNotFound, or kResourceExhausted when the file is larger than max_bytes.
 std::string read_file(const std::filesystem::path& path, size_t max_bytes = size_t{64} << 20);
 
-// All or nothing; parent directories are made. Throws kUnavailable with the system's reason.
+// A file that appears at `path` whole, by commit(), or not at all: until then it is a temporary one beside it, which is
+// gone with the object. Every function throws kUnavailable with the system's reason.
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::filesystem::path path);  // parent directories are made
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(std::span<const std::byte> content);
+  void commit();  // once, the last
+
+ private:
+  std::filesystem::path path_;
+  std::string temporary_;  // empty once committed
+  int descriptor_ = -1;
+};
+
+// All or nothing, as AtomicFile.
 void write_file_atomic(const std::filesystem::path& path, std::string_view content);
 
 }  // namespace hearth
