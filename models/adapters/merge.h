@@ -1,0 +1,15 @@
+// An adapter worked into its base, exactly: the merged matrix is held in f32 whatever the base's format, 4 bytes a
+// value (a 7B model with every linear map merged: 26 GB), since rounding it to the base's format would undo small
+// updates.
+#pragma once
+
+#include "runtime/adapter.h"
+#include "runtime/weight.h"
+
+namespace hearth {
+
+// W + scale * B A, with DoRA's rows brought to their length. Holds one copy beside `weight`; to be prepared
+// for the kernels by whoever puts it into a model. Merging several adapters in order is merging into the last result.
+Weight merged(const Weight& weight, const LowRank& low_rank);
+
+}  // namespace hearth
