@@ -37,7 +37,7 @@ bool lies_transposed(const AdapterConfig& config, const ModelTensor& tensor) {
   return config.fan_in_fan_out && tensor.linear >= 0;
 }
 
-Tensor from_checkpoint(const AdapterConfig& config, const ModelTensor& tensor, Tensor values) {
+Tensor from_checkpoint(const AdapterConfig& config, const ModelTensor& tensor, const Tensor& values) {
   if (lies_transposed(config, tensor)) return transposed(values);
   return tensor.offset == 0 ? values : copy_plus(values, tensor.offset);
 }

@@ -10,7 +10,7 @@ namespace hearth {
 Shape shape_of(const ModelTensor& tensor);                                     // [out, in] or [n]
 Tensor frozen_values(const ModelTensor& tensor);                               // f32 as it is trained
 bool lies_transposed(const AdapterConfig& config, const ModelTensor& tensor);  // in the checkpoint
-Tensor from_checkpoint(const AdapterConfig& config, const ModelTensor& tensor, Tensor values);
+Tensor from_checkpoint(const AdapterConfig& config, const ModelTensor& tensor, const Tensor& values);
 Tensor to_checkpoint(const AdapterConfig& config, const ModelTensor& tensor, const Tensor& values);
 
 }  // namespace hearth

@@ -51,6 +51,7 @@ std::string header_of(const std::vector<TensorToWrite>& tensors) {
 
 TensorToWrite TensorToWrite::f32(std::string name, const Tensor& values) {
   std::vector<int64_t> shape;
+  shape.reserve(values.shape().rank());
   for (int i = 0; i < values.shape().rank(); ++i) shape.push_back(values.dim(i));
   return {std::move(name), "F32", std::move(shape),
           [values](const Sink& sink) { sink(std::as_bytes(std::span(values.data(), values.size()))); }};

@@ -2,7 +2,8 @@
 
 Versions: requirements.txt.
 
-adapters.json has the case of each adapter's base and what the model says of the short prompt with it. <name>/ holds adapter_config.json, adapter_model.safetensors (for torch_bin: adapter_model.bin) and merged.safetensors: what merge_and_unload makes of
+adapters.json has the case of each adapter's base and what the model says of the short prompt with it. <name>/ holds adapter_config.json,
+adapter_model.safetensors (for torch_bin: adapter_model.bin) and merged.safetensors: what merge_and_unload makes of
 the matrices that it names, as [out, in]. Trained values are random; the adapter pissa is as it was initialised. linear_modules.json has of every
 architecture (one case for each that differs) the modules that peft's "all-linear" names ({case: [path, ...]}), which is also what LLaMA-Factory's `lora_target: all` finds, but for
 GPT-2, where that finds none: its Conv1D is no Linear.
