@@ -29,6 +29,7 @@ constexpr Command kCommands[] = {
     {"pull", "Download a model from a hub", add_pull},
     {"models", "List, check and remove cached models", add_models},
     {"templates", "List LLaMA-Factory's prompt templates, or show one", add_templates},
+    {"data", "Check the datasets of a training job", add_data},
     {"env", "Show the CPU, the libraries and the caches", add_env},
     {"version", "Show the version", add_version},
 };

@@ -17,6 +17,7 @@ Prepare add_chat(CLI::App& app);
 Prepare add_pull(CLI::App& app);
 Prepare add_models(CLI::App& app);
 Prepare add_templates(CLI::App& app);
+Prepare add_data(CLI::App& app);
 Prepare add_env(CLI::App& app);
 Prepare add_version(CLI::App& app);
 

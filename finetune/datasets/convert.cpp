@@ -1,0 +1,56 @@
+#include "finetune/datasets/convert.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "finetune/datasets/row_view.h"
+
+namespace hearth {
+namespace {
+
+size_t occurrences(const std::vector<SlotMessage>& messages, std::string_view placeholder) {
+  size_t count = 0;
+  for (const SlotMessage& message : messages)
+    for (size_t at = message.content.find(placeholder); at != std::string::npos;
+         at = message.content.find(placeholder, at + placeholder.size()))
+      ++count;
+  return count;
+}
+
+// A placeholder for each file: the reference fails on others when it tokenises.
+void check_placeholders(const RowView& row, const Example& example, const std::string& column,
+                        std::string_view placeholder, size_t files) {
+  if (column.empty()) return;
+  size_t in_response = 0;
+  for (const SlotMessage& response : example.response)
+    in_response = std::max(in_response, occurrences({response}, placeholder));
+  const size_t count = occurrences(example.prompt, placeholder) + in_response;
+  if (count != files) row.fail(column, fmt::format("{} files, but {} {} in the messages", files, count, placeholder));
+}
+
+}  // namespace
+
+Aligned align(Row& row, const DatasetInfo& info, const std::filesystem::path& media_dir) {
+  if (!row.problem.empty()) throw BadExample(row.place, "", row.problem);
+  const RowView view(row);
+  const auto align_as = info.formatting == Formatting::kAlpaca     ? align_alpaca
+                        : info.formatting == Formatting::kSharegpt ? align_sharegpt
+                                                                   : align_openai;
+  Aligned out = align_as(view, info);
+  Example& example = out.example;
+  if (!out.dropped.empty()) example = {};
+  example.place = row.place;
+  if (!out.dropped.empty()) return out;
+  const DatasetColumns& columns = info.columns;
+  example.tools = view.tools(columns.tools);
+  example.images = view.media(columns.images, media_dir);
+  example.videos = view.media(columns.videos, media_dir);
+  example.audios = view.media(columns.audios, media_dir);
+  check_placeholders(view, example, columns.images, "<image>", example.images.size());
+  check_placeholders(view, example, columns.videos, "<video>", example.videos.size());
+  check_placeholders(view, example, columns.audios, "<audio>", example.audios.size());
+  return out;
+}
+
+}  // namespace hearth

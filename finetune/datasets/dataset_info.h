@@ -1,0 +1,53 @@
+// dataset_info.json: which files a dataset's name stands for and how its rows are to be read. A `columns` or `tags`
+// block replaces all defaults: what it does not list is none. Source: LLaMA-Factory's data/parser.py.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace hearth {
+
+enum class Formatting { kAlpaca, kSharegpt, kOpenai };
+
+// Names of the columns of a file; empty: none.
+struct DatasetColumns {
+  std::string prompt = "instruction", query = "input", response = "output", history = {};
+  std::string messages = "conversations";
+  std::string system = {}, tools = {}, images = {}, videos = {}, audios = {};
+  std::string chosen = {}, rejected = {}, kto_tag = {};
+};
+
+// How messages name their parts and their writers; empty: none.
+struct DatasetTags {
+  std::string role_tag = "from", content_tag = "value";
+  std::string user_tag = "human", assistant_tag = "gpt", observation_tag = "observation";
+  std::string function_tag = "function_call", system_tag = "system";
+};
+
+struct DatasetInfo {
+  std::string name;
+  std::vector<std::filesystem::path> files;  // of one type, sorted
+  Formatting formatting = Formatting::kAlpaca;
+  bool ranking = false;
+  std::optional<int64_t> num_samples;
+  DatasetColumns columns;
+  DatasetTags tags;
+
+  // The columns that the formatting reads, which the file must have. Each with its key in dataset_info.json.
+  struct NeededColumn {
+    const char* key;
+    std::string column;
+  };
+  std::vector<NeededColumn> needed_columns() const;
+};
+
+// The datasets of these names, in order. Throws kNotFound for a name or a file that is not there, kInvalidArgument for
+// what dataset_info.json must not say and for data that is elsewhere than on this machine.
+std::vector<DatasetInfo> read_dataset_info(const std::filesystem::path& dataset_dir,
+                                           std::span<const std::string> names);
+
+}  // namespace hearth

@@ -1,0 +1,51 @@
+// Any bytes as a json or jsonl dataset: rows are read, or named with what is wrong; each becomes an example of every
+// format, or is refused with a reason.
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "finetune/datasets/convert.h"
+#include "finetune/datasets/json_rows.h"
+
+namespace {
+
+using namespace hearth;
+
+std::vector<DatasetInfo> every_format() {
+  std::vector<DatasetInfo> out;
+  for (const Formatting formatting : {Formatting::kAlpaca, Formatting::kSharegpt, Formatting::kOpenai})
+    for (const bool ranking : {false, true}) {
+      DatasetInfo info;
+      info.formatting = formatting;
+      info.ranking = ranking;
+      info.columns.history = "history";
+      info.columns.system = "system";
+      info.columns.tools = "tools";
+      info.columns.images = "images";
+      info.columns.chosen = "chosen";
+      info.columns.rejected = "rejected";
+      info.columns.kto_tag = ranking ? "" : "label";
+      out.push_back(info);
+    }
+  return out;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  static const std::vector<DatasetInfo> infos = every_format();
+  const auto rows = open_json_rows(std::string_view(reinterpret_cast<const char*>(data), size), "fuzz.json");
+  Row row;
+  for (size_t count = 0; rows->next(row); ++count) {
+    if (count > size) __builtin_trap();
+    for (const DatasetInfo& info : infos) {
+      Row copy = row;
+      try {
+        if (align(copy, info, "/nowhere").example.place.empty()) __builtin_trap();
+      } catch (const BadExample& bad) {
+        if (bad.reason.empty()) __builtin_trap();
+      }
+    }
+  }
+  return 0;
+}
