@@ -25,6 +25,8 @@ bool begins_with_system(const Json& messages) {
   return role != messages.front().end() && *role == "system";
 }
 
+}  // namespace
+
 ChatTemplateInputs with_options(const SlotTemplateOptions& options, ChatTemplateInputs inputs) {
   const std::string system = options.default_system.value_or("");
   if (!system.empty() && inputs.messages.is_array() && !begins_with_system(inputs.messages))
@@ -34,8 +36,6 @@ ChatTemplateInputs with_options(const SlotTemplateOptions& options, ChatTemplate
     inputs.extra["enable_thinking"] = false;
   return inputs;
 }
-
-}  // namespace
 
 std::vector<PromptSegment> render_prompt(const LoadedModel& loaded, const ChatTemplateInputs& inputs) {
   if (loaded.named_template) return loaded.named_template->render(inputs);
@@ -53,6 +53,7 @@ std::vector<TokenId> encode_segments(const Tokenizer& tokenizer, std::span<const
       continue;
     }
     EncodeOptions options;
+    options.parse_special = control_tokens != ControlTokens::kNowhere;
     if (control_tokens == ControlTokens::kOutsideMessages) options.literal = segment.literal;
     const std::vector<TokenId> more = tokenizer.encode(segment.text, options);
     ids.insert(ids.end(), more.begin(), more.end());

@@ -14,9 +14,13 @@ namespace hearth {
 // Throws kInvalidArgument for what the template refuses, kFailedPrecondition for a model that has none.
 std::vector<PromptSegment> render_prompt(const LoadedModel& loaded, const ChatTemplateInputs& inputs);
 
+// What a configuration changes of a conversation for the checkpoint's own template: default_system becomes a system
+// message, enable_thinking: false the variable that templates read; what the inputs say themselves stands.
+ChatTemplateInputs with_options(const SlotTemplateOptions& options, ChatTemplateInputs inputs);
+
 // Where text that spells a control token becomes that token. Serving: not in what users and tools wrote. Training as
-// LLaMA-Factory does it: everywhere.
-enum class ControlTokens { kOutsideMessages, kEverywhere };
+// LLaMA-Factory does it: everywhere; with split_special_tokens: nowhere, in the template's own text neither.
+enum class ControlTokens { kOutsideMessages, kEverywhere, kNowhere };
 
 // Each segment is tokenised by itself. A kToken that the tokenizer lacks throws kInvalidArgument; kBos and kEos add
 // nothing where it has none.

@@ -11,7 +11,10 @@ inline constexpr TokenId kIgnoredLabel = -100;
 
 struct TokenizedExample {
   std::vector<TokenId> input_ids;
-  std::vector<TokenId> labels;  // of the same length: kIgnoredLabel, or the id at the same place
+  // Of the same length: kIgnoredLabel, or what the tokens before that place are to predict. That is the id at the same
+  // place; but where a template has one end of sequence for the whole conversation (efficient_eos), that end of
+  // sequence at the first token of every later turn.
+  std::vector<TokenId> labels;
   // The lengths of the examples packed into it, in order, which start their positions at 0 each. Empty: one.
   std::vector<int> packed_lengths;
   // Packed examples see each other (`packing` without `neat_packing`).

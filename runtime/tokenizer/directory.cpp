@@ -52,6 +52,7 @@ std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& dir
   add_tokens(config, parts);
   parts.bos = find_token(*parts.vocabulary, config.bos_token);
   parts.eos = find_token(*parts.vocabulary, config.eos_token);
+  parts.pad = find_token(*parts.vocabulary, config.pad_token);
   if (config.add_bos_token ||
       config.add_eos_token) {  // said explicitly, they take the place of the file's post-processor
     parts.prefix.clear();

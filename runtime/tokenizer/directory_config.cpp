@@ -97,6 +97,7 @@ DirectoryConfig::DirectoryConfig(const std::filesystem::path& directory) {
     special_tokens.push_back(*token);
     if (std::string_view(name) == "bos_token") bos_token = token;
     if (std::string_view(name) == "eos_token") eos_token = token;
+    if (std::string_view(name) == "pad_token") pad_token = token;
   }
 }
 

@@ -15,7 +15,7 @@ struct DirectoryConfig {
   explicit DirectoryConfig(const std::filesystem::path& directory);
 
   std::string tokenizer_class;  // without "Fast" at the end; empty when absent
-  std::optional<std::string> bos_token, eos_token;
+  std::optional<std::string> bos_token, eos_token, pad_token;
   std::optional<bool> add_bos_token, add_eos_token;  // present when the key is
   bool legacy = false;
   bool add_prefix_space = true;

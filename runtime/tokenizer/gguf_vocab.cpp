@@ -283,6 +283,7 @@ class Loader {
   void add_bos_eos(const Defaults& defaults) {
     parts_.bos = given_id("tokenizer.ggml.bos_token_id", defaults.bos);
     parts_.eos = given_id("tokenizer.ggml.eos_token_id", defaults.eos);
+    parts_.pad = special_id("tokenizer.ggml.padding_token_id");
     if (parts_.bos && gguf_.boolean("tokenizer.ggml.add_bos_token").value_or(defaults.add_bos))
       parts_.prefix = {*parts_.bos};
     if (parts_.eos && gguf_.boolean("tokenizer.ggml.add_eos_token").value_or(defaults.add_eos))

@@ -28,7 +28,7 @@ struct PipelineParts {
   std::vector<TokenId> prefix, suffix;  // what add_special puts around the text
   DecodeRules decode_rules;
   std::unordered_map<TokenId, std::string> decoder_texts;  // of tokens whose decoders read another text than theirs
-  std::optional<TokenId> bos, eos;
+  std::optional<TokenId> bos, eos, pad;
 };
 
 class PipelineTokenizer : public Tokenizer {
@@ -45,6 +45,7 @@ class PipelineTokenizer : public Tokenizer {
   int64_t vocab_size() const override { return parts_.vocabulary->size(); }
   std::optional<TokenId> bos() const override { return parts_.bos; }
   std::optional<TokenId> eos() const override { return parts_.eos; }
+  std::optional<TokenId> pad() const override { return parts_.pad; }
   DecodeRules decode_rules() const override { return parts_.decode_rules; }
   bool has_token(TokenId id) const override { return parts_.vocabulary->contains(id); }
   std::string decoder_text(TokenId id) const override;

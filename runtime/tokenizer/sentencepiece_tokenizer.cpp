@@ -116,7 +116,7 @@ class SentencePieceTokenizer : public Tokenizer {
     std::vector<AddedToken> added_tokens;
     std::vector<bool> special;            // by id
     std::vector<TokenId> prefix, suffix;  // what add_special puts around the text
-    std::optional<TokenId> bos, eos;
+    std::optional<TokenId> bos, eos, pad;
   };
   explicit SentencePieceTokenizer(Parts parts) : parts_(std::move(parts)), matcher_(parts_.added_tokens) {}
 
@@ -159,6 +159,7 @@ class SentencePieceTokenizer : public Tokenizer {
   int64_t vocab_size() const override { return parts_.vocabulary.size(); }
   std::optional<TokenId> bos() const override { return parts_.bos; }
   std::optional<TokenId> eos() const override { return parts_.eos; }
+  std::optional<TokenId> pad() const override { return parts_.pad; }
   DecodeRules decode_rules() const override {
     return decode_sentencepiece(/*strip_space=*/parts_.prefix_rule != PrefixRule::kNever);
   }
@@ -242,6 +243,7 @@ std::shared_ptr<const Tokenizer> load_sentencepiece(const std::filesystem::path&
   };
   parts.bos = find(config.bos_token, processor.bos_id());
   parts.eos = find(config.eos_token, processor.eos_id());
+  parts.pad = find(config.pad_token, -1);
   if (parts.bos && config.add_bos_token.value_or(is_llama(config))) parts.prefix = {*parts.bos};
   if (parts.eos && config.add_eos_token.value_or(false)) parts.suffix = {*parts.eos};
   return std::make_shared<SentencePieceTokenizer>(std::move(parts));

@@ -49,6 +49,7 @@ class Tokenizer {
   virtual int64_t vocab_size() const = 0;
   virtual std::optional<TokenId> bos() const = 0;
   virtual std::optional<TokenId> eos() const = 0;
+  virtual std::optional<TokenId> pad() const { return std::nullopt; }
 
   // What StreamDecoder goes by: the steps, and the token as they read it.
   virtual DecodeRules decode_rules() const { return decode_bytes(); }

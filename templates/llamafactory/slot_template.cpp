@@ -128,23 +128,29 @@ std::optional<std::string> SlotTemplate::system_content(const SlotConversation& 
   return text.append(kind == TemplateClass::kMossVl && text.empty() ? without_leading_breaks(tools) : tools);
 }
 
+FunctionContent split_function_content(std::string_view content, const std::array<std::string, 2>& thought_words,
+                                       const std::array<std::string, 2>& tool_call_words) {
+  std::string before, rest;
+  std::string_view calls = content;
+  if (const std::string_view found = between(content, tool_call_words); !found.empty()) {
+    before = without(content, found);
+    calls = found.substr(tool_call_words[0].size());
+    calls.remove_suffix(tool_call_words[1].size());
+  } else if (const std::string_view thought = between(content, thought_words); !thought.empty()) {
+    before = thought;
+    rest = without(content, thought);
+    calls = rest;
+  }
+  return {std::move(before), parse_tool_calls(calls)};
+}
+
 std::string SlotTemplate::function_content(const SlotMessage& message) const {
   const std::string& content = message.content;
   if (!message.calls.empty()) return content + calls_text(tool_format, message.calls);
-  std::string before, rest;
-  std::string_view calls = content;
-  if (kind != TemplateClass::kSystemInUser) {  // which looks for neither
-    if (const std::string_view found = between(content, tool_call_words); !found.empty()) {
-      before = without(content, found);
-      calls = found.substr(tool_call_words[0].size());
-      calls.remove_suffix(tool_call_words[1].size());
-    } else if (const std::string_view thought = between(content, thought_words); !thought.empty()) {
-      before = thought;
-      rest = without(content, thought);
-      calls = rest;
-    }
-  }
-  return before + calls_text(tool_format, parse_tool_calls(calls));
+  if (kind == TemplateClass::kSystemInUser)  // which looks for neither thoughts nor words
+    return calls_text(tool_format, parse_tool_calls(content));
+  const FunctionContent parts = split_function_content(content, thought_words, tool_call_words);
+  return parts.before + calls_text(tool_format, parts.calls);
 }
 
 std::vector<Slots> SlotTemplate::encode(const SlotConversation& conversation) const {

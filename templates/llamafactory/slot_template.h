@@ -49,6 +49,15 @@ struct SlotTemplateOptions {
   bool preserve_thinking = false;  // thoughts of earlier turns stay in a prompt
 };
 
+// The content of a kFunction message, taken apart.
+struct FunctionContent {
+  std::string before;  // the thought, or what stands around the words for calls
+  std::vector<ToolCall> calls;
+};
+// Throws kInvalidArgument as parse_tool_calls.
+FunctionContent split_function_content(std::string_view content, const std::array<std::string, 2>& thought_words,
+                                       const std::array<std::string, 2>& tool_call_words);
+
 class SlotTemplate {
  public:
   using Slots = std::vector<PromptSegment>;  // texts with {{content}} in them

@@ -1,0 +1,162 @@
+#include "finetune/encoding/encode_examples.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <utility>
+
+#include "finetune/encoding/join_turns.h"
+#include "finetune/encoding/packing.h"
+#include "finetune/encoding/turn_encoder.h"
+#include "runtime/base/error.h"
+#include "runtime/base/parallel.h"
+
+namespace hearth {
+namespace {
+
+// One example's, in the place of that example.
+struct Outcome {
+  TokenizedExample tokenized;
+  bool truncated = false;
+  std::string dropped;  // why; empty: it is there
+};
+
+// Examples differ in length, so threads take them one after another.
+std::vector<Outcome> encode_each(std::span<const Example> examples,
+                                 const std::function<Outcome(const Example&)>& encode) {
+  constexpr size_t kFewest = 8;  // a thread
+  std::vector<Outcome> outcomes(examples.size());
+  std::atomic<size_t> next = 0;
+  const auto wanted = std::min<int64_t>(num_threads(), static_cast<int64_t>(examples.size() / kFewest));
+  on_threads(wanted, [&](int64_t, int64_t) {
+    for (size_t i = next++; i < examples.size(); i = next++) {
+      try {
+        outcomes[i] = encode(examples[i]);
+      } catch (const Error& error) {
+        if (error.code() == ErrorCode::kInternal) throw;
+        outcomes[i].dropped = error.what();
+      }
+    }
+  });
+  return outcomes;
+}
+
+Outcome encode_supervised(const TurnEncoder& encoder, const JoinOptions& options, const Example& example) {
+  if (example.prompt.size() % 2 != 1 || example.response.size() != 1)
+    throw invalid_argument("it has {} messages and {} answers: must be an odd number and 1", example.prompt.size(),
+                           example.response.size());
+  JoinedTurns joined = join_turns(encoder.turns(example), options);
+  return {std::move(joined.example), joined.truncated, {}};
+}
+
+// Text and its end are one text to the tokenizer.
+class PretrainingEncoder {
+ public:
+  PretrainingEncoder(const LoadedModel& model, const DataSpec& data)
+      : tokenizer_(model.tokenizer, model.named_template.get(), data.split_special_tokens),
+        packs_(data.packs(Stage::kPretraining)),
+        cutoff_len_(static_cast<size_t>(effective_cutoff_len(data))) {
+    const bool is_llama3 = model.named_template && model.named_template->name == "llama3";
+    end_ = is_llama3 ? "<|end_of_text|>" : tokenizer_.tokenizer().token_text(tokenizer_.eos());
+    if (!packs_ && tokenizer_.beginning()) begin_ = tokenizer_.tokenizer().token_text(*tokenizer_.beginning());
+  }
+
+  Outcome operator()(const Example& example) const {
+    if (example.prompt.empty()) throw invalid_argument("it has no text");
+    Outcome out;
+    std::vector<TokenId>& ids = out.tokenized.input_ids;
+    ids = tokenizer_.encode(begin_ + example.prompt.front().content + end_);
+    if (packs_) return out;
+    out.truncated = ids.size() > cutoff_len_;
+    if (out.truncated) ids.resize(cutoff_len_);
+    out.tokenized.labels = labels(ids);
+    return out;
+  }
+
+  bool packs() const { return packs_; }
+
+  // The texts in a row, cut in blocks; what is left over is dropped.
+  std::vector<TokenizedExample> blocks(std::span<const TokenizedExample> texts) const {
+    std::vector<TokenId> row;
+    for (const TokenizedExample& text : texts) row.insert(row.end(), text.input_ids.begin(), text.input_ids.end());
+    std::vector<TokenizedExample> out;
+    for (size_t at = 0; at + cutoff_len_ <= row.size(); at += cutoff_len_) {
+      TokenizedExample& block = out.emplace_back();
+      block.input_ids.assign(row.begin() + static_cast<ptrdiff_t>(at),
+                             row.begin() + static_cast<ptrdiff_t>(at + cutoff_len_));
+      if (tokenizer_.beginning()) block.input_ids.front() = *tokenizer_.beginning();
+      block.labels = labels(block.input_ids);
+    }
+    return out;
+  }
+
+ private:
+  std::vector<TokenId> labels(std::vector<TokenId> ids) const {
+    if (const auto pad = tokenizer_.pad()) std::replace(ids.begin(), ids.end(), *pad, kIgnoredLabel);
+    return ids;
+  }
+
+  TrainingTokenizer tokenizer_;
+  bool packs_;
+  size_t cutoff_len_;
+  std::string begin_, end_;
+};
+
+using Pack = std::function<std::vector<TokenizedExample>(std::span<const TokenizedExample>)>;
+
+// `pack`: what becomes of a group; empty: its examples stay as they are.
+EncodedData collect(std::span<const Example> examples, std::vector<Outcome> outcomes, const Pack& pack) {
+  EncodedData data;
+  std::vector<TokenizedExample> group;
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    Outcome& outcome = outcomes[i];
+    data.truncated += outcome.truncated;
+    if (outcome.dropped.empty())
+      group.push_back(std::move(outcome.tokenized));
+    else
+      data.dropped.push_back({examples[i].place, std::move(outcome.dropped)});
+    if ((i + 1) % kEncodingGroup != 0 && i + 1 != outcomes.size()) continue;
+    if (pack) group = pack(group);
+    std::move(group.begin(), group.end(), std::back_inserter(data.examples));
+    group.clear();
+  }
+  return data;
+}
+
+}  // namespace
+
+int effective_cutoff_len(const DataSpec& data) {
+  return data.cutoff_len - (data.neat_packing || data.packing.value_or(false) ? 1 : 0);
+}
+
+EncodedData encode_examples(const LoadedModel& model, std::span<const Example> examples, const DataSpec& data,
+                            Stage stage, std::optional<std::time_t> now) {
+  const int cutoff_len = effective_cutoff_len(data);
+  if (cutoff_len < 1)
+    throw invalid_argument("cutoff_len is {}, must be at least {}", data.cutoff_len, 1 + data.cutoff_len - cutoff_len);
+  if (stage == Stage::kPretraining) {
+    const PretrainingEncoder encoder(model, data);
+    Pack pack;
+    if (encoder.packs()) pack = [&](std::span<const TokenizedExample> texts) { return encoder.blocks(texts); };
+    EncodedData encoded = collect(examples, encode_each(examples, std::cref(encoder)), pack);
+    encoded.source = "texts as they are";
+    return encoded;
+  }
+  if (stage != Stage::kSft) throw invalid_argument("only stages sft and pt are encoded here");
+  const TurnEncoder encoder(model, data, now);
+  const JoinOptions options{cutoff_len, data.train_on_prompt, data.mask_history, encoder.final_eos()};
+  Pack pack;
+  if (data.packs(stage))
+    pack = [&](std::span<const TokenizedExample> group) {
+      return pack_examples(group, cutoff_len, !data.neat_packing);
+    };
+  EncodedData encoded = collect(
+      examples,
+      encode_each(examples, [&](const Example& example) { return encode_supervised(encoder, options, example); }),
+      pack);
+  encoded.source = encoder.source();
+  return encoded;
+}
+
+}  // namespace hearth

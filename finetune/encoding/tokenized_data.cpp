@@ -1,0 +1,196 @@
+#include "finetune/encoding/tokenized_data.h"
+
+#include <bit>
+#include <cstring>
+#include <limits>
+
+#include "runtime/base/error.h"
+#include "runtime/base/file.h"
+#include "runtime/io/json_file.h"
+#include "runtime/io/untrusted.h"
+
+namespace hearth {
+namespace {
+
+using Json = nlohmann::json;
+static_assert(std::endian::native == std::endian::little);
+
+constexpr std::string_view kMagic = "HEARTHT1";
+constexpr size_t kPreamble = 16, kLargestHeader = size_t{16} << 20;
+constexpr const char* kFile = "tokenized.bin";
+
+class Reader {
+ public:
+  Reader(std::span<const std::byte> image, const std::string& name, int64_t vocab_size)
+      : rest_(image), name_(name), vocab_size_(vocab_size) {}
+
+  Json header() {
+    if (rest_.size() < kPreamble || std::memcmp(rest_.data(), kMagic.data(), kMagic.size()) != 0)
+      throw corrupt("does not begin with {}", kMagic);
+    uint64_t size = 0;
+    std::memcpy(&size, rest_.data() + kMagic.size(), sizeof size);
+    rest_ = rest_.subspan(kPreamble);
+    if (size > kLargestHeader || size > rest_.size())
+      throw corrupt("its header takes {} bytes, {} are there", size, rest_.size());
+    Json json = parse_json({reinterpret_cast<const char*>(rest_.data()), static_cast<size_t>(size)}, name_);
+    rest_ = rest_.subspan(static_cast<size_t>(size));
+    if (!json.is_object() || !json["made_with"].is_array() || !json["sets"].is_array())
+      throw corrupt("its header lacks made_with or sets");
+    return json;
+  }
+
+  std::vector<TokenizedExample> set(const Json& set) {
+    const uint64_t examples = count(set, "examples"), packed = count(set, "packed"), tokens = count(set, "tokens");
+    const std::vector<int32_t> lengths = numbers(examples), packs = numbers(examples), across = numbers(examples),
+                               packed_lengths = numbers(packed), ids = numbers(tokens), labels = numbers(tokens);
+    std::vector<TokenizedExample> out(static_cast<size_t>(examples));
+    size_t token = 0, pack = 0;
+    for (size_t i = 0; i < out.size(); ++i) {
+      out[i].input_ids = part(ids, token, lengths[i]);
+      out[i].labels = part(labels, token, lengths[i]);
+      out[i].packed_lengths = part(packed_lengths, pack, packs[i]);
+      out[i].attends_across = across[i] != 0;
+      check(out[i]);
+      token += out[i].input_ids.size();
+      pack += out[i].packed_lengths.size();
+    }
+    if (token != tokens || pack != packed) throw corrupt("its examples do not cover its tokens");
+    return out;
+  }
+
+  void end() const {
+    if (!rest_.empty()) throw corrupt("{} bytes follow its last set", rest_.size());
+  }
+
+ private:
+  template <class... Args>
+  Error corrupt(fmt::format_string<Args...> format, Args&&... args) const {
+    return data_corruption("{}: {}; remove it, and it is made again", name_,
+                           fmt::format(format, std::forward<Args>(args)...));
+  }
+
+  uint64_t count(const Json& set, const char* key) const {
+    const auto found = set.is_object() ? set.find(key) : set.end();
+    if (!set.is_object() || found == set.end() || !found->is_number_unsigned())
+      throw corrupt("its header lacks the number of {}", key);
+    return found->get<uint64_t>();
+  }
+
+  std::vector<int32_t> numbers(uint64_t size) {
+    if (size > rest_.size() / sizeof(int32_t)) throw corrupt("it ends within its data");
+    std::vector<int32_t> out(static_cast<size_t>(size));
+    if (!out.empty()) std::memcpy(out.data(), rest_.data(), out.size() * sizeof(int32_t));
+    rest_ = rest_.subspan(out.size() * sizeof(int32_t));
+    return out;
+  }
+
+  std::vector<int32_t> part(const std::vector<int32_t>& from, size_t begin, int32_t size) const {
+    if (size < 0 || static_cast<size_t>(size) > from.size() - begin) throw corrupt("an example of {} tokens", size);
+    const auto first = from.begin() + static_cast<ptrdiff_t>(begin);
+    return {first, first + size};
+  }
+
+  void check(const TokenizedExample& example) const {
+    int64_t packed = 0;
+    for (const int length : example.packed_lengths) {
+      if (length < 0) throw corrupt("a packed example of {} tokens", length);
+      packed += length;
+    }
+    if (!example.packed_lengths.empty() && packed != static_cast<int64_t>(example.input_ids.size()))
+      throw corrupt("packed examples of {} tokens in one of {}", packed, example.input_ids.size());
+    for (const TokenId id : example.input_ids)
+      if (id < 0 || id >= vocab_size_) throw corrupt("token id {} is not in the vocabulary of {}", id, vocab_size_);
+    for (const TokenId label : example.labels)
+      if (label != kIgnoredLabel && (label < 0 || label >= vocab_size_))
+        throw corrupt("label {} is not in the vocabulary of {}", label, vocab_size_);
+  }
+
+  std::span<const std::byte> rest_;
+  const std::string& name_;
+  int64_t vocab_size_;
+};
+
+void check_made_with(const Json& found, const MadeWith& expected, const std::string& name) {
+  std::map<std::string, std::string> values;
+  for (const Json& entry : found) {
+    if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() || !entry[1].is_string())
+      throw data_corruption("{}: made_with must hold pairs of texts", name);
+    values[entry[0].get<std::string>()] = entry[1].get<std::string>();
+  }
+  std::string differences;
+  for (const auto& [key, value] : expected) {
+    const auto at = values.find(key);
+    if (at != values.end() && at->second == value) continue;
+    differences +=
+        fmt::format("{}{} (there {}, now {})", differences.empty() ? "" : ", ", key,
+                    at == values.end() ? "unknown" : "'" + printable(at->second) + "'", "'" + printable(value) + "'");
+  }
+  if (!differences.empty())
+    throw failed_precondition(
+        "{}: the data was tokenised for another job: {}; remove the directory, or name another with tokenized_path",
+        name, differences);
+}
+
+void append(const std::vector<int32_t>& numbers, std::string& out) {
+  out.append(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(int32_t));
+}
+
+}  // namespace
+
+TokenizedSets parse_tokenized(std::span<const std::byte> image, const std::string& name, const MadeWith& expected,
+                              int64_t vocab_size) {
+  Reader reader(image, name, vocab_size);
+  const Json header = reader.header();
+  check_made_with(header["made_with"], expected, name);
+  TokenizedSets sets;
+  for (const Json& set : header["sets"]) {
+    const auto set_name = set.is_object() ? set.find("name") : set.end();
+    if (!set.is_object() || set_name == set.end() || !set_name->is_string())
+      throw data_corruption("{}: a set has no name", name);
+    sets[set_name->get<std::string>()] = reader.set(set);
+  }
+  reader.end();
+  return sets;
+}
+
+std::optional<TokenizedSets> load_tokenized(const std::filesystem::path& directory, const MadeWith& expected,
+                                            int64_t vocab_size) {
+  if (!std::filesystem::exists(directory)) return std::nullopt;
+  if (!std::filesystem::is_directory(directory))
+    throw failed_precondition("tokenized_path: {} is no directory", directory.string());
+  const std::filesystem::path path = directory / kFile;
+  if (!std::filesystem::exists(path)) {
+    if (std::filesystem::is_empty(directory)) return std::nullopt;
+    throw failed_precondition(
+        "tokenized_path: {} has no {}, but other files (LLaMA-Factory's own are not read); name another directory",
+        directory.string(), kFile);
+  }
+  return parse_tokenized(MappedFile::open(path)->bytes(), path.string(), expected, vocab_size);
+}
+
+void save_tokenized(const std::filesystem::path& directory, const TokenizedSets& sets, const MadeWith& made_with) {
+  Json header = {{"made_with", Json::array()}, {"sets", Json::array()}};
+  for (const auto& [key, value] : made_with) header["made_with"].push_back(Json::array({key, value}));
+  std::string data;
+  for (const auto& [name, examples] : sets) {
+    std::vector<int32_t> lengths, packs, across, packed, ids, labels;
+    for (const TokenizedExample& example : examples) {
+      lengths.push_back(static_cast<int32_t>(example.input_ids.size()));
+      packs.push_back(static_cast<int32_t>(example.packed_lengths.size()));
+      across.push_back(example.attends_across ? 1 : 0);
+      packed.insert(packed.end(), example.packed_lengths.begin(), example.packed_lengths.end());
+      ids.insert(ids.end(), example.input_ids.begin(), example.input_ids.end());
+      labels.insert(labels.end(), example.labels.begin(), example.labels.end());
+    }
+    header["sets"].push_back(
+        {{"name", name}, {"examples", examples.size()}, {"packed", packed.size()}, {"tokens", ids.size()}});
+    for (const auto* numbers : {&lengths, &packs, &across, &packed, &ids, &labels}) append(*numbers, data);
+  }
+  const std::string text = header.dump();
+  const uint64_t size = text.size();
+  std::string file(kMagic);
+  file.append(reinterpret_cast<const char*>(&size), sizeof size);
+  write_file_atomic(directory / kFile, file + text + data);
+}
+
+}  // namespace hearth
