@@ -41,6 +41,7 @@ inline Lanes operator*(Lanes a, Lanes b) { return {_mm512_mul_ps(a.all, b.all)};
 inline Lanes operator/(Lanes a, Lanes b) { return {_mm512_div_ps(a.all, b.all)}; }
 inline Lanes fma(Lanes a, Lanes b, Lanes c) { return {_mm512_fmadd_ps(a.all, b.all, c.all)}; }
 inline Lanes negated_fma(Lanes a, Lanes b, Lanes c) { return {_mm512_fnmadd_ps(a.all, b.all, c.all)}; }
+inline Lanes sqrt(Lanes x) { return {_mm512_sqrt_ps(x.all)}; }
 inline Lanes max(Lanes a, Lanes b) { return {_mm512_max_ps(a.all, b.all)}; }
 inline Lanes min(Lanes a, Lanes b) { return {_mm512_min_ps(a.all, b.all)}; }
 inline Lanes first(int n, Lanes a, Lanes b) { return {_mm512_mask_blend_ps(mask_of_first(n), b.all, a.all)}; }

@@ -79,6 +79,11 @@ inline Lanes operator/(const Lanes& a, const Lanes& b) {
 inline Lanes negated_fma(const Lanes& a, const Lanes& b, const Lanes& c) {
   return fma(each_part([&](int i) { return -a.part[i]; }), b, c);
 }
+[[gnu::noinline]] inline Lanes sqrt(const Lanes& x) {
+  Lanes y;
+  for (int i = 0; i < 16; ++i) y.set(i, std::sqrt(x.lane(i)));
+  return y;
+}
 // b where either is nan, as x86 has it.
 inline Lanes max(const Lanes& a, const Lanes& b) {
   return each_part([&](int i) { return a.part[i] > b.part[i] ? a.part[i] : b.part[i]; });

@@ -1,6 +1,7 @@
 #include "runtime/kernels/rows.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "runtime/base/error.h"
 #include "runtime/base/parallel.h"
@@ -189,6 +190,24 @@ void sigmoid(const float* x, int64_t n, float* y) {
 
 void sigmoid_backward(const float* y, const float* dy, int64_t n, float* dx) {
   parallel_for(n, kGrain, [=](int64_t i, int64_t end) { table().sigmoid_backward(y + i, dy + i, end - i, dx + i); });
+}
+
+void adamw(const AdamWStep& step, int64_t n) {
+  parallel_for(n, kGrain, [&](int64_t begin, int64_t end) { table().adamw(step, begin, end); });
+}
+
+double sum_of_squares(const float* x, int64_t n) {
+  constexpr int64_t kRange = 4096;  // floats that are added in f32
+  std::vector<double> sums((n + kRange - 1) / kRange);
+  parallel_for(static_cast<int64_t>(sums.size()), kGrain / kRange, [&](int64_t i, int64_t end) {
+    for (; i < end; ++i) {
+      const float* begin = x + i * kRange;
+      sums[i] = table().dot(begin, begin, std::min(kRange, n - i * kRange));
+    }
+  });
+  double total = 0;
+  for (const double s : sums) total += s;
+  return total;
 }
 
 void weighted_sums(const WeightedSums& s, float* y) {

@@ -11,7 +11,7 @@ namespace hearth::kernels {
 
 void add(const float* a, const float* b, int64_t n, float* y);          // y = a + b
 void multiply(const float* a, const float* b, int64_t n, float* y);     // y = a * b
-void scale(const float* x, float factor, int64_t n, float* y);          // y = x * factor
+void scale(const float* x, float factor, int64_t n, float* y);          // y = x * factor; y may be x
 void add_scaled(const float* x, float factor, int64_t n, float* y);     // y += x * factor
 void add_product(const float* a, const float* b, int64_t n, float* y);  // y += a * b
 void add_constant(float value, int64_t n, float* y);                    // y += value
@@ -92,6 +92,19 @@ struct WeightedSums {
 };
 void weighted_sums(const WeightedSums& sums, float* y);
 void weighted_sums_backward(const WeightedSums& sums, const float* dy);  // no two terms share dx or, in a row, dweight
+
+// One update of AdamW (finetune/optim/adamw.h) over n floats:
+//   first = beta1 first + (1 - beta1) g;  second = beta2 second + (1 - beta2) g^2
+//   value = kept * value - rate * first / (sqrt(second) / root_correction + epsilon)
+struct AdamWStep {
+  const float* gradient;
+  float *first, *second, *value;
+  float beta1, one_minus_beta1, beta2, one_minus_beta2;
+  float root_correction, epsilon;  // sqrt(1 - beta2^steps)
+  float kept, rate;                // 1 - learning rate * weight decay; learning rate / (1 - beta1^steps)
+};
+void adamw(const AdamWStep& step, int64_t n);
+double sum_of_squares(const float* x, int64_t n);  // the same for any number of threads
 
 // Of one row, on the caller's thread.
 float log_sum_exp(const float* x, int64_t n);  // nan when an x is

@@ -10,6 +10,7 @@
 
 namespace hearth::kernels {
 
+struct AdamWStep;
 struct GatedGradient;
 struct Norm;
 struct NormGradient;
@@ -37,6 +38,7 @@ struct RowKernels {
   void (*rotate_backward)(const float* dy, const Rotation& rotation, int64_t begin, int64_t end, float* dx);
   void (*sigmoid)(const float* x, int64_t n, float* y);
   void (*sigmoid_backward)(const float* y, const float* dy, int64_t n, float* dx);
+  void (*adamw)(const AdamWStep& step, int64_t begin, int64_t end);
   // Of one row.
   void (*softmax)(const float* x, int64_t n, float* y);
   void (*softmax_backward)(const float* y, const float* dy, int64_t n, float* dx);

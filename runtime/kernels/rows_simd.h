@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "runtime/kernels/activation_simd.h"
+#include "runtime/kernels/adamw_simd.h"
 #include "runtime/kernels/for_lanes.h"
 #include "runtime/kernels/functions.h"
 #include "runtime/kernels/lanes.h"
@@ -213,6 +214,7 @@ inline constexpr RowKernels kRowKernels = {add,
                                            rotate_backward,
                                            sigmoid,
                                            sigmoid_backward,
+                                           adamw,
                                            softmax,
                                            softmax_backward,
                                            shares,
