@@ -8,6 +8,7 @@ import sys
 ALLOWED = {
     "runtime/base": ["runtime/base"],
     "runtime/kernels": ["runtime/base", "runtime/kernels"],
+    "runtime/http_client": ["runtime/base", "runtime/http_client"],
     "runtime/io": ["runtime/base", "runtime/kernels/format.h", "runtime/io", "runtime/tensor.h", "runtime/weight.h"],
     "runtime/tokenizer": ["runtime/base", "runtime/io", "runtime/tokenizer"],
     "runtime/ops": ["runtime"],

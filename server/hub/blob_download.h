@@ -8,7 +8,7 @@
 #include <functional>
 #include <string>
 
-#include "server/http_client/http_client.h"
+#include "runtime/http_client/http_client.h"
 #include "server/hub/retry.h"
 
 namespace hearth {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "models/hub_cache.h"
-#include "server/http_client/http_client.h"
+#include "runtime/http_client/http_client.h"
 
 namespace hearth {
 

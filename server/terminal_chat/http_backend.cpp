@@ -1,7 +1,7 @@
 #include "server/terminal_chat/http_backend.h"
 
 #include "runtime/base/error.h"
-#include "server/http_client/http_client.h"
+#include "runtime/http_client/http_client.h"
 #include "server/terminal_chat/sse_reader.h"
 
 namespace hearth {

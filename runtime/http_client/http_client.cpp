@@ -1,4 +1,4 @@
-#include "server/http_client/http_client.h"
+#include "runtime/http_client/http_client.h"
 
 #include <exception>
 
