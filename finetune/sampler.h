@@ -14,7 +14,8 @@ std::vector<int> random_permutation(int n, uint64_t seed);
 // The shuffled order of an epoch, counted from 0. `seed` is data_seed, or seed where that is not given.
 std::vector<int> epoch_order(int n, int64_t seed, int64_t epoch);
 
-// group_by_length: batches of similar lengths, the longest example first. `batch_size` is that of an update.
+// group_by_length: batches of similar lengths, the longest example first. `batch_size` is that of an update. The
+// reference's grouping, from epoch_order's permutation; its own comes from whatever the process has drawn before.
 std::vector<int> length_grouped_order(const std::vector<int>& lengths, int batch_size, int64_t seed, int64_t epoch);
 
 }  // namespace hearth

@@ -53,9 +53,10 @@ class AdamW {
   // One update at every group's learning rate times `lr_factor` (schedule.h).
   void step(double lr_factor);
 
+  // Its tensors are the optimizer's own, which the next step changes.
   const AdamWState& state() const { return state_; }
-  // Moments are found by their parameters' names. Throws kDataCorruption, and changes nothing, when one is missing or
-  // left over or has another shape.
+  // Takes the tensors over. Moments are found by their parameters' names. Throws kDataCorruption, and changes nothing,
+  // when one is missing or left over or has another shape.
   void restore(AdamWState state);
 
   const std::vector<ParameterGroup>& groups() const { return groups_; }

@@ -79,6 +79,12 @@ std::vector<float> outputs(Isa isa, int64_t n) {
   keep(y);
   k.sigmoid_backward(y.data(), c.data(), 4 * n, z.data());
   keep(z);
+  const GuardedBuffer<float> moment(random_values(4 * n, 9)), mean_square(std::vector<float>(4 * n, 0.3f));
+  k.adamw({a.data(), moment.data(), mean_square.data(), z.data(), 0.9f, 0.1f, 0.99f, 0.01f, 0.4f, 1e-6f, 0.97f, 0.02f},
+          0, 4 * n);
+  keep(moment);
+  keep(mean_square);
+  keep(z);
   k.shares(y.data(), 4 * n, z.data());
   keep(z);
   k.shares_backward(y.data(), c.data(), 4 * n, z.data());
@@ -101,6 +107,15 @@ TEST(Rows, EveryInstructionSetGivesTheSameBits) {
     const std::vector<float> expected = outputs(Isa::kScalar, n);
     for (const Isa isa : testable_isas()) EXPECT_EQ(outputs(isa, n), expected) << to_string(isa) << " " << n;
   }
+}
+
+TEST(Rows, SumOfSquaresIsTakenInRanges) {
+  const std::vector<float> x = random_values(3 * 4096 + 5, 1);
+  double expected = 0;
+  for (const float v : x) expected += static_cast<double>(v) * v;
+  // Of a range 64 squares a lane are added in f32: at most 64 roundings of 2^-24.
+  EXPECT_NEAR(sum_of_squares(x.data(), static_cast<int64_t>(x.size())) / expected, 1, 64 * 0x1p-24);
+  EXPECT_EQ(sum_of_squares(x.data(), 0), 0);
 }
 
 TEST(Rows, RotationGivesTheSameBitsOnEveryInstructionSet) {
