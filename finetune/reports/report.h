@@ -1,9 +1,10 @@
-// What a run tells others about itself while it goes: the log in output_dir, TensorBoard, MLflow, W&B. The trainer calls
-// Reports, which keeps them apart: a tracker that fails is dropped with one warning, and training goes on.
+// What a run tells others about itself while it goes: the log in output_dir, TensorBoard, MLflow, W&B. The trainer
+// calls Reports. A log that cannot be written ends the run; a tracker that fails is dropped with one warning.
 #pragma once
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "finetune/reports/trainer_state.h"
@@ -28,18 +29,20 @@ class Reports {
  public:
   // trainer_log.jsonl, and what report_to names. Throws kInvalidArgument for a name that is none.
   explicit Reports(const TrainSpec& spec);
-  // With these instead.
-  explicit Reports(std::vector<std::unique_ptr<Report>> reports) : reports_(std::move(reports)) {}
+  Reports(std::unique_ptr<Report> log, std::vector<std::unique_ptr<Report>> trackers)
+      : log_(std::move(log)), trackers_(std::move(trackers)) {}
 
+  // These throw what the log throws (kUnavailable).
   void on_begin(const TrainSpec& spec, const TrainerState& state);
   void on_log(const TrainerState& state);
   void on_end(const TrainerState& state, Outcome outcome);
 
  private:
   template <class Call>
-  void each(Call call);
+  void each_tracker(Call call);
 
-  std::vector<std::unique_ptr<Report>> reports_;
+  std::unique_ptr<Report> log_;
+  std::vector<std::unique_ptr<Report>> trackers_;
 };
 
 }  // namespace hearth

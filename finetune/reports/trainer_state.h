@@ -20,7 +20,7 @@ struct TrainerState {
   int64_t global_step = 0, max_steps = 0;  // updates
   double epoch = 0;
   int64_t num_train_epochs = 0;
-  double logging_steps = 500, eval_steps = 500, save_steps = 500;
+  int64_t logging_steps = 500, eval_steps = 500, save_steps = 500;  // updates
   int64_t train_batch_size = 0;
   int64_t num_input_tokens_seen = 0;
   double total_flos = 0;
