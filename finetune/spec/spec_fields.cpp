@@ -87,6 +87,7 @@ SpecField scheduler_kwargs(std::string_view key, std::map<std::string, double>& 
           },
           [&value] {
             std::vector<std::string> parts;
+            parts.reserve(value.size());
             for (const auto& [name, number] : value)
               parts.push_back(fmt::format("{}: {}", yaml_text(name), yaml_text(number)));
             return parts.empty() ? "null" : fmt::format("{{{}}}", fmt::join(parts, ", "));
