@@ -41,6 +41,7 @@ void Weight::prepare(ComputeDtype dtype) {
   packed_.reset();
   if (dtype == ComputeDtype::kAuto && kernels::can_pack(format_, in_))
     packed_ = kernels::pack(format_, out_, in_, rows_);
+  if (dtype == ComputeDtype::kBFloat16) packed_ = kernels::pack_bf16(format_, out_, in_, rows_);
 }
 
 }  // namespace hearth

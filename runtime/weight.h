@@ -15,8 +15,9 @@ struct PackedWeight;
 }
 
 enum class ComputeDtype {
-  kAuto,     // the fast path: integer dot products on 16-bit activations for quantised formats
-  kFloat32,  // exact f32 arithmetic on the dequantised values
+  kAuto,      // the fast path: integer dot products on 16-bit activations for quantised formats
+  kFloat32,   // exact f32 arithmetic on the dequantised values
+  kBFloat16,  // weights and activations rounded to bf16, sums in f32; gradients too
 };
 
 // [out, in], immutable. Copies share the storage.
@@ -39,7 +40,7 @@ class Weight {
   void dequantize_rows(int64_t begin, int64_t end, float* values) const;
 
   // Lays the matrix out for the fast kernels of this CPU. Done once at load, for the weights that matmul uses; without
-  // it ops compute in exact f32.
+  // it ops compute in exact f32. A copy in bf16 stands for the rows in every product, whatever their format.
   void prepare(ComputeDtype dtype);
   const kernels::PackedWeight* packed() const { return packed_.get(); }  // null: exact f32
 

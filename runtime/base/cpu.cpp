@@ -4,6 +4,8 @@
 #include <fstream>
 
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "runtime/base/error.h"
 #include "runtime/base/parallel.h"
@@ -24,18 +26,34 @@ bool has_avx512() {
          __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16");
 }
 
-Isa best_isa() { return has_avx512() ? Isa::kAvx512 : has_avx2() ? Isa::kAvx2 : Isa::kScalar; }
+// The kernel saves tiles of threads only for a process that has asked for it.
+bool may_use_tiles() {
+  constexpr int kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
+bool has_amx() {
+  constexpr unsigned kBf16 = 1u << 22, kTile = 1u << 24;  // of leaf 7's edx
+  unsigned eax, ebx, ecx, edx;
+  if (!has_avx512() || !__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return false;
+  return (edx & kBf16) && (edx & kTile) && may_use_tiles();
+}
+
+Isa best_isa() {
+  if (has_amx()) return Isa::kAmx;
+  return has_avx512() ? Isa::kAvx512 : has_avx2() ? Isa::kAvx2 : Isa::kScalar;
+}
 
 Isa choose_isa() {
   const Isa best = best_isa();
   const char* wanted = std::getenv("HEARTH_ISA");
   if (!wanted || !*wanted) return best;
-  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512}) {
+  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAmx}) {
     if (to_string(isa) != wanted) continue;
     if (isa > best) throw invalid_argument("HEARTH_ISA={}: this CPU has only {}", wanted, to_string(best));
     return isa;
   }
-  throw invalid_argument("HEARTH_ISA={}: must be scalar, avx2 or avx512", wanted);
+  throw invalid_argument("HEARTH_ISA={}: must be scalar, avx2, avx512 or amx", wanted);
 }
 
 std::string model_name() {
@@ -59,6 +77,8 @@ std::string_view to_string(Isa isa) {
       return "avx2";
     case Isa::kAvx512:
       return "avx512";
+    case Isa::kAmx:
+      return "amx";
   }
   return "scalar";
 }

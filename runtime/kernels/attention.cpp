@@ -95,6 +95,7 @@ const AttentionKernels& attention_kernels(Isa isa) {
     case Isa::kAvx2:
       return avx2_attention_kernels();
     case Isa::kAvx512:
+    case Isa::kAmx:
       return avx512_attention_kernels();
   }
   throw internal_error("attention has no kernels for this instruction set");

@@ -48,6 +48,30 @@ inline void mask_storeu_ps(float* values, __mmask16 mask, __m512 x) {
   }
 }
 
+// Eight floats -> bf16 in the low halves of eight words, to nearest even; nan stays nan.
+inline __m256i round_bf16(__m256 x) {
+  const __m256i bits = _mm256_castps_si256(x);
+  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  const __m256i up = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+  const __m256i nan = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+  const __m256i is_nan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+  return _mm256_srli_epi32(_mm256_blendv_epi8(up, nan, is_nan), 16);
+}
+inline __m256i round_bf16(__m512 x) {
+  return _mm256_permute4x64_epi64(_mm256_packus_epi32(round_bf16(low(x)), round_bf16(high(x))), 0xd8);
+}
+inline __m512i cvtne2ps_pbh(__m512 upper, __m512 lower) { return join(round_bf16(lower), round_bf16(upper)); }
+
+inline __m256 add_pairs(__m256 sum, __m256i a, __m256i b) {
+  const __m256i mask = _mm256_set1_epi32(static_cast<int>(0xffff0000u));
+  const auto even = [](__m256i pairs) { return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)); };
+  const auto odd = [&](__m256i pairs) { return _mm256_castsi256_ps(_mm256_and_si256(pairs, mask)); };
+  return _mm256_fmadd_ps(odd(a), odd(b), _mm256_fmadd_ps(even(a), even(b), sum));
+}
+inline __m512 dpbf16_ps(__m512 sum, __m512i a, __m512i b) {
+  return join(add_pairs(low(sum), low(a), low(b)), add_pairs(high(sum), high(a), high(b)));
+}
+
 // In the order of gcc's: halves are combined until one lane is left.
 template <class Combine>
 float reduce(__m512 x, Combine combine) {
@@ -71,6 +95,11 @@ inline float reduce_max_ps(__m512 x) {
 #define _mm512_cvtps_epi32 hearth::kernels::emulated::cvtps_epi32
 #define _mm512_cvttps_epi32 hearth::kernels::emulated::cvttps_epi32
 #define _mm512_cvtph_ps hearth::kernels::emulated::cvtph_ps
+#define __m512bh __m512i
+#undef _mm512_cvtne2ps_pbh
+#define _mm512_cvtne2ps_pbh hearth::kernels::emulated::cvtne2ps_pbh
+#undef _mm512_dpbf16_ps
+#define _mm512_dpbf16_ps hearth::kernels::emulated::dpbf16_ps
 #define _mm512_cvtps_ph(x, mode) hearth::kernels::emulated::cvtps_ph(x)
 #define _mm512_cvtepi8_epi32 hearth::kernels::emulated::cvtepi8_epi32
 #define _mm512_cvtepi16_epi32 hearth::kernels::emulated::cvtepi16_epi32

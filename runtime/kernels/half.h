@@ -9,6 +9,12 @@ namespace hearth {
 
 inline float bf16_to_f32(uint16_t h) { return std::bit_cast<float>(static_cast<uint32_t>(h) << 16); }
 
+inline uint16_t f32_to_bf16(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<uint16_t>(bits >> 16 | 0x40u);  // nan
+  return static_cast<uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);                  // may carry into infinity
+}
+
 inline float f16_to_f32(uint16_t h) {
   // The exponent's bias grows by 112; the product also normalises subnormals. No branches, so that loops become
   // vectors.

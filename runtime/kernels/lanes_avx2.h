@@ -18,6 +18,7 @@ inline __m256i mask_of_first(int n) {  // any n: below 0 counts as 0, above 8 as
 
 struct Lanes {
   static constexpr int kRows = 6;  // 12 accumulators, 2 registers of the shared factor, a broadcast
+  static constexpr int kGroupRows = 6, kGroupColumns = 1;
   __m256 low, high;
 
   static Lanes zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }

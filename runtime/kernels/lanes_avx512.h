@@ -14,6 +14,7 @@ inline __mmask16 mask_of_first(int n) {  // any n: below 0 counts as 0, above 16
 
 struct Lanes {
   static constexpr int kRows = 12;  // chains enough for two multiply-adds a cycle of latency four
+  static constexpr int kGroupRows = 8, kGroupColumns = 3;  // of a product whose both factors are laid out: 24 sums
   __m512 all;
 
   static Lanes zero() { return {_mm512_setzero_ps()}; }

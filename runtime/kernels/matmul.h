@@ -1,29 +1,34 @@
-// Products with a frozen weight, the only kernels besides dequantize() that know storage formats. y = x W^T has two
+// Products with a frozen weight, the only kernels besides dequantize() that know storage formats. y = x W^T has three
 // regimes, chosen per weight and never by the number of rows, so a row's result does not depend on which rows share the
 // call:
-//   packed != null: integer dot products. Activations are rounded to 16 bits with one scale per 32 inputs (8 bits would
-//   cost 0.05 mean |d logprob| on
+//   packed as codes: integer dot products. Activations are rounded to 16 bits with one scale per 32 inputs (8 bits
+//   would cost 0.05 mean |d logprob| on
 //                   SmolLM2-135M Q4_1, 16 bits cost below 0.001), codes are 4 or 8 bits; a 32-block's sum is exact in
 //                   32-bit integers.
-//   packed == null: exact f32: panels of 16 outputs are dequantised and multiplied by fused multiply-adds in the order
-//   of the inputs.
-// The scalar, AVX2 and AVX-512 versions add in the same order.
+//   packed as bf16: both operands rounded to bf16, sums in f32; gradients from the same storage.
+//   not packed: exact f32: panels of outputs are dequantised and multiplied by fused multiply-adds in the order of the
+//   inputs.
+// The scalar, AVX2 and AVX-512 versions add in the same order, except those of bf16.
 #pragma once
 
 #include <cstdint>
 #include <span>
 
+#include "runtime/base/cpu.h"
 #include "runtime/kernels/format.h"
 #include "runtime/kernels/packed_weight.h"
 
 namespace hearth::kernels {
 
-// A weight as kernels see it: `out` rows of row_bytes(format, in) bytes, and its packed form or null.
+// A weight as kernels see it: `out` rows of row_bytes(format, in) bytes, and its packed form or null. With a bf16 form
+// `rows` is not read.
 struct WeightView {
   Format format = Format::kF32;
   int64_t out = 0, in = 0;
   const std::byte* rows = nullptr;
   const PackedWeight* packed = nullptr;
+
+  bool is_bf16() const { return packed && packed->is_bf16(); }
 };
 
 // One product of a group that shares x.
@@ -34,9 +39,9 @@ struct Product {
 };
 
 // y = x W^T + bias for every product, in one parallel region.  x [rows, in]
-void matmul(const float* x, int64_t rows, std::span<const Product> products);
+void matmul(const float* x, int64_t rows, std::span<const Product> products, Isa isa = hearth::isa());
 
-// dx += dy W, in exact f32.  dy [rows, out], dx [rows, in]
-void matmul_backward(const float* dy, int64_t rows, const WeightView& weight, float* dx);
+// dx += dy W, in exact f32, or from the bf16 form.  dy [rows, out], dx [rows, in]
+void matmul_backward(const float* dy, int64_t rows, const WeightView& weight, float* dx, Isa isa = hearth::isa());
 
 }  // namespace hearth::kernels

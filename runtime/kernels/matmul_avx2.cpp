@@ -12,7 +12,6 @@ struct Avx2 {
     __m256i low, high;
   };
   static constexpr int kRows = 4;  // 8 accumulators, 2 registers of words, 2 of codes, a mask, a broadcast, a product
-  static constexpr int kRowsF32 = 6;          // 12 accumulators, 2 of weights, a broadcast
   static constexpr bool kUnrollWords = true;  // a loop would copy its accumulators at every turn
 
   static Floats load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
@@ -64,7 +63,7 @@ struct Avx2 {
   static Floats to_floats(Ints x) { return {_mm256_cvtepi32_ps(x.low), _mm256_cvtepi32_ps(x.high)}; }
 };
 
-constexpr MatmulKernels kKernels = {round_activations,  unpack<Avx2>,       multiply<Avx2>,     multiply_f32<Avx2>,
+constexpr MatmulKernels kKernels = {round_activations,  unpack<Avx2>,       multiply<Avx2>,
                                     transpose<LoadF32>, transpose<LoadF16>, transpose<LoadBf16>};
 
 }  // namespace

@@ -8,7 +8,6 @@ struct Avx512 {
   using Floats = __m512;
   using Ints = __m512i;
   static constexpr int kRows = 8;
-  static constexpr int kRowsF32 = 8;
   static constexpr bool kUnrollWords = false;  // the dot product instruction accumulates in place
 
   static Floats load(const float* p) { return _mm512_loadu_ps(p); }
@@ -34,7 +33,7 @@ struct Avx512 {
   static Floats to_floats(Ints x) { return _mm512_cvtepi32_ps(x); }
 };
 
-constexpr MatmulKernels kKernels = {round_activations,  unpack<Avx512>,     multiply<Avx512>,   multiply_f32<Avx512>,
+constexpr MatmulKernels kKernels = {round_activations,  unpack<Avx512>,     multiply<Avx512>,
                                     transpose<LoadF32>, transpose<LoadF16>, transpose<LoadBf16>};
 
 }  // namespace

@@ -1,13 +1,12 @@
-// The inner loops of matmul, one table per instruction set; matmul.cpp cuts the work and calls them. Every version
-// rounds alike and adds in the same order, so the tables give bit-equal results. Pointers need no alignment.
+// The inner loops of integer products and transpositions, one table per instruction set; matmul.cpp cuts the work and
+// calls them. Every version rounds alike and adds in the same order, so the tables give bit-equal results. Pointers
+// need no alignment.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 
 #include "runtime/base/cpu.h"
-#include "runtime/kernels/matmul.h"
 
 namespace hearth::kernels {
 
@@ -49,11 +48,6 @@ struct MatmulKernels {
   void (*multiply)(const Panel& panel, int64_t blocks, const ActivationBlock* x, int64_t x_stride, int64_t rows,
                    float* y, int64_t y_stride);
 
-  // y [rows][16] += x [rows][depth] w [depth][16], y = fma(x, w, y) in the order of depth; rows of w are w_stride
-  // floats apart.
-  void (*multiply_f32)(const float* x, int64_t x_stride, int64_t rows, const float* w, int64_t w_stride, int64_t depth,
-                       float* y, int64_t y_stride);
-
   // in [16][n], rows `stride` values apart -> f32 out [n][16]
   void (*transpose)(const float* in, int64_t stride, int64_t n, float* out);
   void (*transpose_f16)(const uint16_t* in, int64_t stride, int64_t n, float* out);
@@ -61,10 +55,6 @@ struct MatmulKernels {
 };
 
 const MatmulKernels& matmul_kernels(Isa isa);
-
-// matmul.h's functions with the table to use; the tests compare tables.
-void matmul(const MatmulKernels& kernels, const float* x, int64_t rows, std::span<const Product> products);
-void matmul_backward(const MatmulKernels& kernels, const float* dy, int64_t rows, const WeightView& weight, float* dx);
 
 const MatmulKernels& scalar_matmul_kernels();
 const MatmulKernels& avx2_matmul_kernels();

@@ -99,17 +99,6 @@ void multiply(const Panel& panel, int64_t blocks, const ActivationBlock* x, int6
   }
 }
 
-void multiply_f32(const float* x, int64_t x_stride, int64_t rows, const float* w, int64_t w_stride, int64_t depth,
-                  float* y, int64_t y_stride) {
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int o = 0; o < kOutputs; ++o) {
-      float sum = y[r * y_stride + o];
-      for (int64_t d = 0; d < depth; ++d) sum = std::fma(x[r * x_stride + d], w[d * w_stride + o], sum);
-      y[r * y_stride + o] = sum;
-    }
-  }
-}
-
 template <class Stored, float (*kConvert)(Stored)>
 void transpose(const Stored* in, int64_t stride, int64_t n, float* out) {
   for (int64_t i = 0; i < n; ++i) {
@@ -122,7 +111,6 @@ float unchanged(float value) { return value; }
 constexpr MatmulKernels kKernels = {round_activations,
                                     unpack,
                                     multiply,
-                                    multiply_f32,
                                     transpose<float, unchanged>,
                                     transpose<uint16_t, f16_to_f32>,
                                     transpose<uint16_t, bf16_to_f32>};

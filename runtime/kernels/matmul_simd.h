@@ -1,6 +1,6 @@
 // The vector kernels of matmul, written once over a type V that holds a panel's 16 outputs: two registers of AVX2 or
 // one of AVX-512. Included by matmul_avx2.cpp and matmul_avx512.cpp, each with a V of its own in an anonymous
-// namespace, so that no instantiation is shared between instruction sets. V has Floats, Ints, kRows and kRowsF32 (rows
+// namespace, so that no instantiation is shared between instruction sets. V has Floats, Ints, kRows (rows
 // that share one read of the weights), kUnrollWords, and the operations used below.
 #pragma once
 
@@ -217,29 +217,6 @@ void unpack(const Panel& panel, int64_t blocks, std::byte* out) {
   } else {
     unpack_panel<V, 8>(panel, blocks, out);
   }
-}
-
-template <class V, int kRows>
-void multiply_rows_f32(const float* x, int64_t x_stride, const float* w, int64_t w_stride, int64_t depth, float* y,
-                       int64_t y_stride) {
-  typename V::Floats sum[kRows];
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) sum[r] = V::load(y + r * y_stride);
-  for (int64_t d = 0; d < depth; ++d, w += w_stride) {
-    const typename V::Floats weights = V::load(w);
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) sum[r] = V::multiply_add(V::broadcast(x[r * x_stride + d]), weights, sum[r]);
-  }
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) V::store(y + r * y_stride, sum[r]);
-}
-
-template <class V>
-void multiply_f32(const float* x, int64_t x_stride, int64_t rows, const float* w, int64_t w_stride, int64_t depth,
-                  float* y, int64_t y_stride) {
-  for_row_groups<V::kRowsF32>(0, rows, [&]<int kRows>(int64_t row) {
-    multiply_rows_f32<V, kRows>(x + row * x_stride, x_stride, w, w_stride, depth, y + row * y_stride, y_stride);
-  });
 }
 
 // Eight stored values as f32.

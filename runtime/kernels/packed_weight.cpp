@@ -7,13 +7,15 @@
 
 #include "runtime/base/error.h"
 #include "runtime/base/parallel.h"
+#include "runtime/kernels/float_operands.h"
 #include "runtime/kernels/format_codes.h"
 #include "runtime/kernels/half.h"
+#include "runtime/kernels/scratch.h"
 
 namespace hearth::kernels {
 namespace {
 
-static_assert(kPackedBlock == kCodeBlock);
+static_assert(kPackedBlock == kCodeBlock && kPackedBlock == kTileDepth && kPanelOutputs == kTileOutputs);
 
 constexpr size_t kAlignment = 64;
 
@@ -87,6 +89,53 @@ std::unique_ptr<PackedWeight> pack(Format format, int64_t out, int64_t in, const
     }
   });
   return packed;
+}
+
+std::unique_ptr<PackedWeight> pack_bf16(Format format, int64_t out, int64_t in, const std::byte* rows, Isa isa) {
+  constexpr int64_t kInputs = 1024;  // dequantised at a time, 64 KB a panel; a multiple of every format's block
+  auto packed = std::make_unique<PackedWeight>();
+  packed->out = out;
+  packed->in = in;
+  packed->bits = 16;
+  packed->block_bytes = kTileElements * sizeof(uint16_t);
+  packed->panel_bytes = packed->block_bytes * packed->blocks();
+  packed->data = allocate(packed->panel_bytes * packed->panels());
+  const FloatKernels& kernels = float_kernels(isa);
+  const size_t row_size = row_bytes(format, in);
+  parallel_for(packed->panels(), 4, [&](int64_t p, int64_t end) {
+    thread_local Scratch scratch;
+    float* values = scratch.of<float>(kPanelOutputs * kInputs);
+    for (; p < end; ++p) {
+      const int64_t outputs = std::min<int64_t>(kPanelOutputs, out - p * kPanelOutputs);
+      auto* tile = reinterpret_cast<uint16_t*>(packed->data.get() + p * packed->panel_bytes);
+      for (int64_t i = 0; i < in; i += kInputs) {
+        const int64_t n = std::min(kInputs, in - i);
+        const std::byte* column = rows + p * kPanelOutputs * row_size + row_bytes(format, i);
+        for (int64_t o = 0; o < outputs; ++o) dequantize(format, column + o * row_size, n, values + o * kInputs);
+        for (int64_t k = 0; k < n; k += kTileDepth, tile += kTileElements) {
+          uint16_t row_tile[kTileElements];
+          kernels.round_tile(values + k, kInputs, outputs, std::min<int64_t>(kTileDepth, n - k), row_tile);
+          kernels.transpose_tile(row_tile, tile);
+        }
+      }
+    }
+  });
+  return packed;
+}
+
+PackedWeight slice(const PackedWeight& w, int64_t output, int64_t outputs) {
+  HEARTH_CHECK(output % kPanelOutputs == 0 && output + outputs <= w.out);
+  PackedWeight part{outputs, w.in,          w.bits,        w.groups,          w.has_minimum,
+                    w.zero,  w.block_bytes, w.panel_bytes, {nullptr, nullptr}};
+  part.data = {w.data.get() + output / kPanelOutputs * w.panel_bytes, [](std::byte*) {}};
+  return part;
+}
+
+void unpack_row(const PackedWeight& w, int64_t output, float* values) {
+  HEARTH_CHECK(w.is_bf16() && output < w.out);
+  const auto* panel = reinterpret_cast<const uint16_t*>(w.panel(output / kPanelOutputs));
+  const int64_t column = output % kPanelOutputs;
+  for (int64_t i = 0; i < w.in; ++i) values[i] = bf16_to_f32(panel[(i / 2 * kPanelOutputs + column) * 2 + i % 2]);
 }
 
 }  // namespace hearth::kernels

@@ -36,6 +36,7 @@ const RowKernels& row_kernels(Isa isa) {
     case Isa::kAvx2:
       return avx2_row_kernels();
     case Isa::kAvx512:
+    case Isa::kAmx:
       return avx512_row_kernels();
   }
   throw internal_error("rows have no kernels for this instruction set");

@@ -15,6 +15,7 @@ inline std::vector<Isa> testable_isas() {
   if (isa() >= Isa::kAvx2) isas.push_back(Isa::kAvx512);
 #else
   if (isa() >= Isa::kAvx512) isas.push_back(Isa::kAvx512);
+  if (isa() >= Isa::kAmx) isas.push_back(Isa::kAmx);
 #endif
   return isas;
 }

@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
-#include "runtime/kernels/matmul_kernels.h"
 #include "tests/runtime/kernels/guarded_buffer.h"
 #include "tests/runtime/kernels/isas.h"
 #include "tests/runtime/kernels/random_weight.h"
@@ -32,14 +31,14 @@ std::vector<float> multiply(Isa isa, const std::vector<float>& x, int64_t rows, 
                             const float* bias = nullptr) {
   std::vector<float> y(static_cast<size_t>(rows * w.out), std::numeric_limits<float>::quiet_NaN());
   const Product product = {w, bias, y.data()};
-  matmul(matmul_kernels(isa), x.data(), rows, {&product, 1});
+  matmul(x.data(), rows, {&product, 1}, isa);
   return y;
 }
 
 std::vector<float> multiply_backward(Isa isa, const std::vector<float>& dy, int64_t rows, const WeightView& w,
                                      float initial) {
   std::vector<float> dx(static_cast<size_t>(rows * w.in), initial);
-  matmul_backward(matmul_kernels(isa), dy.data(), rows, w, dx.data());
+  matmul_backward(dy.data(), rows, w, dx.data(), isa);
   return dx;
 }
 
@@ -132,7 +131,7 @@ TEST(Matmul, ProductsThatShareTheirInputsAreEachAsAlone) {
     std::vector<float> yq(kRows * 64), yk(kRows * 24), yv(kRows * 40);
     const Product products[] = {
         {q.view, nullptr, yq.data()}, {k.view, nullptr, yk.data()}, {v.view, nullptr, yv.data()}};
-    matmul(matmul_kernels(isa), x.data(), kRows, products);
+    matmul(x.data(), kRows, products, isa);
     expect_bit_equal(multiply(isa, x, kRows, q.view), yq.data(), "q");
     expect_bit_equal(multiply(isa, x, kRows, k.view), yk.data(), "k");
     expect_bit_equal(multiply(isa, x, kRows, v.view), yv.data(), "v");
@@ -158,8 +157,8 @@ TEST(Matmul, StaysInsideItsBuffers) {
       const WeightView view = {format, 21, in, blocks.data(), w.packed ? &packed : nullptr};
       for (const Isa isa : testable_isas()) {
         const Product product = {view, nullptr, y.data()};
-        matmul(matmul_kernels(isa), x.data(), rows, {&product, 1});
-        matmul_backward(matmul_kernels(isa), y.data(), rows, view, dx.data());
+        matmul(x.data(), rows, {&product, 1}, isa);
+        matmul_backward(y.data(), rows, view, dx.data(), isa);
       }
     }
   }

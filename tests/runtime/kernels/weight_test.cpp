@@ -61,5 +61,15 @@ TEST(Weight, IsPackedForTheFastPathWhenItsFormatHasCodes) {
   EXPECT_EQ(plain.packed(), nullptr);
 }
 
+TEST(Weight, AnyFormatIsPackedInBf16) {
+  auto owner = std::make_shared<std::vector<std::byte>>(random_rows(Format::kQ4_1, 20, 64, 4));
+  Weight quantised(Format::kQ4_1, 20, 64, owner->data(), owner), plain = Weight::from_values(2, 3, {1, 2, 3, 4, 5, 6});
+  for (Weight* w : {&quantised, &plain}) {
+    w->prepare(ComputeDtype::kBFloat16);
+    ASSERT_NE(w->packed(), nullptr);
+    EXPECT_TRUE(w->packed()->is_bf16());
+  }
+}
+
 }  // namespace
 }  // namespace hearth

@@ -1,0 +1,30 @@
+// The two float regimes of matmul: a task of rows and outputs, from operands laid out once a call.
+#pragma once
+
+#include <cstdint>
+
+#include "runtime/base/cpu.h"
+#include "runtime/kernels/matmul.h"
+
+namespace hearth::kernels {
+
+inline constexpr int64_t kGroupPanels = 6;  // panels of a task, which the kernels take two or three at a time
+
+// x of a call as the float kernels read it; only what its products need is there.
+struct FloatRows {
+  const float* x = nullptr;         // [rows, in]
+  const float* columns = nullptr;   // [row tiles][in][16]; not needed for a single row
+  const uint16_t* tiles = nullptr;  // [row tiles][blocks][16][32]
+  int64_t rows = 0, in = 0;
+};
+
+// Outputs [output, output + outputs) of rows [row, row + rows).
+struct FloatTask {
+  int64_t row, rows, output, outputs;  // row is a multiple of 16, output of 16 * kGroupPanels
+};
+
+// y, whose row `row` and output `output` it points to, += x W^T; rows of y are w.out apart.
+void multiply_exact(const FloatRows& x, const WeightView& w, const FloatTask& task, float* y, Isa isa);
+void multiply_bf16(const FloatRows& x, const WeightView& w, const FloatTask& task, float* y, Isa isa);
+
+}  // namespace hearth::kernels
