@@ -167,6 +167,13 @@ Tensor Tensor::from(Shape shape, std::initializer_list<float> values) {
   return y;
 }
 
+Tensor Tensor::on_tape() const {
+  Tensor place;
+  place.shape_ = shape_;
+  place.node_ = node_;
+  return place;
+}
+
 int64_t Tensor::rows() const {
   int64_t rows = 1;
   for (int i = 0; i + 1 < shape_.rank(); ++i) rows *= shape_[i];

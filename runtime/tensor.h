@@ -46,6 +46,9 @@ class Tensor {
   const float* row(int64_t r) const { return data() + r * dim(-1); }
 
   bool needs_grad() const { return node_ >= 0; }
+  // Its shape and place on the tape without the values: all that a backward function keeps of an input it does not
+  // read.
+  Tensor on_tape() const;
 
  private:
   friend class Tape;

@@ -23,7 +23,7 @@ Tensor join(const char* op, const Tensor& a, const Tensor& b, int groups, int64_
   kernels::copy_grid(a.data(), of_a, a_size, y.data(), of_y);
   kernels::copy_grid(b.data(), of_b, b_size, y.data() + m, of_y);
   if (Tape* tape = Tape::wanted_by(a, b)) {
-    tape->record(y, [=](const Tensor& dy, Tape& t) {
+    tape->record(y, [=, a = a.on_tape(), b = b.on_tape()](const Tensor& dy, Tape& t) {
       if (Tensor* da = t.grad(a)) kernels::add_grid(dy.data(), of_y, a_size, da->data(), of_a);
       if (Tensor* db = t.grad(b)) kernels::add_grid(dy.data() + m, of_y, b_size, db->data(), of_b);
     });
@@ -43,7 +43,7 @@ Tensor columns(const Tensor& x, int groups, int64_t begin, int64_t width) {
   const kernels::GridSize size = {x.rows(), groups, width};
   kernels::copy_grid(x.data() + begin, of_x, size, y.data(), of_y);
   if (Tape* tape = Tape::wanted_by(x)) {
-    tape->record(y, [x, begin, of_x, of_y, size](const Tensor& dy, Tape& t) {
+    tape->record(y, [x = x.on_tape(), begin, of_x, of_y, size](const Tensor& dy, Tape& t) {
       kernels::add_grid(dy.data(), of_y, size, t.grad(x)->data() + begin, of_x);
     });
   }

@@ -21,7 +21,7 @@ Tensor scaled_sum(const char* op, const Tensor& x, double factor) {
   Tensor y({1});
   y.data()[0] = static_cast<float>(kernels::sum(x.data(), count(x)) * factor);
   if (Tape* tape = Tape::wanted_by(x)) {
-    tape->record(y, [x, factor](const Tensor& dy, Tape& t) {
+    tape->record(y, [x = x.on_tape(), factor](const Tensor& dy, Tape& t) {
       kernels::add_constant(dy.data()[0] * static_cast<float>(factor), count(x), t.grad(x)->data());
     });
   }
@@ -35,7 +35,7 @@ Tensor add(const Tensor& a, const Tensor& b) {
   Tensor y(a.shape());
   kernels::add(a.data(), b.data(), count(y), y.data());
   if (Tape* tape = Tape::wanted_by(a, b)) {
-    tape->record(y, [a, b](const Tensor& dy, Tape& t) {
+    tape->record(y, [a = a.on_tape(), b = b.on_tape()](const Tensor& dy, Tape& t) {
       accumulate(dy, t.grad(a));
       accumulate(dy, t.grad(b));
     });
@@ -61,7 +61,7 @@ Tensor scale(const Tensor& x, float factor) {
   Tensor y(x.shape());
   kernels::scale(x.data(), factor, count(x), y.data());
   if (Tape* tape = Tape::wanted_by(x)) {
-    tape->record(y, [x, factor](const Tensor& dy, Tape& t) {
+    tape->record(y, [x = x.on_tape(), factor](const Tensor& dy, Tape& t) {
       kernels::add_scaled(dy.data(), factor, count(dy), t.grad(x)->data());
     });
   }

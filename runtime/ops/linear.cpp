@@ -125,6 +125,8 @@ bool wants_gradient(const Group& group) {
 void record(Group computed, std::span<Tensor> y) {
   Tape* tape = Tape::active();
   if (!tape || !wants_gradient(computed)) return;
+  if (computed.parts.empty()) computed.x = computed.x.on_tape();  // frozen weights do not read it
+  for (Tensor& bias : computed.biases) bias = bias.on_tape();
   const auto group = std::make_shared<Group>(std::move(computed));
   group->dy.resize(y.size());
   Tensor all({1});

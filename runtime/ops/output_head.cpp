@@ -1,11 +1,12 @@
 // The output head: logits, and log-probabilities of targets. Rows with a target are gathered a chunk at a time, so that
-// neither pass holds [tokens, vocab_size]: the backward pass computes the chunk's logits again.
+// no pass holds [tokens, vocab_size]; where a gradient is wanted, the forward pass makes it too (vocabulary_sweep.h).
 #include <algorithm>
 
 #include "runtime/base/parallel.h"
 #include "runtime/kernels/rows.h"
 #include "runtime/ops/checks.h"
 #include "runtime/ops/ops.h"
+#include "runtime/ops/vocabulary_sweep.h"
 #include "runtime/ops/weight_view.h"
 
 namespace hearth::ops {
@@ -47,37 +48,38 @@ void for_logits(const Tensor& hidden, const OutputHead& head, std::span<const Ta
   }
 }
 
-Tensor row_copy(const Tensor& x, int64_t r) {
-  Tensor y({x.dim(-1)});
-  std::copy_n(x.row(r), x.dim(-1), y.data());
-  return y;
-}
-
-void add_gradient(const Tensor& hidden, const OutputHead& head, std::span<const TargetRow> rows, const Tensor& dy,
-                  const Tensor& log_sums, Tensor& dx) {
-  for_logits(hidden, head, rows, [&](std::span<const TargetRow> part, Tensor& logits) {
-    parallel_for(logits.rows(), 1, [&](int64_t i, int64_t end) {
-      for (; i < end; ++i) {
-        const float d = dy.data()[part[i].row];
-        const Tensor capped = head.softcap == 0 ? Tensor() : row_copy(logits, i);
-        kernels::scaled_softmax(logits.row(i), log_sums.data()[part[i].row], -d, logits.dim(-1));
-        logits.row(i)[part[i].target] += d;
-        if (capped.defined()) kernels::softcap_slope(capped.data(), head.softcap, logits.dim(-1), logits.row(i));
-      }
-    });
-    Tensor dpart = Tensor::zeros({logits.rows(), hidden.dim(-1)});
-    kernels::matmul_backward(logits.data(), logits.rows(), view(head.weight), dpart.data());
-    for (int64_t i = 0; i < dpart.rows(); ++i)
-      kernels::add_scaled(dpart.row(i), 1.0f, dpart.dim(-1), dx.row(part[i].row));
-  });
-}
-
 void check(const char* op, const Tensor& hidden, const OutputHead& head) {
   require(head.weight.defined() && head.softcap >= 0, op, "the head is undefined, or its softcap {} below 0",
           head.softcap);
   require(hidden.defined() && hidden.shape().rank() == 2 && hidden.dim(-1) == head.weight.in(), op,
           "hidden is {}, must be [tokens, {}] for a head [{}, {}]", hidden.shape(), head.weight.in(), head.weight.out(),
           head.weight.in());
+}
+
+// Writes the log-probabilities to y, and records what adds dy times their gradient.
+void record_logprobs(const Tensor& hidden, const OutputHead& head, std::span<const TargetRow> rows, Tape& tape,
+                     Tensor& y) {
+  Tensor x({static_cast<int64_t>(rows.size()), hidden.dim(-1)});
+  std::vector<TokenId> targets(rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    std::copy_n(hidden.row(rows[i].row), hidden.dim(-1), x.row(static_cast<int64_t>(i)));
+    targets[i] = rows[i].target;
+  }
+  const Logprobs swept = sweep_vocabulary(x, head, targets);
+  std::vector<int64_t> places(rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    places[i] = rows[i].row;
+    y.data()[places[i]] = swept.values.data()[i];
+  }
+  tape.record(y, [hidden = hidden.on_tape(), gradients = swept.gradients, places = std::move(places)](const Tensor& dy,
+                                                                                                      Tape& t) {
+    Tensor& dx = *t.grad(hidden);
+    constexpr int64_t kGrain = 16;  // rows
+    parallel_for(gradients.rows(), kGrain, [&](int64_t i, int64_t end) {
+      for (; i < end; ++i)
+        kernels::add_scaled(gradients.row(i), dy.data()[places[i]], gradients.dim(-1), dx.row(places[i]));
+    });
+  });
 }
 
 }  // namespace
@@ -94,17 +96,18 @@ Tensor logits(const Tensor& hidden, const OutputHead& head) {
   kernels::matmul(hidden.data(), hidden.rows(), {&product, 1});
   cap(y, head.softcap);
   if (Tape* tape = Tape::wanted_by(hidden)) {
-    tape->record(y, [hidden, head, capped = head.softcap == 0 ? Tensor() : y](const Tensor& dy, Tape& t) {
-      Tensor d = dy;
-      if (capped.defined()) {
-        d = Tensor(dy.shape());
-        std::copy_n(dy.data(), dy.size(), d.data());
-        parallel_for(d.rows(), 1, [&](int64_t i, int64_t end) {
-          for (; i < end; ++i) kernels::softcap_slope(capped.row(i), head.softcap, d.dim(-1), d.row(i));
+    tape->record(
+        y, [hidden = hidden.on_tape(), head, capped = head.softcap == 0 ? Tensor() : y](const Tensor& dy, Tape& t) {
+          Tensor d = dy;
+          if (capped.defined()) {
+            d = Tensor(dy.shape());
+            std::copy_n(dy.data(), dy.size(), d.data());
+            parallel_for(d.rows(), 1, [&](int64_t i, int64_t end) {
+              for (; i < end; ++i) kernels::softcap_slope(capped.row(i), head.softcap, d.dim(-1), d.row(i));
+            });
+          }
+          kernels::matmul_backward(d.data(), d.rows(), view(head.weight), t.grad(hidden)->data());
         });
-      }
-      kernels::matmul_backward(d.data(), d.rows(), view(head.weight), t.grad(hidden)->data());
-    });
   }
   return y;
 }
@@ -116,24 +119,19 @@ Tensor token_logprobs(const Tensor& hidden, const OutputHead& head, std::span<co
   for (const TokenId target : targets)
     require(target < head.weight.out(), "token_logprobs", "target {}, must be below {}", target, head.weight.out());
 
-  std::vector<TargetRow> rows = rows_with_target(targets);
+  const std::vector<TargetRow> rows = rows_with_target(targets);
   Tensor y = Tensor::zeros({hidden.rows()});
-  Tape* tape = Tape::wanted_by(hidden);
-  Tensor log_sums = tape ? Tensor({hidden.rows()}) : Tensor();
+  if (Tape* tape = Tape::wanted_by(hidden)) {
+    record_logprobs(hidden, head, rows, *tape, y);
+    return y;
+  }
   for_logits(hidden, head, rows, [&](std::span<const TargetRow> part, Tensor& logits) {
     parallel_for(logits.rows(), 1, [&](int64_t i, int64_t end) {
       for (; i < end; ++i) {
-        const float log_sum = kernels::log_sum_exp(logits.row(i), logits.dim(-1));
-        y.data()[part[i].row] = logits.row(i)[part[i].target] - log_sum;
-        if (tape) log_sums.data()[part[i].row] = log_sum;
+        y.data()[part[i].row] = logits.row(i)[part[i].target] - kernels::log_sum_exp(logits.row(i), logits.dim(-1));
       }
     });
   });
-  if (tape) {
-    tape->record(y, [hidden, head, rows = std::move(rows), log_sums](const Tensor& dy, Tape& t) {
-      add_gradient(hidden, head, rows, dy, log_sums, *t.grad(hidden));
-    });
-  }
   return y;
 }
 

@@ -155,7 +155,7 @@ Tensor rope(const Tensor& x, const Batch& batch, const Rope& rope) {
   Tensor y(x.shape());
   kernels::rotate(x.data(), rotation, x.rows(), y.data());
   if (Tape* tape = Tape::wanted_by(x)) {
-    tape->record(y, [x, table, rotation](const Tensor& dy, Tape& t) {
+    tape->record(y, [x = x.on_tape(), table, rotation](const Tensor& dy, Tape& t) {
       kernels::rotate_backward(dy.data(), rotation, dy.rows(), t.grad(x)->data());
     });
   }
