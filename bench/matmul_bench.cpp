@@ -66,7 +66,7 @@ void exact(benchmark::State& state) {
   for (auto _ : state) matmul(x.data(), rows, {&product, 1});
   state.SetItemsProcessed(state.iterations() * rows * shape.out * shape.in);
 }
-BENCHMARK(exact)->ArgsProduct({{0, 1, 5, 6}, {1, 64, 512}})->UseRealTime();
+BENCHMARK(exact)->ArgsProduct({{0, 1, 5, 6}, {1, 64, 512, 1024}})->MeasureProcessCPUTime()->UseRealTime();
 
 void backward(benchmark::State& state) {
   const Shape shape = kShapes[state.range(0)];
@@ -78,7 +78,27 @@ void backward(benchmark::State& state) {
   for (auto _ : state) matmul_backward(dy.data(), rows, weight, dx.data());
   state.SetItemsProcessed(state.iterations() * rows * shape.out * shape.in);
 }
-BENCHMARK(backward)->ArgsProduct({{0, 1}, {64, 512}})->UseRealTime();
+BENCHMARK(backward)->ArgsProduct({{0, 1}, {64, 512, 1024}})->MeasureProcessCPUTime()->UseRealTime();
+
+// Products with a weight in bf16, forward and backward.
+void bf16(benchmark::State& state) {
+  const Shape shape = kShapes[state.range(0)];
+  const int64_t rows = state.range(1);
+  const bool forward = state.range(2) == 0;
+  const std::vector<std::byte> blocks(static_cast<size_t>(shape.out) * row_bytes(shape.format, shape.in));
+  const std::unique_ptr<PackedWeight> packed = pack_bf16(shape.format, shape.out, shape.in, blocks.data());
+  std::vector<float> x = random_values(rows * shape.in), y = random_values(rows * shape.out);
+  const Product product = {{shape.format, shape.out, shape.in, blocks.data(), packed.get()}, nullptr, y.data()};
+  for (auto _ : state) {
+    if (forward) {
+      matmul(x.data(), rows, {&product, 1});
+    } else {
+      matmul_backward(y.data(), rows, product.weight, x.data());
+    }
+  }
+  state.SetItemsProcessed(state.iterations() * rows * shape.out * shape.in);
+}
+BENCHMARK(bf16)->ArgsProduct({{0, 1, 2}, {64, 1024}, {0, 1}})->MeasureProcessCPUTime()->UseRealTime();
 
 void read(benchmark::State& state) {
   const std::vector<uint64_t> words(kBeyondCaches / sizeof(uint64_t), 1);
