@@ -93,7 +93,7 @@ std::vector<Tensor> project(const Tensor& x, std::span<const Linear* const> line
     if (linears[i]->bias_) biases[i] = current(*linears[i]->bias_);
     const std::vector<AdaptedRows> runs = adapted_rows(batch, weight.linear);
     if (weight.trained) {
-      y[i] = ops::linear(x, Tape::leaf(*weight.trained), biases[i]);
+      y[i] = ops::linear(x, Tape::leaf(*weight.trained), biases[i], weight.weight);
     } else if (!is_plain(runs)) {
       y[i] = adapted(x, weight, biases[i], runs, batch);
     } else {

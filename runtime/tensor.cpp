@@ -23,6 +23,11 @@ class BufferPool {
 
   std::byte* take(size_t bytes) {
     const SizeClass wanted = size_class(bytes);
+    {
+      const std::lock_guard lock(mutex_);
+      memory_.live += static_cast<int64_t>(wanted.bytes);
+      memory_.peak = std::max(memory_.peak, memory_.live);
+    }
     if (kKept) {
       const std::lock_guard lock(mutex_);
       std::vector<std::byte*>& free = free_[wanted.index];
@@ -40,11 +45,12 @@ class BufferPool {
 
   void give(std::byte* buffer, size_t bytes) noexcept {
     const SizeClass given = size_class(bytes);
-    if (!kKept || given.bytes > kMostBytes) return std::free(buffer);
     const std::lock_guard lock(mutex_);
+    memory_.live -= static_cast<int64_t>(given.bytes);
+    if (!kKept || given.bytes > most_bytes_) return std::free(buffer);
     try {
       // Starting over is how sizes that are not asked for any more leave.
-      if (kept_bytes_ + given.bytes > kMostBytes) clear();
+      if (kept_bytes_ + given.bytes > most_bytes_) clear();
       free_[given.index].push_back(buffer);
       kept_bytes_ += given.bytes;
     } catch (const std::bad_alloc&) {
@@ -54,13 +60,26 @@ class BufferPool {
 
   static constexpr size_t kAlignment = 64;
 
+  TensorMemory memory() {
+    const std::lock_guard lock(mutex_);
+    return memory_;
+  }
+  void start_peak() {
+    const std::lock_guard lock(mutex_);
+    memory_.peak = memory_.live;
+  }
+  void keep(size_t most_bytes) {
+    const std::lock_guard lock(mutex_);
+    most_bytes_ = most_bytes;
+    if (kept_bytes_ > most_bytes_) clear();
+  }
+
  private:
 #ifdef __SANITIZE_ADDRESS__
   static constexpr bool kKept = false;
 #else
   static constexpr bool kKept = true;
 #endif
-  static constexpr size_t kMostBytes = size_t{64} << 20;
   static constexpr size_t kSmallest = 256;
 
   struct SizeClass {
@@ -85,7 +104,8 @@ class BufferPool {
 
   std::mutex mutex_;
   std::array<std::vector<std::byte*>, 64 * 4 + 5> free_;
-  size_t kept_bytes_ = 0;
+  size_t kept_bytes_ = 0, most_bytes_ = size_t{64} << 20;
+  TensorMemory memory_;
 };
 
 BufferPool& pool() {
@@ -179,5 +199,9 @@ int64_t Tensor::rows() const {
   for (int i = 0; i + 1 < shape_.rank(); ++i) rows *= shape_[i];
   return rows;
 }
+
+TensorMemory tensor_memory() { return pool().memory(); }
+void start_tensor_peak() { pool().start_peak(); }
+void keep_tensor_buffers(size_t most_bytes) { pool().keep(most_bytes); }
 
 }  // namespace hearth

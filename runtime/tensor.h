@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
@@ -56,5 +57,14 @@ class Tensor {
   std::shared_ptr<float> buffer_;
   int node_ = -1;  // index on the tape that recorded it; -1 = constant
 };
+
+// Bytes of the buffers of all tensors of the process: now, and at most since start_tensor_peak().
+struct TensorMemory {
+  int64_t live = 0, peak = 0;
+};
+TensorMemory tensor_memory();
+void start_tensor_peak();
+// How much of what freed tensors leave is kept for the next ones; 64 MiB at first.
+void keep_tensor_buffers(size_t most_bytes);
 
 }  // namespace hearth

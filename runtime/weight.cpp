@@ -36,6 +36,8 @@ void Weight::dequantize_rows(int64_t begin, int64_t end, float* values) const {
   if (begin < end) dequantize(format_, row(begin), (end - begin) * in_, values);
 }
 
+bool Weight::is_bf16() const { return packed_ && packed_->is_bf16(); }
+
 void Weight::prepare(ComputeDtype dtype) {
   HEARTH_CHECK(defined());
   packed_.reset();

@@ -43,6 +43,7 @@ class Weight {
   // it ops compute in exact f32. A copy in bf16 stands for the rows in every product, whatever their format.
   void prepare(ComputeDtype dtype);
   const kernels::PackedWeight* packed() const { return packed_.get(); }  // null: exact f32
+  bool is_bf16() const;                                                  // prepared for kBFloat16
 
  private:
   int64_t out_ = 0, in_ = 0;

@@ -26,6 +26,8 @@ constexpr Command kCommands[] = {
     {"serve", "Serve models over OpenAI's HTTP API", add_serve},
     {"api", "The same for the model of a LLaMA-Factory YAML", add_api},
     {"chat", "Chat in the terminal, in this process or with a server", add_chat},
+    {"train", "Fine-tune a model by a LLaMA-Factory YAML", add_train},
+    {"preprocess", "Show what a training job would learn", add_preprocess},
     {"pull", "Download a model from a hub", add_pull},
     {"models", "List, check and remove cached models", add_models},
     {"templates", "List LLaMA-Factory's prompt templates, or show one", add_templates},
@@ -127,7 +129,7 @@ int run(int argc, char** argv) {
   } catch (const Error& error) {
     return fail(kUsage, error.what());
   }
-  CLI::App app("hearth serves large language models on CPUs.", "hearth");
+  CLI::App app("hearth serves and fine-tunes large language models on CPUs.", "hearth");
   app.require_subcommand(1);
   app.footer("`hearth help COMMAND` shows a command's options and examples.");
   std::map<const CLI::App*, Prepare> prepare;

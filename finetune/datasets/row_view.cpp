@@ -102,7 +102,7 @@ void check_calls(const SlotMessage& message, const RowView& row, const std::stri
   }
   row.fail(column, fmt::format("a function turn must hold its calls as JSON, {{\"name\", \"arguments\"}} or a list of "
                                "them; found '{}'",
-                               text.size() > 80 ? std::string(text.substr(0, 77)) + "..." : std::string(text)));
+                               fmt::format("{}{}", text.substr(0, 77), text.size() > 77 ? "..." : "")));
 }
 
 }  // namespace hearth

@@ -173,38 +173,19 @@ std::vector<Tensor> linear(const Tensor& x, std::span<const Projection> projecti
   return y;
 }
 
-namespace {
-
-kernels::WeightView view(const Tensor& matrix) {
-  return {Format::kF32, matrix.dim(0), matrix.dim(1), reinterpret_cast<const std::byte*>(matrix.data()), nullptr};
-}
-
-Tensor transposed(const Tensor& x) {
-  Tensor y({x.dim(1), x.dim(0)});
-  constexpr int64_t kBlock = 32;
-  parallel_for((y.dim(0) + kBlock - 1) / kBlock, 1, [&](int64_t block, int64_t end) {
-    for (; block < end; ++block) {
-      const int64_t last = std::min((block + 1) * kBlock, y.dim(0));
-      for (int64_t r = 0; r < x.dim(0); ++r)
-        for (int64_t c = block * kBlock; c < last; ++c) y.row(c)[r] = x.row(r)[c];
-    }
-  });
-  return y;
-}
-
-}  // namespace
-
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  require(weight.defined() && weight.shape().rank() == 2, "linear", "weight is {}, must be [out, in]", weight.shape());
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const Weight& frozen) {
+  require(weight.defined() && weight.shape() == Shape{frozen.out(), frozen.in()}, "linear",
+          "weight is {}, must be [{}, {}]", weight.shape(), frozen.out(), frozen.in());
   check(x, weight.dim(0), weight.dim(1), bias);
+  const kernels::DensePrecision precision = precision_of(frozen);
+  const auto matrix = [](const Tensor& w) { return kernels::DenseMatrix{w.data(), w.dim(0), w.dim(1)}; };
   Tensor y({x.rows(), weight.dim(0)});
-  const kernels::Product product{view(weight), bias.defined() ? bias.data() : nullptr, y.data()};
-  kernels::matmul(x.data(), x.rows(), {&product, 1});
+  kernels::dense(x.data(), x.rows(), matrix(weight), bias.defined() ? bias.data() : nullptr, precision, y.data());
   if (Tape* tape = Tape::wanted_by(x, weight, bias)) {
-    tape->record(y, [x, weight, bias](const Tensor& dy, Tape& t) {
-      if (Tensor* dx = t.grad(x)) kernels::matmul_backward(dy.data(), dy.rows(), view(weight), dx->data());
-      if (Tensor* dw = t.grad(weight))  // dw += dy^T x
-        kernels::matmul_backward(transposed(dy).data(), dy.dim(1), view(x), dw->data());
+    tape->record(y, [x, weight, bias = bias.on_tape(), precision, matrix](const Tensor& dy, Tape& t) {
+      if (Tensor* dx = t.grad(x)) kernels::dense_backward(dy.data(), dy.rows(), matrix(weight), precision, dx->data());
+      if (Tensor* dw = t.grad(weight))
+        kernels::dense_weight_backward({dy.data(), x.data(), x.rows(), dy.dim(-1), x.dim(-1)}, precision, dw->data());
       if (Tensor* db = t.grad(bias)) kernels::add_columns(dy.data(), dy.rows(), dy.dim(-1), db->data());
     });
   }

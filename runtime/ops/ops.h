@@ -39,8 +39,9 @@ struct Projection {
   std::span<const LowRankRows> low_ranks = {};  // disjoint rows, sorted; what adapters add
 };
 std::vector<Tensor> linear(const Tensor& x, std::span<const Projection> projections);
-// With a trained W [out, in].
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+// With a trained W [out, in] in the place of a frozen one, in its arithmetic (f32, or bf16 where it is prepared for
+// it).
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const Weight& frozen);
 
 // The adapters' part alone; 0 in rows that have none.  x [tokens, in] -> [tokens, out]
 Tensor low_rank(const Tensor& x, int64_t out, std::span<const LowRankRows> low_ranks);
@@ -125,6 +126,9 @@ int64_t logits_rows(int64_t vocab_size);
 // log softmax(logits)[target] per row; 0 where target < 0. Streams over chunks of rows and never holds [tokens,
 // vocab_size].
 Tensor token_logprobs(const Tensor& hidden, const OutputHead& head, std::span<const TokenId> targets);  // -> [tokens]
+
+// The mean over the vocabulary of log softmax(logits), of rows with a target; 0 in the others.  -> [tokens]
+Tensor mean_logprobs(const Tensor& hidden, const OutputHead& head, std::span<const TokenId> targets);
 
 // compute(x), of which a recording tape keeps nothing but x: the backward sweep computes it again. `compute` must give
 // the same again and outlive the sweep with all it refers to; it may use parameters.

@@ -5,6 +5,7 @@
 #include "runtime/base/parallel.h"
 #include "runtime/kernels/rows.h"
 #include "runtime/ops/checks.h"
+#include "runtime/ops/chunked_logprobs.h"
 #include "runtime/ops/ops.h"
 #include "runtime/ops/vocabulary_sweep.h"
 #include "runtime/ops/weight_view.h"
@@ -18,6 +19,8 @@ void cap(Tensor& logits, float softcap) {
     for (; i < end; ++i) kernels::softcap(logits.row(i), softcap, logits.dim(-1));
   });
 }
+
+bool is_trained(const OutputHead& head) { return head.tensor && head.tensor->trained; }
 
 struct TargetRow {
   int64_t row;
@@ -91,6 +94,12 @@ int64_t logits_rows(int64_t vocab_size) {
 
 Tensor logits(const Tensor& hidden, const OutputHead& head) {
   check("logits", hidden, head);
+  if (is_trained(head)) {
+    require(!Tape::recording(), "logits", "a trained head's logits are not recorded; losses use token_logprobs");
+    Tensor y = linear(hidden, head.tensor->trained->value, {}, head.weight);
+    cap(y, head.softcap);
+    return y;
+  }
   Tensor y({hidden.rows(), head.weight.out()});
   const kernels::Product product{view(head.weight), nullptr, y.data()};
   kernels::matmul(hidden.data(), hidden.rows(), {&product, 1});
@@ -119,6 +128,7 @@ Tensor token_logprobs(const Tensor& hidden, const OutputHead& head, std::span<co
   for (const TokenId target : targets)
     require(target < head.weight.out(), "token_logprobs", "target {}, must be below {}", target, head.weight.out());
 
+  if (is_trained(head)) return chunked_logprobs(hidden, head, targets, LogprobOf::kTarget);
   const std::vector<TargetRow> rows = rows_with_target(targets);
   Tensor y = Tensor::zeros({hidden.rows()});
   if (Tape* tape = Tape::wanted_by(hidden)) {
@@ -133,6 +143,11 @@ Tensor token_logprobs(const Tensor& hidden, const OutputHead& head, std::span<co
     });
   });
   return y;
+}
+
+Tensor mean_logprobs(const Tensor& hidden, const OutputHead& head, std::span<const TokenId> targets) {
+  check("mean_logprobs", hidden, head);
+  return chunked_logprobs(hidden, head, targets, LogprobOf::kVocabulary);
 }
 
 }  // namespace hearth::ops

@@ -14,6 +14,8 @@ using Prepare = std::function<Run()>;  // after parsing; what it throws is exit 
 Prepare add_serve(CLI::App& app);
 Prepare add_api(CLI::App& app);
 Prepare add_chat(CLI::App& app);
+Prepare add_train(CLI::App& app);
+Prepare add_preprocess(CLI::App& app);
 Prepare add_pull(CLI::App& app);
 Prepare add_models(CLI::App& app);
 Prepare add_templates(CLI::App& app);

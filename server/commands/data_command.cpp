@@ -1,5 +1,7 @@
 // data check: every row of a job's datasets, before a model is loaded.
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,16 +11,18 @@
 #include "finetune/datasets/data_check.h"
 #include "finetune/datasets/dataset_info.h"
 #include "finetune/datasets/load_examples.h"
+#include "finetune/spec/load_train_spec.h"
+#include "finetune/spec/yaml_file.h"
 #include "runtime/base/error.h"
 #include "runtime/base/nearest_name.h"
 #include "server/commands/commands.h"
-#include "server/yaml_file.h"
 
 namespace hearth {
 namespace {
 
 struct Arguments {
-  std::vector<std::string> pairs;
+  std::string spec;                    // a training YAML; empty: the rest says what to check
+  std::vector<std::string> overrides;  // of the YAML
   std::string dataset, dataset_dir = "data", media_dir, stage;
   std::optional<int64_t> max_samples;
   int limit = 20;
@@ -39,33 +43,21 @@ std::optional<Stage> find_stage(const std::string& name) {
                          fmt::join(names, ", "));
 }
 
-void apply(const std::string& pair, Arguments& arguments) {
-  const YamlEntry entry = parse_override(pair);
-  const std::vector<std::string> known = {"dataset", "dataset_dir", "media_dir", "stage", "max_samples"};
-  if (entry.key == "dataset")
-    arguments.dataset = fmt::format("{}", fmt::join(yaml_strings(entry), ","));
-  else if (entry.key == "dataset_dir")
-    arguments.dataset_dir = yaml_string(entry);
-  else if (entry.key == "media_dir")
-    arguments.media_dir = yaml_string(entry);
-  else if (entry.key == "stage")
-    arguments.stage = yaml_string(entry);
-  else if (entry.key == "max_samples")
-    arguments.max_samples = yaml_int(entry, 1, int64_t{1} << 40);
-  else
-    throw invalid_argument("data check: unknown key '{}'{}; it takes {}", entry.key, did_you_mean(entry.key, known),
-                           fmt::join(known, ", "));
-}
-
-std::vector<std::string> split_names(const std::string& text) {
+struct Checked {
   std::vector<std::string> names;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t end = std::min(text.size(), text.find(',', begin));
-    const size_t first = text.find_first_not_of(' ', begin), last = text.find_last_not_of(' ', end - 1);
-    if (first < end) names.push_back(text.substr(first, last + 1 - first));
-    begin = end + 1;
-  }
-  return names;
+  std::filesystem::path dataset_dir, media_dir;
+  std::optional<Stage> stage;
+  std::optional<int64_t> max_samples;
+};
+
+Checked what_to_check(const Arguments& arguments) {
+  if (arguments.spec.empty())
+    return {split_at_commas(arguments.dataset), arguments.dataset_dir, arguments.media_dir, find_stage(arguments.stage),
+            arguments.max_samples};
+  const TrainSpec spec = load_train_spec(arguments.spec, arguments.overrides);
+  std::vector<std::string> names = spec.data.dataset;
+  names.insert(names.end(), spec.data.eval_dataset.begin(), spec.data.eval_dataset.end());
+  return {names, spec.data.dataset_dir, spec.data.media_dir, spec.stage, spec.data.max_samples};
 }
 
 // The first problems of each kind on stdout, a line each.
@@ -85,12 +77,10 @@ class PrintingReporter : public DataReporter {
   int limit_, shown_ = 0;
 };
 
-int check(const Arguments& arguments) {
-  const std::vector<std::string> names = split_names(arguments.dataset);
-  const std::optional<Stage> stage = find_stage(arguments.stage);
-  const std::string& media_dir = arguments.media_dir.empty() ? arguments.dataset_dir : arguments.media_dir;
+int check(const Checked& checked, int limit) {
+  const std::filesystem::path& media_dir = checked.media_dir.empty() ? checked.dataset_dir : checked.media_dir;
   int64_t bad = 0;
-  for (const DatasetInfo& info : read_dataset_info(arguments.dataset_dir, names)) {
+  for (const DatasetInfo& info : read_dataset_info(checked.dataset_dir, checked.names)) {
     try {
       check_columns(info);
     } catch (const Error& error) {
@@ -98,9 +88,9 @@ int check(const Arguments& arguments) {
       ++bad;
       continue;
     }
-    PrintingReporter reporter(arguments.limit);
+    PrintingReporter reporter(limit);
     const DataCounts counts =
-        check_dataset(info, media_dir, stage.value_or(stage_of(info)), arguments.max_samples, reporter);
+        check_dataset(info, media_dir, checked.stage.value_or(stage_of(info)), checked.max_samples, reporter);
     bad += counts.bad;
     fmt::print(
         "{}: {} rows, {} used, {} dropped, {} bad; {} with tools, {} with a system text, {} with media; {} turns\n",
@@ -121,7 +111,8 @@ Prepare add_data(CLI::App& app) {
   app.require_subcommand(1);
   CLI::App* command =
       app.add_subcommand("check", "Read every row of datasets and say which are bad or dropped, and why");
-  command->add_option("KEY=VALUE", arguments->pairs, "dataset, dataset_dir, media_dir, stage or max_samples");
+  command->add_option("SPEC", arguments->spec, "A training YAML, whose datasets are checked");
+  command->add_option("KEY=VALUE", arguments->overrides, "In place of what the YAML says");
   command->add_option("--dataset", arguments->dataset, "Names in dataset_info.json, with commas between them");
   command->add_option("--dataset_dir", arguments->dataset_dir, "The directory with dataset_info.json (default: data)");
   command->add_option("--media_dir", arguments->media_dir, "Where images lie (default: dataset_dir)");
@@ -131,16 +122,14 @@ Prepare add_data(CLI::App& app) {
   const char* examples =
       "Examples:\n"
       "  hearth data check --dataset identity,alpaca_en_demo --dataset_dir data\n"
-      "  hearth data check dataset=dpo_en_demo dataset_dir=data stage=dpo max_samples=1000\n"
+      "  hearth data check examples/train_lora/smollm2_lora_identity.yaml\n"
       "The exit code is 1 when a row is bad or nothing is left to learn from.";
   app.footer(examples);
   command->footer(examples);
   return [arguments]() -> Run {
-    for (const std::string& pair : arguments->pairs) apply(pair, *arguments);
-    find_stage(arguments->stage);
-    if (split_names(arguments->dataset).empty())
-      throw invalid_argument("data check: no dataset is named: --dataset NAME, of those in dataset_info.json");
-    return [arguments] { return check(*arguments); };
+    if (arguments->spec.empty() && arguments->dataset.empty())
+      throw invalid_argument("data check: nothing to check: name a training YAML, or --dataset");
+    return [checked = what_to_check(*arguments), limit = arguments->limit] { return check(checked, limit); };
   };
 }
 

@@ -1,10 +1,10 @@
 #include <cstdlib>
 #include <memory>
 
+#include "finetune/spec/chat_keys.h"
 #include "models/resolver.h"
 #include "runtime/base/log.h"
 #include "server/app.h"
-#include "finetune/spec/chat_keys.h"
 #include "server/commands/commands.h"
 #include "server/config.h"
 

@@ -238,9 +238,10 @@ TEST(Gradient, LinearWithAdapters) {
 
 TEST(Gradient, TrainedLinear) {
   const Tensor x = random_tensor({5, 24}, 1), w = random_tensor({17, 24}, 2, 0.3f), bias = random_tensor({17}, 3);
-  expect_gradient([&](const Tensor& t) { return ops::linear(t, w, bias); }, x);
-  expect_gradient([&](const Tensor& t) { return ops::linear(x, t, bias); }, w);
-  expect_gradient([&](const Tensor& t) { return ops::linear(x, w, t); }, bias);
+  const Weight frozen = random_weight(17, 24, 4);
+  expect_gradient([&](const Tensor& t) { return ops::linear(t, w, bias, frozen); }, x);
+  expect_gradient([&](const Tensor& t) { return ops::linear(x, t, bias, frozen); }, w);
+  expect_gradient([&](const Tensor& t) { return ops::linear(x, w, t, frozen); }, bias);
 }
 
 TEST(Gradient, TrainedEmbedding) {
@@ -274,8 +275,9 @@ TEST(Gradient, ScaleColumns) {
 TEST(Gradient, Checkpoint) {
   const Tensor x = random_tensor({4, 6}, 1);
   Parameter w{"w", random_tensor({6, 6}, 2, 0.5f), {}};
+  const Weight frozen = random_weight(6, 6, 3);
   const auto compute = [&](const Tensor& t) {
-    return ops::activate(ops::linear(t, Tape::leaf(w), {}), Activation::kSilu);
+    return ops::activate(ops::linear(t, Tape::leaf(w), {}, frozen), Activation::kSilu);
   };
   expect_gradient([&](const Tensor& t) { return ops::checkpoint(compute, t); }, x);
   w.grad = {};
@@ -284,6 +286,42 @@ TEST(Gradient, Checkpoint) {
   const Tensor again_x = recorded_gradient([&](const Tensor& t) { return ops::checkpoint(compute, t); }, x, 5);
   for (size_t i = 0; i < plain.size(); ++i) EXPECT_EQ(w.grad.data()[i], plain.data()[i]) << i;
   for (size_t i = 0; i < plain_x.size(); ++i) EXPECT_EQ(again_x.data()[i], plain_x.data()[i]) << i;
+}
+
+TEST(Gradient, MeanLogprobs) {
+  const std::vector<TokenId> targets{2, -1, 0};
+  for (const float softcap : {0.0f, 3.0f}) {
+    const OutputHead head{random_weight(29, 16, 2), softcap};
+    expect_gradient([&](const Tensor& t) { return ops::mean_logprobs(t, head, targets); }, random_tensor({3, 16}, 1));
+  }
+}
+
+TEST(Gradient, TrainedHead) {
+  const std::vector<TokenId> targets{2, -1, 0};
+  const Tensor hidden = random_tensor({3, 16}, 1), values = random_tensor({29, 16}, 2, 0.3f);
+  for (const float softcap : {0.0f, 3.0f}) {
+    const auto tensor = std::make_shared<ModelTensor>();
+    const OutputHead head{random_weight(29, 16, 2), softcap, tensor};
+    tensor->trained = std::make_unique<Parameter>(Parameter{"head", values, {}});
+    expect_gradient([&](const Tensor& t) { return ops::token_logprobs(t, head, targets); }, hidden);
+    // The head's own gradient: through its parameter, whose value the differences move.
+    Tape tape;
+    {
+      const Tape::Recording on(tape);
+      tape.backward(ops::sum(ops::token_logprobs(hidden, head, targets)));
+    }
+    const auto loss = [&] { return ops::sum(ops::token_logprobs(hidden, head, targets)).data()[0]; };
+    Parameter& parameter = *tensor->trained;
+    for (size_t i = 0; i < values.size(); i += 37) {
+      const float old = parameter.value.data()[i];
+      parameter.value.data()[i] = old + 1e-2f;
+      const double above = loss();
+      parameter.value.data()[i] = old - 1e-2f;
+      const double below = loss();
+      parameter.value.data()[i] = old;
+      EXPECT_NEAR(parameter.grad.data()[i], (above - below) / 2e-2, 2e-3) << i;
+    }
+  }
 }
 
 }  // namespace

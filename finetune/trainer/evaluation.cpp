@@ -1,0 +1,103 @@
+#include "finetune/trainer/evaluation.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "finetune/trainer/collator.h"
+#include "runtime/kernels/rows.h"
+#include "runtime/ops/ops.h"
+
+namespace hearth {
+namespace {
+
+// Of each example, the share of its targets that are the likeliest token; summed.
+double accuracy_of(const LanguageModel& model, const Tensor& hidden, const TrainingBatch& batch,
+                   const std::vector<int>& lengths) {
+  std::vector<int> rows;
+  for (int r = 0; r < batch.batch.tokens(); ++r)
+    if (batch.targets[r] >= 0) rows.push_back(r);
+  std::vector<bool> hit(batch.targets.size());
+  const int64_t chunk = ops::logits_rows(model.dims().vocab_size);
+  for (size_t begin = 0; begin < rows.size(); begin += chunk) {
+    const std::span part = std::span(rows).subspan(begin, std::min<size_t>(chunk, rows.size() - begin));
+    const Tensor logits = ops::logits(ops::gather_rows(hidden, part), model.output_head());
+    for (size_t i = 0; i < part.size(); ++i)
+      hit[part[i]] = kernels::argmax(logits.row(static_cast<int64_t>(i)), logits.dim(-1)) == batch.targets[part[i]];
+  }
+  double sum = 0;
+  int row = 0;
+  for (const int length : lengths) {
+    int hits = 0, targets = 0;
+    for (const int end = row + length; row < end; ++row) {
+      hits += hit[row];
+      targets += batch.targets[row] >= 0;
+    }
+    if (targets > 0) sum += static_cast<double>(hits) / targets;
+  }
+  return sum;
+}
+
+}  // namespace
+
+Evaluation evaluate(const LanguageModel& model, const Adapter* adapter, const std::vector<TokenizedExample>& examples,
+                    const EvaluationOptions& options) {
+  const Tape::Paused no_gradients;
+  Evaluation out;
+  double loss = 0, accuracy = 0;
+  for (size_t begin = 0; begin < examples.size(); begin += options.batch_size) {
+    const size_t end = std::min(begin + options.batch_size, examples.size());
+    std::vector<const TokenizedExample*> part;
+    std::vector<int> lengths;
+    for (size_t i = begin; i < end; ++i) {
+      part.push_back(&examples[i]);
+      lengths.push_back(static_cast<int>(examples[i].input_ids.size()));
+    }
+    const TrainingBatch batch = collate(part, adapter);
+    if (batch.num_targets > 0) {
+      const Tensor hidden = model.forward(batch.batch);
+      const Tensor logprobs = ops::token_logprobs(hidden, model.output_head(), batch.targets);
+      const double sum = std::accumulate(logprobs.data(), logprobs.data() + logprobs.size(), 0.0);
+      loss -= sum / static_cast<double>(batch.num_targets) * static_cast<double>(part.size());
+      out.targets += batch.num_targets;
+      if (options.accuracy) accuracy += accuracy_of(model, hidden, batch, lengths);
+    }
+    if (options.progress) options.progress(static_cast<int64_t>(end));
+  }
+  if (!examples.empty()) {
+    out.loss = loss / static_cast<double>(examples.size());
+    out.token_accuracy = accuracy / static_cast<double>(examples.size());
+  }
+  return out;
+}
+
+LogRecord evaluate_sets(const EvaluatedModel& evaluated, const std::vector<EvalSet>& sets,
+                        const std::function<void(int64_t, int64_t)>& progress) {
+  using Clock = std::chrono::steady_clock;
+  const TrainingSpec& training = evaluated.training;
+  LogRecord metrics;
+  int64_t total = 0, done = 0;
+  for (const EvalSet& set : sets) total += static_cast<int64_t>(set.examples.size());
+  for (const EvalSet& set : sets) {
+    const auto start = Clock::now();
+    const int batch_size = training.per_device_eval_batch_size;
+    const Evaluation found =
+        evaluate(evaluated.model, evaluated.adapter, set.examples,
+                 {.batch_size = batch_size, .accuracy = training.compute_accuracy, .progress = [&](int64_t n) {
+                    progress(done + n, total);
+                  }});
+    const double seconds = std::max(std::chrono::duration<double>(Clock::now() - start).count(), 1e-9);
+    const auto n = static_cast<double>(set.examples.size());
+    const std::string prefix = set.name.empty() ? "eval_" : "eval_" + set.name + "_";
+    metrics[prefix + "loss"] = found.loss;
+    if (training.compute_accuracy) metrics[prefix + "accuracy"] = found.token_accuracy;
+    metrics[prefix + "runtime"] = seconds;
+    metrics[prefix + "samples_per_second"] = n / seconds;
+    metrics[prefix + "steps_per_second"] = std::ceil(n / batch_size) / seconds;
+    done += static_cast<int64_t>(set.examples.size());
+  }
+  return metrics;
+}
+
+}  // namespace hearth

@@ -1,0 +1,48 @@
+// The loss on examples that are not trained on, as transformers' evaluation loop takes it: the mean over the tokens of
+// each batch, then over the batches by their numbers of examples.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "finetune/encoding/tokenized_example.h"
+#include "finetune/reports/trainer_state.h"
+#include "finetune/spec/train_spec.h"
+#include "runtime/adapter.h"
+#include "runtime/language_model.h"
+
+namespace hearth {
+
+struct EvalSet {
+  std::string name;  // empty: the only one
+  std::vector<TokenizedExample> examples;
+};
+
+struct Evaluation {
+  double loss = 0;            // as above
+  double token_accuracy = 0;  // compute_accuracy: the mean over examples of how often the likeliest token is the label
+  int64_t targets = 0;
+};
+
+struct EvaluationOptions {
+  int batch_size = 8;
+  bool accuracy = false;
+  std::function<void(int64_t done)> progress = {};  // examples
+};
+
+Evaluation evaluate(const LanguageModel& model, const Adapter* adapter, const std::vector<TokenizedExample>& examples,
+                    const EvaluationOptions& options);
+
+struct EvaluatedModel {
+  const LanguageModel& model;
+  const Adapter* adapter;
+  const TrainingSpec& training;
+};
+// Metrics of every set by transformers' names: eval_loss, eval_runtime ...; of a set with a name eval_NAME_loss.
+// progress(examples done, of all).
+LogRecord evaluate_sets(const EvaluatedModel& evaluated, const std::vector<EvalSet>& sets,
+                        const std::function<void(int64_t, int64_t)>& progress);
+
+}  // namespace hearth

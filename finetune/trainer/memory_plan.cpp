@@ -1,0 +1,135 @@
+#include "finetune/trainer/memory_plan.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include <unistd.h>
+
+#include "finetune/losses/sft.h"
+#include "finetune/optim/clip.h"
+#include "finetune/trainer/collator.h"
+#include "runtime/base/error.h"
+
+namespace hearth {
+namespace {
+
+constexpr double kGiB = 1 << 30;
+constexpr double kUsable = 0.95;  // of what is available: the estimate's own error
+
+// Bytes of tensors that a step over so many tokens has alive at once. Every layer and the head take part.
+int64_t measure(const LanguageModel& model, Trainable& trainable, int64_t tokens, int recomputed_layers) {
+  TokenizedExample example;
+  example.input_ids.assign(tokens, 0);
+  example.labels.assign(tokens, 0);
+  const TokenizedExample* one = &example;
+  TrainingBatch batch = collate({&one, 1}, trainable.adapter());
+  batch.batch.recomputed_layers = recomputed_layers;
+  const int64_t before = tensor_memory().live;
+  start_tensor_peak();
+  {
+    Tape tape;
+    const Tape::Recording on(tape);
+    const Tensor loss = sft_loss(model.forward(batch.batch), model.output_head(), batch.targets, batch.num_targets);
+    tape.backward(loss);
+  }
+  zero_gradients(trainable.parameters());
+  return tensor_memory().peak - before;
+}
+
+// A step over `tokens`, from two that are affordable: what a token takes, and what a step takes besides.
+int64_t estimate(const LanguageModel& model, Trainable& trainable, int64_t tokens, int recomputed_layers) {
+  constexpr int64_t kFew = 128, kMore = 256;  // above the rows that the head computes at once
+  const int64_t longest = std::max<int64_t>(model.dims().max_positions, 1);
+  const int64_t more = std::min({kMore, tokens, longest}), few = std::min(kFew, more);
+  const int64_t large = measure(model, trainable, more, recomputed_layers);
+  if (more == tokens || few == more) return large * std::max<int64_t>(1, (tokens + more - 1) / more);
+  const int64_t small = measure(model, trainable, few, recomputed_layers);
+  return large + (large - small) * (tokens - more) / (more - few);
+}
+
+std::optional<int64_t> number_in(const char* path) {
+  std::ifstream file(path);
+  std::string text;
+  if (!(file >> text)) return std::nullopt;
+  int64_t value = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (read.ec != std::errc()) return std::nullopt;  // "max"
+  return value;
+}
+
+// "MemAvailable:   123 kB"
+std::optional<int64_t> meminfo(std::string_view key) {
+  std::ifstream file("/proc/meminfo");
+  std::string name;
+  int64_t kilobytes = 0;
+  std::string unit;
+  while (file >> name >> kilobytes && std::getline(file, unit))
+    if (name == key) return kilobytes * 1024;
+  return std::nullopt;
+}
+
+std::string remedy(const TrainSpec& spec, const MemoryPlan& plan) {
+  const TrainingSpec& t = spec.training;
+  const double left =
+      kUsable * static_cast<double>(plan.available) - static_cast<double>(plan.resident + plan.optimizer);
+  if (left <= 0) return "a smaller model, or one quantised to fewer bits, would fit";
+  const double share = left / static_cast<double>(plan.step);
+  const int batch = static_cast<int>(share * t.per_device_train_batch_size);
+  if (batch >= 1)
+    return fmt::format("per_device_train_batch_size: {} would fit (gradient_accumulation_steps: {} keeps the batch)",
+                       batch, (t.gradient_accumulation_steps * t.per_device_train_batch_size + batch - 1) / batch);
+  const auto tokens = static_cast<int64_t>(share * static_cast<double>(plan.batch_tokens));
+  return fmt::format("per_device_train_batch_size: 1 with cutoff_len: {} would fit", std::max<int64_t>(tokens, 1));
+}
+
+}  // namespace
+
+std::string MemoryPlan::describe() const {
+  const auto gib = [](int64_t bytes) { return static_cast<double>(bytes) / kGiB; };
+  return fmt::format(
+      "peak memory about {:.2f} GiB: {:.2f} model and data, {:.2f} optimizer, {:.2f} activations of {} tokens{}; "
+      "{:.1f} GiB available",
+      gib(peak()), gib(resident), gib(optimizer), gib(step), batch_tokens,
+      recomputed_layers > 0 ? " (layers are computed again in the backward pass)" : "", gib(available));
+}
+
+MemoryPlan plan_memory(const TrainSpec& spec, const LanguageModel& model, Trainable& trainable, int64_t batch_tokens,
+                       int64_t available) {
+  MemoryPlan plan{.batch_tokens = batch_tokens};
+  for (const Parameter* parameter : trainable.parameters())
+    plan.optimizer += int64_t{3} * static_cast<int64_t>(parameter->value.size() * sizeof(float));
+  plan.available = available;
+  plan.step = estimate(model, trainable, batch_tokens, 0);
+  plan.resident = resident_memory();
+  const auto fits = [&] { return static_cast<double>(plan.peak()) <= kUsable * static_cast<double>(plan.available); };
+  if (!fits() && spec.training.gradient_checkpointing) {
+    plan.recomputed_layers = model.dims().num_layers;
+    plan.step = estimate(model, trainable, batch_tokens, plan.recomputed_layers);
+  }
+  if (!fits())
+    throw resource_exhausted("this job does not fit: {}; {}{}", plan.describe(), remedy(spec, plan),
+                             spec.training.gradient_checkpointing ? "" : ", or disable_gradient_checkpointing: false");
+  return plan;
+}
+
+int64_t resident_memory() {
+  std::ifstream file("/proc/self/statm");
+  int64_t pages = 0, resident = 0;
+  file >> pages >> resident;
+  return resident * ::sysconf(_SC_PAGESIZE);
+}
+
+int64_t available_memory() {
+  int64_t available = meminfo("MemAvailable:").value_or(std::numeric_limits<int64_t>::max() / 2);
+  const auto limit = number_in("/sys/fs/cgroup/memory.max"), used = number_in("/sys/fs/cgroup/memory.current");
+  if (limit && used) available = std::min(available, std::max<int64_t>(*limit - *used, 0));
+  return available + resident_memory();
+}
+
+}  // namespace hearth

@@ -1,0 +1,96 @@
+#include "finetune/trainer/output_dir.h"
+
+#include <array>
+#include <vector>
+
+#include <fmt/ranges.h>
+
+#include "finetune/spec/load_train_spec.h"
+#include "finetune/spec/train_spec_text.h"
+#include "finetune/trainer/checkpoint.h"
+#include "runtime/base/error.h"
+
+namespace hearth {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array kResultFiles = {"train_results.json",    "eval_results.json", "all_results.json",
+                                     "trainer_state.json",    "trainer_log.jsonl", "training_loss.png",
+                                     "training_eval_loss.png"};
+constexpr std::array kWeightFiles = {"adapter_model.safetensors", "adapter_model.bin", "model.safetensors",
+                                     "model.safetensors.index.json", "pytorch_model.bin"};
+
+bool is_finished(const fs::path& directory) { return fs::exists(directory / "train_results.json"); }
+
+bool has_weights(const fs::path& directory) {
+  for (const char* name : kWeightFiles)
+    if (fs::exists(directory / name)) return true;
+  return false;
+}
+
+// The keys in which the checkpoint's job is another.
+std::vector<std::string> other_keys(const fs::path& checkpoint, const TrainSpec& spec) {
+  const fs::path file = checkpoint / "training_args.yaml";
+  if (!fs::exists(file)) return {"training_args.yaml"};
+  return differences(load_train_spec(file), spec);
+}
+
+OutputDir named_checkpoint(const std::string& name, const TrainSpec& spec) {
+  fs::path directory = name;
+  if (name == "true") {
+    const std::vector<Checkpoint> found = find_checkpoints(spec.training.output_dir);
+    if (found.empty())
+      throw not_found("resume_from_checkpoint: {} has no checkpoint; leave the key out to start anew",
+                      spec.training.output_dir.string());
+    directory = found.back().directory;
+  } else if (!fs::is_directory(directory)) {
+    throw not_found("resume_from_checkpoint: {} is no directory", name);
+  }
+  return {.checkpoint = directory, .replaces = false, .note = fmt::format("going on from {}", directory.string())};
+}
+
+}  // namespace
+
+OutputDir inspect_output_dir(const TrainSpec& spec) {
+  const TrainingSpec& t = spec.training;
+  if (!t.do_train) return {};
+  const std::string resume = t.resume_from_checkpoint.value_or("");
+  if (!resume.empty() && resume != "false") return named_checkpoint(resume, spec);
+  const fs::path& directory = t.output_dir;
+  const std::vector<Checkpoint> checkpoints = find_checkpoints(directory);
+  const bool finished = is_finished(directory);
+  if (resume.empty() && !finished && !checkpoints.empty()) {
+    const fs::path& last = checkpoints.back().directory;
+    const std::vector<std::string> keys = other_keys(last, spec);
+    if (keys.empty() && fs::exists(last / "optimizer.safetensors"))
+      return {.checkpoint = last,
+              .replaces = false,
+              .note = fmt::format("going on from {} (resume_from_checkpoint: false starts anew)", last.string())};
+    if (!t.overwrite_output_dir)
+      throw failed_precondition(
+          "{}: holds an unfinished run of another job ({} differ); choose another output_dir, or set "
+          "overwrite_output_dir: true",
+          directory.string(), keys.empty() ? "its checkpoints" : fmt::format("{}", fmt::join(keys, ", ")));
+  }
+  const bool holds_run = finished || !checkpoints.empty() || has_weights(directory);
+  if (holds_run && !t.overwrite_output_dir)
+    throw failed_precondition(
+        "{}: Output directory already exists and is not empty. Please set `overwrite_output_dir`, or choose another",
+        directory.string());
+  OutputDir out;
+  out.replaces = holds_run;
+  return out;
+}
+
+void remove_run(const fs::path& output_dir) {
+  try {
+    for (const char* name : kResultFiles) fs::remove(output_dir / name);
+    for (const Checkpoint& checkpoint : find_checkpoints(output_dir)) fs::remove_all(checkpoint.directory);
+  } catch (const fs::filesystem_error& error) {
+    throw unavailable("{}: the former run cannot be removed: {}", output_dir.string(), error.code().message());
+  }
+  remove_leftovers(output_dir);
+}
+
+}  // namespace hearth

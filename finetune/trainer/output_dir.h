@@ -1,0 +1,28 @@
+// What is in output_dir before a job begins, and what follows from it.
+//
+// A run that was cut off goes on, with overwrite_output_dir too: "overwrite" is for finished runs and for those of
+// other jobs. (LLaMA-Factory starts anew then, and loses what was done.)
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "finetune/spec/train_spec.h"
+
+namespace hearth {
+
+struct OutputDir {
+  std::optional<std::filesystem::path> checkpoint;  // to go on from
+  bool replaces = false;                            // files of another run are there, and are to be removed
+  std::string note;                                 // for the user; empty: nothing to say
+};
+
+// Changes nothing. Throws kFailedPrecondition for a directory that holds a finished run or one of another job and may
+// not be overwritten, kNotFound for a checkpoint that is named and not there.
+OutputDir inspect_output_dir(const TrainSpec& spec);
+
+// Checkpoints, logs and results of a run; nothing else. Throws kUnavailable.
+void remove_run(const std::filesystem::path& output_dir);
+
+}  // namespace hearth

@@ -1,0 +1,224 @@
+#include "finetune/trainer/train.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <sstream>
+
+#include <fmt/ranges.h>
+
+#include "finetune/datasets/load_examples.h"
+#include "finetune/encoding/encode_examples.h"
+#include "finetune/encoding/print_encoded.h"
+#include "finetune/encoding/tokenized_data.h"
+#include "finetune/reports/loss_plot.h"
+#include "finetune/reports/report.h"
+#include "finetune/reports/results.h"
+#include "finetune/spec/train_spec_text.h"
+#include "finetune/trainer/memory_plan.h"
+#include "finetune/trainer/output_dir.h"
+#include "finetune/trainer/streamed_set.h"
+#include "finetune/trainer/trainable.h"
+#include "models/loader.h"
+#include "models/resolver.h"
+#include "runtime/base/error.h"
+#include "runtime/base/file.h"
+
+namespace hearth {
+namespace {
+
+namespace fs = std::filesystem;
+
+void warn_of_dropped(const std::string& what, int64_t count, const std::string& first, JobMonitor& monitor) {
+  if (count > 0) monitor.on_warning(fmt::format("{} {} left out, the first: {}", count, what, first));
+}
+
+std::vector<TokenizedExample> encode(const LoadedModel& loaded, const std::vector<Example>& examples,
+                                     const TrainSpec& spec, const std::string& name, JobMonitor& monitor) {
+  EncodedData data = encode_examples(loaded, examples, spec.data, spec.stage);
+  if (!data.dropped.empty())
+    warn_of_dropped(fmt::format("examples of {}", name), static_cast<int64_t>(data.dropped.size()),
+                    data.dropped.front().place + ": " + data.dropped.front().reason, monitor);
+  const EncodedTotals t = totals(data.examples);
+  monitor.on_note(fmt::format(
+      "{}: {} examples by {}, {} tokens ({} learnt), lengths {} to {}, median {}{}", name, t.examples, data.source,
+      t.tokens, t.learnt, t.shortest, t.longest, t.median,
+      data.truncated > 0 ? fmt::format("; {} cut to cutoff_len {}", data.truncated, spec.data.cutoff_len) : ""));
+  return std::move(data.examples);
+}
+
+std::string set_name(const std::string& dataset) { return dataset.empty() ? "validation" : dataset; }
+
+// What the job trains on and is evaluated with, tokenised.
+struct JobData {
+  std::vector<TokenizedExample> train;
+  std::unique_ptr<ExampleStream> stream;  // in place of `train`
+  std::vector<EvalSet> eval;
+};
+
+JobData from_tokenized(TokenizedSets sets) {
+  JobData data;
+  for (auto& [name, examples] : sets) {
+    if (name == "train") {
+      data.train = std::move(examples);
+    } else {
+      data.eval.push_back({name == "validation" ? "" : name, std::move(examples)});
+    }
+  }
+  return data;
+}
+
+JobData tokenize(const LoadedModel& loaded, ExampleSets sets, const TrainSpec& spec, JobMonitor& monitor) {
+  if (sets.dropped.count > 0)
+    warn_of_dropped("rows", sets.dropped.count, sets.dropped.first.empty() ? "" : sets.dropped.first.front(), monitor);
+  JobData data;
+  data.stream = std::move(sets.stream);
+  if (spec.training.do_train && !data.stream) data.train = encode(loaded, sets.train, spec, "train", monitor);
+  for (const NamedExamples& set : sets.eval)
+    data.eval.push_back({set.name, encode(loaded, set.examples, spec, set_name(set.name), monitor)});
+  return data;
+}
+
+// Before the model is loaded, where rows must be read at all.
+std::optional<ExampleSets> read_rows(const TrainSpec& spec) {
+  const fs::path& saved = spec.data.tokenized_path;
+  if (!saved.empty() && fs::exists(saved) && !fs::is_empty(saved)) return std::nullopt;
+  return load_examples(spec.data, {.stage = spec.stage, .seed = spec.training.seed});
+}
+
+void save_sets(const LoadedModel& loaded, const JobData& data, const TrainSpec& spec) {
+  TokenizedSets sets;
+  sets["train"] = data.train;
+  for (const EvalSet& set : data.eval) sets[set_name(set.name)] = set.examples;
+  save_tokenized(spec.data.tokenized_path, sets, made_with(loaded, spec));
+}
+
+JobData prepare_data(const LoadedModel& loaded, std::optional<ExampleSets> rows, const TrainSpec& spec,
+                     JobMonitor& monitor) {
+  const fs::path& saved = spec.data.tokenized_path;
+  JobData data;
+  if (rows) {
+    data = tokenize(loaded, std::move(*rows), spec, monitor);
+    if (!saved.empty() && !data.stream) {
+      save_sets(loaded, data, spec);
+      monitor.on_note(fmt::format("tokenised data is saved in {}", saved.string()));
+    }
+  } else {
+    auto sets = load_tokenized(saved, made_with(loaded, spec), loaded.model->dims().vocab_size);
+    if (!sets) throw not_found("tokenized_path: {} is empty now", saved.string());
+    monitor.on_note(fmt::format("tokenised data of {}", saved.string()));
+    data = from_tokenized(std::move(*sets));
+  }
+  if (spec.training.do_train && data.train.empty() && !data.stream)
+    throw invalid_argument(
+        "no example is left to train on; `hearth preprocess` and `hearth data check` show what was left out and why");
+  for (const EvalSet& set : data.eval)
+    if (set.examples.empty()) throw invalid_argument("no example is left to evaluate with in '{}'", set_name(set.name));
+  return data;
+}
+
+void show_first(const LoadedModel& loaded, const JobData& data, JobMonitor& monitor) {
+  if (data.train.empty()) return;
+  std::ostringstream text;
+  print_example(text, *loaded.tokenizer, data.train.front(), kBrackets);
+  monitor.on_note("training example:\n" + text.str());
+}
+
+// eval_perplexity = exp(eval_loss), as LLaMA-Factory reports it of stage pt.
+void add_perplexity(LogRecord& metrics) {
+  const auto loss = metrics.find("eval_loss");
+  if (loss != metrics.end()) metrics["eval_perplexity"] = std::exp(loss->get<double>());
+}
+
+std::vector<std::string> logged(const TrainerState& state, const std::vector<std::string>& keys) {
+  std::vector<std::string> found;
+  for (const std::string& key : keys)
+    if (std::any_of(state.log_history.begin(), state.log_history.end(), [&](const auto& r) { return r.contains(key); }))
+      found.push_back(key);
+  return found;
+}
+
+void save_final(const TrainSpec& spec, const Trainable& trainable, Trainer& trainer, const Trainer::Result& result) {
+  const fs::path& out = spec.training.output_dir;
+  trainable.save(out);
+  write_file_atomic(out / "training_args.yaml", to_yaml(spec));
+  trainer.state().save(out / "trainer_state.json");
+  if (spec.training.plot_loss)
+    plot_history(trainer.state(), logged(trainer.state(), {"loss", "eval_loss", "eval_accuracy"}), out);
+  save_results(out, "train", result.metrics);
+}
+
+std::unique_ptr<TrainingSet> make_set(const TrainSpec& spec, const LoadedModel& loaded, JobData& data) {
+  if (data.stream) return std::make_unique<StreamedSet>(spec, loaded, std::move(data.stream));
+  return std::make_unique<InMemorySet>(spec.training, std::move(data.train));
+}
+
+JobResult evaluate_only(const TrainSpec& spec, const LoadedModel& loaded, Trainable& trainable, const JobData& data,
+                        JobMonitor& monitor) {
+  JobResult result;
+  result.metrics = evaluate_sets({.model = *loaded.model, .adapter = trainable.adapter(), .training = spec.training},
+                                 data.eval, [&](int64_t done, int64_t total) { monitor.on_evaluating(done, total); });
+  if (spec.stage == Stage::kPretraining) add_perplexity(result.metrics);
+  save_results(spec.training.output_dir, "eval", result.metrics);
+  return result;
+}
+
+}  // namespace
+
+JobResult run_job(const TrainSpec& spec, JobMonitor& monitor) {
+  for (const std::string& warning : spec.warnings) monitor.on_warning(warning);
+  const TrainingSpec& t = spec.training;
+  const OutputDir found = inspect_output_dir(spec);
+  if (!found.note.empty()) monitor.on_note(found.note);
+  const fs::path model_path = resolve_model(spec.model_name_or_path);
+  std::optional<ExampleSets> rows = read_rows(spec);
+  const LoadedModel loaded = load_model(
+      model_path, {.compute_dtype = t.bf16 ? ComputeDtype::kBFloat16 : ComputeDtype::kFloat32, .chat = spec.chat});
+  monitor.on_note(loaded.description);
+  JobData data = prepare_data(loaded, std::move(rows), spec, monitor);
+  show_first(loaded, data, monitor);
+
+  const std::unique_ptr<Trainable> trainable = make_trainable(spec, loaded);
+  monitor.on_note(trainable->description());
+  if (!t.do_train) return evaluate_only(spec, loaded, *trainable, data, monitor);
+  const std::unique_ptr<TrainingSet> examples = make_set(spec, loaded, data);
+  TrainingRun run{
+      .spec = spec, .model = *loaded.model, .trainable = *trainable, .examples = *examples, .eval = data.eval};
+  const MemoryPlan plan =
+      plan_memory(spec, *loaded.model, *trainable, examples->most_tokens_of_batch(), available_memory());
+  monitor.on_note(plan.describe());
+  run.recomputed_layers = plan.recomputed_layers;
+  keep_tensor_buffers(static_cast<size_t>(plan.step));
+
+  if (found.replaces) remove_run(t.output_dir);
+  remove_leftovers(t.output_dir);
+  Reports reports(spec);
+  Trainer trainer(run, reports, monitor);
+  if (found.checkpoint) trainer.resume(*found.checkpoint);
+  monitor.on_steps(trainer.state().global_step, trainer.total_steps());
+  Trainer::Result trained;
+  try {
+    trained = trainer.train();
+  } catch (...) {
+    reports.on_end(trainer.state(), Outcome::kFailed);
+    throw;
+  }
+  JobResult result;
+  result.stopped = trained.stopped;
+  result.metrics = trained.metrics;
+  if (trained.stopped) {
+    reports.on_end(trainer.state(), Outcome::kStopped);
+    return result;
+  }
+  if (t.do_eval || !data.eval.empty()) {
+    LogRecord metrics = trainer.evaluate();
+    if (spec.stage == Stage::kPretraining) add_perplexity(metrics);
+    save_results(t.output_dir, "eval", metrics);
+    for (const auto& [name, value] : metrics.items()) result.metrics[name] = value;
+  }
+  save_final(spec, *trainable, trainer, trained);
+  reports.on_end(trainer.state(), Outcome::kFinished);
+  return result;
+}
+
+}  // namespace hearth

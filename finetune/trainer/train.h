@@ -1,0 +1,29 @@
+// A whole training job, from its spec to the files in output_dir: read top to bottom, this is what `hearth train` does.
+#pragma once
+
+#include <string>
+
+#include "finetune/spec/train_spec.h"
+#include "finetune/trainer/trainer.h"
+
+namespace hearth {
+
+// Also shown what happens before and after the loop, a line each.
+class JobMonitor : public TrainingMonitor {
+ public:
+  virtual void on_note(const std::string& line) = 0;
+  virtual void on_warning(const std::string& line) = 0;
+  virtual void on_steps(int64_t done, int64_t total) = 0;  // before the first step
+};
+
+struct JobResult {
+  LogRecord metrics;     // of training and of the evaluation at the end
+  bool stopped = false;  // on request: the same job goes on from the checkpoint
+};
+
+// Everything that can be refused is refused before the first step: data and model, what is in output_dir, memory.
+// Results are written whole or not at all, train_results.json last: a directory that has it is of a finished run.
+// Throws kInvalidArgument, kNotFound, kFailedPrecondition, kResourceExhausted, kDataCorruption, kUnavailable.
+JobResult run_job(const TrainSpec& spec, JobMonitor& monitor);
+
+}  // namespace hearth

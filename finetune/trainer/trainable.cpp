@@ -1,0 +1,20 @@
+#include "finetune/trainer/trainable.h"
+
+#include "finetune/trainer/full_trainable.h"
+#include "finetune/trainer/lora_trainable.h"
+#include "runtime/base/error.h"
+
+namespace hearth {
+
+std::unique_ptr<Trainable> make_trainable(const TrainSpec& spec, const LoadedModel& loaded) {
+  switch (spec.finetuning_type) {
+    case FinetuningType::kLora:
+      return make_lora_trainable(spec, loaded);
+    case FinetuningType::kFreeze:
+    case FinetuningType::kFull:
+      return make_full_trainable(spec, loaded);
+  }
+  throw internal_error("this finetuning_type trains nothing");
+}
+
+}  // namespace hearth

@@ -1,0 +1,134 @@
+// A run that was cut off and goes on equals one that was not, to the bit.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "finetune/spec/load_train_spec.h"
+#include "finetune/trainer/output_dir.h"
+#include "finetune/trainer/trainer.h"
+#include "tests/finetune/trainer/quiet_monitor.h"
+#include "tests/models/tiny_models.h"
+
+namespace hearth {
+namespace {
+
+using testing::HasSubstr;
+
+std::vector<TokenizedExample> examples() {
+  std::vector<TokenizedExample> data;
+  for (int i = 0; i < 11; ++i) {
+    TokenizedExample example;
+    for (int k = 0; k < 4 + i % 5; ++k) example.input_ids.push_back(3 + (7 * i + 5 * k) % 40);
+    example.labels = example.input_ids;
+    example.labels[0] = kIgnoredLabel;
+    data.push_back(example);
+  }
+  return data;
+}
+
+class Resume : public testing::Test {
+ protected:
+  Resume() { test::make_directory(test::tiny_model("none"), directory_.path() / "model"); }
+
+  TrainSpec spec(const std::string& out, const std::string& more = "") const {
+    const std::string text =
+        "stage: sft\ndo_train: true\nfinetuning_type: lora\nlora_rank: 4\ndataset: none\n"
+        "per_device_train_batch_size: 2\ngradient_accumulation_steps: 2\nlearning_rate: 1e-3\nnum_train_epochs: 3\n"
+        "logging_steps: 2\nlora_dropout: 0.2\nneftune_noise_alpha: 5\nlr_scheduler_type: cosine\n" +
+        more;
+    return parse_train_spec(text, "job.yaml",
+                            std::vector<std::string>{"model_name_or_path=" + (directory_.path() / "model").string(),
+                                                     "output_dir=" + (directory_.path() / out).string()});
+  }
+
+  struct Ran {
+    Trainer::Result result;
+    std::vector<LogRecord> records;
+    std::vector<float> values;
+    TrainerState state;
+  };
+
+  // Goes on from `checkpoint` where there is one.
+  static Ran run(const TrainSpec& spec, const std::filesystem::path& checkpoint = {}, int64_t stop_after = -1) {
+    const LoadedModel loaded = load_model(spec.model_name_or_path, {.compute_dtype = ComputeDtype::kFloat32});
+    const std::unique_ptr<Trainable> trainable = make_trainable(spec, loaded);
+    const std::vector<TokenizedExample> data = examples();
+    InMemorySet set(spec.training, data);
+    const std::vector<EvalSet> eval = {{"", {data[2], data[5]}}};
+    QuietMonitor monitor;
+    monitor.stop_after = stop_after;
+    Reports reports(nullptr, {});
+    Trainer trainer({.spec = spec, .model = *loaded.model, .trainable = *trainable, .examples = set, .eval = eval},
+                    reports, monitor);
+    if (!checkpoint.empty()) trainer.resume(checkpoint);
+    Ran ran{.result = trainer.train(), .records = monitor.records, .values = {}, .state = trainer.state()};
+    for (const Parameter* parameter : trainable->parameters())
+      ran.values.insert(ran.values.end(), parameter->value.data(), parameter->value.data() + parameter->value.size());
+    return ran;
+  }
+
+  TemporaryDirectory directory_;
+};
+
+TEST_F(Resume, ContinuesBitForBit) {
+  const Ran whole = run(spec("whole"));
+  EXPECT_EQ(whole.state.global_step, 9);
+  for (const int64_t stop : {1, 4, 7}) {
+    const std::string out = "cut" + std::to_string(stop);
+    const Ran first = run(spec(out), {}, stop);
+    EXPECT_TRUE(first.result.stopped);
+    const OutputDir found = inspect_output_dir(spec(out));
+    ASSERT_TRUE(found.checkpoint.has_value());
+    const Ran second = run(spec(out), *found.checkpoint);
+    EXPECT_EQ(second.values, whole.values) << "stopped after step " << stop;
+    EXPECT_EQ(second.result.metrics["train_loss"], whole.result.metrics["train_loss"]);
+    EXPECT_EQ(second.state.log_history.size(), whole.state.log_history.size());
+    for (size_t i = 0; i + 1 < whole.state.log_history.size(); ++i)
+      EXPECT_EQ(second.state.log_history[i]["loss"], whole.state.log_history[i]["loss"]);
+  }
+}
+
+TEST_F(Resume, OfAnotherJobIsRefusedWithItsKeys) {
+  run(spec("out"), {}, 2);
+  try {
+    inspect_output_dir(spec("out", "weight_decay: 0.1\n"));
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kFailedPrecondition);
+    EXPECT_THAT(error.what(), HasSubstr("weight_decay"));
+  }
+  EXPECT_FALSE(inspect_output_dir(spec("out", "weight_decay: 0.1\noverwrite_output_dir: true\n")).checkpoint);
+  EXPECT_TRUE(inspect_output_dir(spec("out", "overwrite_output_dir: true\n")).checkpoint);
+  EXPECT_FALSE(
+      inspect_output_dir(spec("out", "overwrite_output_dir: true\nresume_from_checkpoint: false\n")).checkpoint);
+}
+
+TEST_F(Resume, UnfinishedCheckpointsDoNotCount) {
+  run(spec("out", "save_steps: 3\n"));
+  const std::filesystem::path out = directory_.path() / "out";
+  std::filesystem::create_directories(out / "checkpoint-99.unfinished");
+  const std::vector<Checkpoint> found = find_checkpoints(out);
+  ASSERT_EQ(found.size(), 3);
+  EXPECT_EQ(found.back().step, 9);
+  remove_leftovers(out);
+  EXPECT_FALSE(std::filesystem::exists(out / "checkpoint-99.unfinished"));
+}
+
+TEST_F(Resume, KeepsTheNewestAndTheBest) {
+  const Ran ran = run(spec("out",
+                           "save_steps: 1\nsave_total_limit: 2\neval_strategy: steps\neval_steps: 1\n"
+                           "load_best_model_at_end: true\n"));
+  const std::vector<Checkpoint> found = find_checkpoints(directory_.path() / "out");
+  EXPECT_EQ(found.size(), 2);
+  EXPECT_EQ(found.back().step, 9);
+  EXPECT_TRUE(std::filesystem::exists(ran.state.best_model_checkpoint.value()));
+}
+
+TEST_F(Resume, WithoutTheOptimizerIsRefused) {
+  run(spec("out", "save_only_model: true\nsave_steps: 3\n"));
+  const std::filesystem::path last = directory_.path() / "out/checkpoint-9";
+  EXPECT_THROW(run(spec("out"), last), Error);
+}
+
+}  // namespace
+}  // namespace hearth
