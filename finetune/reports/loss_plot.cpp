@@ -117,6 +117,7 @@ void plot(const Curve& curve, const std::string& key, const std::filesystem::pat
 std::vector<double> smoothed(const std::vector<double>& values) {
   const double weight = 1.8 * (1 / (1 + std::exp(-0.05 * static_cast<double>(values.size()))) - 0.5);
   std::vector<double> smooth;
+  smooth.reserve(values.size());
   for (const double value : values)
     smooth.push_back((smooth.empty() ? value : smooth.back()) * weight + (1 - weight) * value);
   return smooth;

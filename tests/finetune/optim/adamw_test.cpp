@@ -155,6 +155,7 @@ TEST(ParameterGroups, LoraPlusHasItsOwnRates) {
   EXPECT_EQ(plain[1].weight_decay, 0);
   const auto plus = parameter_groups(p.all, 1e-3, 0.1, LoraPlus{16, 1e-6});
   std::vector<std::pair<double, double>> rates;
+  rates.reserve(plus.size());
   for (const ParameterGroup& g : plus) rates.emplace_back(g.learning_rate, g.weight_decay);
   EXPECT_THAT(rates,
               ElementsAre(std::pair(1e-3, 0.1), std::pair(16e-3, 0.1), std::pair(16e-3, 0.0), std::pair(1e-6, 0.1)));
