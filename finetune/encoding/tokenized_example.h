@@ -16,7 +16,7 @@ struct TokenizedExample {
   // sequence at the first token of every later turn.
   std::vector<TokenId> labels;
   // The lengths of the examples packed into it, in order, which start their positions at 0 each. Empty: one.
-  std::vector<int> packed_lengths;
+  std::vector<int> packed_lengths = {};
   // Packed examples see each other (`packing` without `neat_packing`).
   bool attends_across = false;
 };

@@ -29,6 +29,7 @@ class Reports {
  public:
   // trainer_log.jsonl, and what report_to names. Throws kInvalidArgument for a name that is none.
   explicit Reports(const TrainSpec& spec);
+  // `log` may be null: none.
   Reports(std::unique_ptr<Report> log, std::vector<std::unique_ptr<Report>> trackers)
       : log_(std::move(log)), trackers_(std::move(trackers)) {}
 

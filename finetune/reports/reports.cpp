@@ -59,17 +59,17 @@ void Reports::each_tracker(Call call) {
 }
 
 void Reports::on_begin(const TrainSpec& spec, const TrainerState& state) {
-  log_->on_begin(spec, state);
+  if (log_) log_->on_begin(spec, state);
   each_tracker([&](Report& tracker) { tracker.on_begin(spec, state); });
 }
 
 void Reports::on_log(const TrainerState& state) {
-  log_->on_log(state);
+  if (log_) log_->on_log(state);
   each_tracker([&](Report& tracker) { tracker.on_log(state); });
 }
 
 void Reports::on_end(const TrainerState& state, Outcome outcome) {
-  log_->on_end(state, outcome);
+  if (log_) log_->on_end(state, outcome);
   each_tracker([&](Report& tracker) { tracker.on_end(state, outcome); });
 }
 

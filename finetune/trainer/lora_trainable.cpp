@@ -44,7 +44,8 @@ class LoraTrainable : public Trainable {
         converts_pissa_(converts_pissa),
         parameters_(parameters_of(*peft_.adapter)) {
     for (const SavedTensor& saved : peft_.saved) {
-      saved.tensor->trained = std::make_unique<Parameter>(Parameter{saved.tensor->name, saved.value, {}});
+      saved.tensor->trained =
+          std::make_unique<Parameter>(Parameter{peft_key(module_path(saved.tensor->name), "weight"), saved.value, {}});
       parameters_.push_back(saved.tensor->trained.get());
     }
     for (Parameter* parameter : parameters_) parameter->grad = Tensor::zeros(parameter->value.shape());

@@ -28,7 +28,7 @@ def tiny_model(name: str, directory: pathlib.Path):
     """Puts together the directory of a case of tiny_models whose weights are one file."""
     cases = json.loads((TINY / "cases.json").read_text())["cases"] + json.loads((TINY / "architectures/cases.json").read_text())["cases"]
     case = next(case for case in cases if case["name"] == name)
-    (directory / "config.json").write_text(json.dumps(case["config"]))
+    (directory / "config.json").write_text(json.dumps(case["config"] | {"attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0}))
     weights = assembled(case, case["weights_parts"]) if "weights_parts" in case else (TINY / f"{case['weights']}.safetensors").read_bytes()
     (directory / "model.safetensors").write_bytes(weights)
 

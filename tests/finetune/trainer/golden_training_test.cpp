@@ -18,11 +18,13 @@ const std::filesystem::path kTraining = "tests/golden/training";
 
 nlohmann::json read_json(const std::filesystem::path& path) { return nlohmann::json::parse(read_file(path)); }
 
-std::vector<TokenizedExample> golden_data() {
+std::vector<TokenizedExample> golden_data(Stage stage) {
   std::vector<TokenizedExample> data;
   for (const nlohmann::json& example : read_json(kTraining / "examples.json"))
     data.push_back({.input_ids = example["input_ids"].get<std::vector<TokenId>>(),
                     .labels = example["labels"].get<std::vector<TokenId>>()});
+  if (stage == Stage::kPretraining)
+    for (TokenizedExample& example : data) example.labels = example.input_ids;
   return data;
 }
 
@@ -57,7 +59,7 @@ class GoldenTraining : public testing::TestWithParam<const char*> {};
 
 TEST_P(GoldenTraining, EqualsTransformersAndPeft) {
   const nlohmann::json run = read_json(kTraining / GetParam() / "run.json");
-  const TemporaryDirectory directory;
+  const test::TemporaryDirectory directory;
   test::make_directory(test::tiny_model(run["model"]), directory.path());
   const LoadedModel loaded = load_model(directory.path(), {.compute_dtype = ComputeDtype::kFloat32});
   const TrainSpec spec = golden_spec(run, directory.path(), directory.path() / "out");
@@ -68,7 +70,7 @@ TEST_P(GoldenTraining, EqualsTransformersAndPeft) {
     std::copy_n(parameter->value.data(), parameter->value.size(), before.back().data());
   }
 
-  InMemorySet examples(spec.training, golden_data());
+  InMemorySet examples(spec.training, golden_data(spec.stage));
   QuietMonitor monitor;
   Reports reports(nullptr, {});
   Trainer trainer({.spec = spec, .model = *loaded.model, .trainable = *trainable, .examples = examples, .eval = {}},

@@ -67,7 +67,7 @@ class Resume : public testing::Test {
     return ran;
   }
 
-  TemporaryDirectory directory_;
+  test::TemporaryDirectory directory_;
 };
 
 TEST_F(Resume, ContinuesBitForBit) {
@@ -117,7 +117,7 @@ TEST_F(Resume, UnfinishedCheckpointsDoNotCount) {
 TEST_F(Resume, KeepsTheNewestAndTheBest) {
   const Ran ran = run(spec("out",
                            "save_steps: 1\nsave_total_limit: 2\neval_strategy: steps\neval_steps: 1\n"
-                           "load_best_model_at_end: true\n"));
+                           "load_best_model_at_end: true\nval_size: 0.1\n"));
   const std::vector<Checkpoint> found = find_checkpoints(directory_.path() / "out");
   EXPECT_EQ(found.size(), 2);
   EXPECT_EQ(found.back().step, 9);
