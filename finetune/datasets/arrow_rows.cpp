@@ -8,57 +8,34 @@
 #include "finetune/datasets/arrow/arrow_module.h"
 #include "finetune/datasets/json_rows.h"
 #include "runtime/base/error.h"
+#include "runtime/base/loaded_library.h"
 
 namespace hearth {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct ArrowModule {
-  decltype(&hearth_arrow_open) open = nullptr;
-  decltype(&hearth_arrow_next) next = nullptr;
-  decltype(&hearth_arrow_close) close = nullptr;
-  std::string reason;  // why it is not there
+const LoadedLibrary& arrow_module() {
+  static const LoadedLibrary module("libhearth_arrow.so", HEARTH_ARROW_MODULE, RTLD_LOCAL);
+  return module;
+}
 
-  bool loaded() const { return open && next && close; }
+struct ArrowFunctions {
+  decltype(&hearth_arrow_open) open = arrow_module().symbol<decltype(&hearth_arrow_open)>("hearth_arrow_open");
+  decltype(&hearth_arrow_next) next = arrow_module().symbol<decltype(&hearth_arrow_next)>("hearth_arrow_next");
+  decltype(&hearth_arrow_close) close = arrow_module().symbol<decltype(&hearth_arrow_close)>("hearth_arrow_close");
 };
-
-// Beside the program, else where it was built.
-ArrowModule load_module() {
-  ArrowModule module;
-  std::error_code error;
-  const fs::path beside = fs::read_symlink("/proc/self/exe", error).parent_path() / "libhearth_arrow.so";
-  for (const fs::path& path : {beside, fs::path(HEARTH_ARROW_MODULE)}) {
-    if (!fs::exists(path, error)) continue;
-    void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);  // stays until the end
-    if (!library) {
-      module.reason = ::dlerror();
-      continue;
-    }
-    module.open = reinterpret_cast<decltype(module.open)>(::dlsym(library, "hearth_arrow_open"));
-    module.next = reinterpret_cast<decltype(module.next)>(::dlsym(library, "hearth_arrow_next"));
-    module.close = reinterpret_cast<decltype(module.close)>(::dlsym(library, "hearth_arrow_close"));
-    if (module.loaded()) return module;
-  }
-  if (module.reason.empty()) module.reason = "there is no " + beside.string();
-  return module;
-}
-
-const ArrowModule& arrow_module() {
-  static const ArrowModule module = load_module();
-  return module;
-}
 
 class ArrowRows : public RowReader {
  public:
   ArrowRows(const fs::path& file, bool is_parquet) : name_(file.filename().string()) {
     HearthArrowError error{};
-    reader_ = arrow_module().open(file.c_str(), is_parquet, &error);
+    reader_ = arrow_.open(file.c_str(), is_parquet, &error);
     if (!reader_)
       throw data_corruption("{}: cannot be read as {}: {}", file.string(), is_parquet ? "parquet" : "arrow",
                             error.text);
   }
-  ~ArrowRows() override { arrow_module().close(reader_); }
+  ~ArrowRows() override { arrow_.close(reader_); }
   ArrowRows(const ArrowRows&) = delete;
   ArrowRows& operator=(const ArrowRows&) = delete;
 
@@ -67,7 +44,7 @@ class ArrowRows : public RowReader {
     const char* text = nullptr;
     size_t size = 0;
     HearthArrowError error{};
-    const int result = arrow_module().next(reader_, &text, &size, &error);
+    const int result = arrow_.next(reader_, &text, &size, &error);
     if (result == 0) {
       ended_ = true;
       return false;
@@ -86,6 +63,7 @@ class ArrowRows : public RowReader {
   }
 
  private:
+  ArrowFunctions arrow_;
   std::string name_;
   HearthArrowReader* reader_ = nullptr;
   int64_t number_ = 0;
@@ -102,7 +80,7 @@ std::unique_ptr<RowReader> open_arrow_rows(const fs::path& file, bool is_parquet
     throw failed_precondition(
         "{}: this build cannot read parquet and arrow files ({}): build it with Apache Arrow (./dev build fetches it), "
         "or convert the file to jsonl",
-        file.string(), arrow_module().reason);
+        file.string(), arrow_module().reason());
   return std::make_unique<ArrowRows>(file, is_parquet);
 }
 

@@ -61,7 +61,7 @@ std::string trainer_log_line(const TrainerState& state, const RunBegin& begin, d
 void TrainerLog::on_begin(const TrainSpec& spec, const TrainerState& state) {
   const std::filesystem::path path = spec.training.output_dir / "trainer_log.jsonl";
   std::error_code ignored;  // one that cannot be deleted cannot be opened either
-  if (spec.training.overwrite_output_dir) std::filesystem::remove(path, ignored);
+  if (spec.training.overwrite_output_dir && state.global_step == 0) std::filesystem::remove(path, ignored);
   file_.emplace(path);
   begin_ = {state.global_step, state.num_input_tokens_seen};
   begin_time_ = std::chrono::steady_clock::now();

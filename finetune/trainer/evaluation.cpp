@@ -42,11 +42,12 @@ double accuracy_of(const LanguageModel& model, const Tensor& hidden, const Train
 }  // namespace
 
 Evaluation evaluate(const LanguageModel& model, const Adapter* adapter, const std::vector<TokenizedExample>& examples,
-                    const EvaluationOptions& options) {
+                    const EvaluationOptions& options, Communicator& processes) {
   const Tape::Paused no_gradients;
-  Evaluation out;
-  double loss = 0, accuracy = 0;
-  for (size_t begin = 0; begin < examples.size(); begin += options.batch_size) {
+  double loss = 0, accuracy = 0, targets = 0;
+  const size_t stride = static_cast<size_t>(options.batch_size) * processes.size();
+  for (size_t begin = static_cast<size_t>(options.batch_size) * processes.rank(); begin < examples.size();
+       begin += stride) {
     const size_t end = std::min(begin + options.batch_size, examples.size());
     std::vector<const TokenizedExample*> part;
     std::vector<int> lengths;
@@ -60,16 +61,15 @@ Evaluation evaluate(const LanguageModel& model, const Adapter* adapter, const st
       const Tensor logprobs = ops::token_logprobs(hidden, model.output_head(), batch.targets);
       const double sum = std::accumulate(logprobs.data(), logprobs.data() + logprobs.size(), 0.0);
       loss -= sum / static_cast<double>(batch.num_targets) * static_cast<double>(part.size());
-      out.targets += batch.num_targets;
+      targets += static_cast<double>(batch.num_targets);
       if (options.accuracy) accuracy += accuracy_of(model, hidden, batch, lengths);
     }
     if (options.progress) options.progress(static_cast<int64_t>(end));
   }
-  if (!examples.empty()) {
-    out.loss = loss / static_cast<double>(examples.size());
-    out.token_accuracy = accuracy / static_cast<double>(examples.size());
-  }
-  return out;
+  double sums[] = {loss, accuracy, targets};
+  processes.sum(std::span(sums));
+  const double n = std::max(static_cast<double>(examples.size()), 1.0);
+  return {.loss = sums[0] / n, .token_accuracy = sums[1] / n, .targets = static_cast<int64_t>(sums[2])};
 }
 
 LogRecord evaluate_sets(const EvaluatedModel& evaluated, const std::vector<EvalSet>& sets,
@@ -82,11 +82,10 @@ LogRecord evaluate_sets(const EvaluatedModel& evaluated, const std::vector<EvalS
   for (const EvalSet& set : sets) {
     const auto start = Clock::now();
     const int batch_size = training.per_device_eval_batch_size;
-    const Evaluation found =
-        evaluate(evaluated.model, evaluated.adapter, set.examples,
-                 {.batch_size = batch_size, .accuracy = training.compute_accuracy, .progress = [&](int64_t n) {
-                    progress(done + n, total);
-                  }});
+    const auto report = [&](int64_t n) { progress(done + n, total); };
+    const EvaluationOptions options{
+        .batch_size = batch_size, .accuracy = training.compute_accuracy, .progress = report};
+    const Evaluation found = evaluate(evaluated.model, evaluated.adapter, set.examples, options, evaluated.processes);
     const double seconds = std::max(std::chrono::duration<double>(Clock::now() - start).count(), 1e-9);
     const auto n = static_cast<double>(set.examples.size());
     const std::string prefix = set.name.empty() ? "eval_" : "eval_" + set.name + "_";

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "finetune/encoding/tokenized_example.h"
+#include "finetune/parallel/communicator.h"
 #include "finetune/reports/trainer_state.h"
 #include "finetune/spec/train_spec.h"
 #include "runtime/adapter.h"
@@ -32,13 +33,15 @@ struct EvaluationOptions {
   std::function<void(int64_t done)> progress = {};  // examples
 };
 
+// Batches are shared among the processes, which all get the sums.
 Evaluation evaluate(const LanguageModel& model, const Adapter* adapter, const std::vector<TokenizedExample>& examples,
-                    const EvaluationOptions& options);
+                    const EvaluationOptions& options, Communicator& processes);
 
 struct EvaluatedModel {
   const LanguageModel& model;
   const Adapter* adapter;
   const TrainingSpec& training;
+  Communicator& processes;
 };
 // Metrics of every set by transformers' names: eval_loss, eval_runtime ...; of a set with a name eval_NAME_loss.
 // progress(examples done, of all).

@@ -7,8 +7,12 @@
 
 namespace hearth {
 
-StreamedSet::StreamedSet(const TrainSpec& spec, const LoadedModel& loaded, std::unique_ptr<ExampleStream> stream)
-    : spec_(spec), loaded_(loaded), stream_(std::move(stream)) {
+StreamedSet::StreamedSet(const TrainSpec& spec, const LoadedModel& loaded, std::unique_ptr<ExampleStream> stream,
+                         int processes)
+    : spec_(spec),
+      loaded_(loaded),
+      stream_(std::move(stream)),
+      batches_of_step_(static_cast<size_t>(spec.training.gradient_accumulation_steps) * processes) {
   begin(0);
 }
 
@@ -42,7 +46,7 @@ bool StreamedSet::fill() {
 std::vector<std::vector<TokenizedExample>> StreamedSet::take_step() {
   const auto batch_size = static_cast<size_t>(spec_.training.per_device_train_batch_size);
   std::vector<std::vector<TokenizedExample>> batches;
-  while (batches.size() < static_cast<size_t>(spec_.training.gradient_accumulation_steps)) {
+  while (batches.size() < batches_of_step_) {
     while (ready_.size() < batch_size && fill()) {
     }
     if (ready_.empty()) {

@@ -14,8 +14,9 @@ namespace hearth {
 
 class StreamedSet : public TrainingSet {
  public:
-  // `loaded` outlives it.
-  StreamedSet(const TrainSpec& spec, const LoadedModel& loaded, std::unique_ptr<ExampleStream> stream);
+  // `loaded` outlives it. `processes` train together, each on its share of a step's batches; each reads the stream.
+  StreamedSet(const TrainSpec& spec, const LoadedModel& loaded, std::unique_ptr<ExampleStream> stream,
+              int processes = 1);
 
   int64_t steps() const override { return spec_.training.max_steps; }
   int64_t num_epochs() const override { return 1; }
@@ -34,6 +35,7 @@ class StreamedSet : public TrainingSet {
   const TrainSpec& spec_;
   const LoadedModel& loaded_;
   std::unique_ptr<ExampleStream> stream_;
+  size_t batches_of_step_;
   std::deque<TokenizedExample> ready_;
   std::vector<std::vector<TokenizedExample>> current_;
   int64_t next_step_ = 0, epoch_ = 0, dropped_ = 0;

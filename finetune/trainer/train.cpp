@@ -94,12 +94,12 @@ void save_sets(const LoadedModel& loaded, const JobData& data, const TrainSpec& 
 }
 
 JobData prepare_data(const LoadedModel& loaded, std::optional<ExampleSets> rows, const TrainSpec& spec,
-                     JobMonitor& monitor) {
+                     JobMonitor& monitor, bool writes) {
   const fs::path& saved = spec.data.tokenized_path;
   JobData data;
   if (rows) {
     data = tokenize(loaded, std::move(*rows), spec, monitor);
-    if (!saved.empty() && !data.stream) {
+    if (!saved.empty() && !data.stream && writes) {
       save_sets(loaded, data, spec);
       monitor.on_note(fmt::format("tokenised data is saved in {}", saved.string()));
     }
@@ -148,24 +148,25 @@ void save_final(const TrainSpec& spec, const Trainable& trainable, Trainer& trai
   save_results(out, "train", result.metrics);
 }
 
-std::unique_ptr<TrainingSet> make_set(const TrainSpec& spec, const LoadedModel& loaded, JobData& data) {
-  if (data.stream) return std::make_unique<StreamedSet>(spec, loaded, std::move(data.stream));
-  return std::make_unique<InMemorySet>(spec.training, std::move(data.train));
+std::unique_ptr<TrainingSet> make_set(const TrainSpec& spec, const LoadedModel& loaded, JobData& data, int processes) {
+  if (data.stream) return std::make_unique<StreamedSet>(spec, loaded, std::move(data.stream), processes);
+  return std::make_unique<InMemorySet>(spec.training, std::move(data.train), processes);
 }
 
 JobResult evaluate_only(const TrainSpec& spec, const LoadedModel& loaded, Trainable& trainable, const JobData& data,
-                        JobMonitor& monitor) {
+                        JobMonitor& monitor, Communicator& processes) {
   JobResult result;
-  result.metrics = evaluate_sets({.model = *loaded.model, .adapter = trainable.adapter(), .training = spec.training},
-                                 data.eval, [&](int64_t done, int64_t total) { monitor.on_evaluating(done, total); });
+  result.metrics = evaluate_sets(
+      {.model = *loaded.model, .adapter = trainable.adapter(), .training = spec.training, .processes = processes},
+      data.eval, [&](int64_t done, int64_t total) { monitor.on_evaluating(done, total); });
   if (spec.stage == Stage::kPretraining) add_perplexity(result.metrics);
-  save_results(spec.training.output_dir, "eval", result.metrics);
+  if (processes.writes()) save_results(spec.training.output_dir, "eval", result.metrics);
   return result;
 }
 
 }  // namespace
 
-JobResult run_job(const TrainSpec& spec, JobMonitor& monitor) {
+JobResult run_job(const TrainSpec& spec, JobMonitor& monitor, Communicator& processes) {
   for (const std::string& warning : spec.warnings) monitor.on_warning(warning);
   const TrainingSpec& t = spec.training;
   const OutputDir found = inspect_output_dir(spec);
@@ -175,24 +176,31 @@ JobResult run_job(const TrainSpec& spec, JobMonitor& monitor) {
   const LoadedModel loaded = load_model(
       model_path, {.compute_dtype = t.bf16 ? ComputeDtype::kBFloat16 : ComputeDtype::kFloat32, .chat = spec.chat});
   monitor.on_note(loaded.description);
-  JobData data = prepare_data(loaded, std::move(rows), spec, monitor);
+  JobData data = prepare_data(loaded, std::move(rows), spec, monitor, processes.writes());
   show_first(loaded, data, monitor);
 
   const std::unique_ptr<Trainable> trainable = make_trainable(spec, loaded);
   monitor.on_note(trainable->description());
-  if (!t.do_train) return evaluate_only(spec, loaded, *trainable, data, monitor);
-  const std::unique_ptr<TrainingSet> examples = make_set(spec, loaded, data);
-  TrainingRun run{
-      .spec = spec, .model = *loaded.model, .trainable = *trainable, .examples = *examples, .eval = data.eval};
-  const MemoryPlan plan =
-      plan_memory(spec, *loaded.model, *trainable, examples->most_tokens_of_batch(), available_memory());
+  if (!t.do_train) return evaluate_only(spec, loaded, *trainable, data, monitor, processes);
+  const std::unique_ptr<TrainingSet> examples = make_set(spec, loaded, data, processes.size());
+  TrainingRun run{.spec = spec,
+                  .model = *loaded.model,
+                  .trainable = *trainable,
+                  .examples = *examples,
+                  .eval = data.eval,
+                  .processes = processes};
+  const MemoryPlan plan = plan_memory(spec, *loaded.model, *trainable, examples->most_tokens_of_batch(),
+                                      available_memory() / processes.local_size());
   monitor.on_note(plan.describe());
   run.recomputed_layers = plan.recomputed_layers;
   keep_tensor_buffers(static_cast<size_t>(plan.step));
 
-  if (found.replaces) remove_run(t.output_dir);
-  remove_leftovers(t.output_dir);
-  Reports reports(spec);
+  processes.wait_for_all();  // before anything changes, all have seen what is in output_dir
+  if (processes.writes()) {
+    if (found.replaces) remove_run(t.output_dir);
+    remove_leftovers(t.output_dir);
+  }
+  Reports reports = processes.writes() ? Reports(spec) : Reports(nullptr, {});
   Trainer trainer(run, reports, monitor);
   if (found.checkpoint) trainer.resume(*found.checkpoint);
   monitor.on_steps(trainer.state().global_step, trainer.total_steps());
@@ -213,10 +221,10 @@ JobResult run_job(const TrainSpec& spec, JobMonitor& monitor) {
   if (t.do_eval || !data.eval.empty()) {
     LogRecord metrics = trainer.evaluate();
     if (spec.stage == Stage::kPretraining) add_perplexity(metrics);
-    save_results(t.output_dir, "eval", metrics);
+    if (processes.writes()) save_results(t.output_dir, "eval", metrics);
     for (const auto& [name, value] : metrics.items()) result.metrics[name] = value;
   }
-  save_final(spec, *trainable, trainer, trained);
+  if (processes.writes()) save_final(spec, *trainable, trainer, trained);
   reports.on_end(trainer.state(), Outcome::kFinished);
   return result;
 }

@@ -24,6 +24,7 @@ struct JobResult {
 // Everything that can be refused is refused before the first step: data and model, what is in output_dir, memory.
 // Results are written whole or not at all, train_results.json last: a directory that has it is of a finished run.
 // Throws kInvalidArgument, kNotFound, kFailedPrecondition, kResourceExhausted, kDataCorruption, kUnavailable.
-JobResult run_job(const TrainSpec& spec, JobMonitor& monitor);
+// All processes that train together call it; the monitor of rank 0 alone should show anything.
+JobResult run_job(const TrainSpec& spec, JobMonitor& monitor, Communicator& processes);
 
 }  // namespace hearth

@@ -50,6 +50,8 @@ Trainer::Trainer(const TrainingRun& run, Reports& reports, TrainingMonitor& moni
       monitor_(monitor),
       schedule_(make_schedule(training_, run.examples.steps())),
       optimizer_(make_optimizer(run)) {
+  for (Parameter* parameter : run_.trainable.parameters())
+    run_.processes.broadcast(std::span(parameter->value.data(), parameter->value.size()));
   state_.max_steps = run_.examples.steps();
   state_.num_train_epochs = run_.examples.num_epochs();
   state_.logging_steps = training_.logging_steps;
@@ -87,6 +89,13 @@ double Trainer::backward(const ExampleBatch& examples, int64_t step, int64_t bat
   return value;
 }
 
+void Trainer::add_up(double& loss) {
+  if (run_.processes.size() == 1) return;
+  run_.processes.sum(std::span(&loss, 1));
+  for (Parameter* parameter : run_.trainable.parameters())
+    run_.processes.sum(std::span(parameter->grad.data(), parameter->grad.size()));
+}
+
 Trainer::StepResult Trainer::step(int64_t index) {
   StepResult result;
   const std::vector<ExampleBatch> batches = run_.examples.batches(index);
@@ -100,11 +109,12 @@ Trainer::StepResult Trainer::step(int64_t index) {
   }
   const std::string remedy =
       "lower learning_rate, or look for the example with `hearth preprocess`; checkpoints before it are kept";
-  for (size_t b = 0; b < batches.size(); ++b) {
+  const auto size = static_cast<size_t>(run_.processes.size()), rank = static_cast<size_t>(run_.processes.rank());
+  for (size_t b = rank; b < batches.size() && std::isfinite(result.loss); b += size)
     result.loss += backward(batches[b], index, static_cast<int64_t>(b), std::max<int64_t>(targets, 1));
-    if (!std::isfinite(result.loss))
-      throw failed_precondition("step {}: the loss is {}; {}", index + 1, result.loss, remedy);
-  }
+  add_up(result.loss);
+  if (!std::isfinite(result.loss))
+    throw failed_precondition("step {}: the loss is {}; {}", index + 1, result.loss, remedy);
   result.grad_norm = clip_grad_norm(run_.trainable.parameters(), training_.max_grad_norm);
   if (!std::isfinite(result.grad_norm))
     throw failed_precondition("step {}: the gradient's length is {}; {}", index + 1, result.grad_norm, remedy);
@@ -129,8 +139,9 @@ void Trainer::log(const StepResult& result) {
 }
 
 LogRecord Trainer::evaluate() {
-  return evaluate_sets({.model = run_.model, .adapter = run_.trainable.adapter(), .training = training_}, run_.eval,
-                       [&](int64_t done, int64_t total) { monitor_.on_evaluating(done, total); });
+  return evaluate_sets(
+      {.model = run_.model, .adapter = run_.trainable.adapter(), .training = training_, .processes = run_.processes},
+      run_.eval, [&](int64_t done, int64_t total) { monitor_.on_evaluating(done, total); });
 }
 
 void Trainer::evaluate_and_judge() {
@@ -165,17 +176,19 @@ void Trainer::save() {
   if (last_saved_ == state_.global_step) return;
   if (state_.best_global_step == state_.global_step)
     state_.best_model_checkpoint = checkpoint_directory(training_.output_dir, state_.global_step).string();
+  last_saved_ = state_.global_step;
+  if (!run_.processes.writes()) return run_.processes.wait_for_all();
   const std::filesystem::path directory =
       save_checkpoint({.spec = run_.spec,
                        .trainable = run_.trainable,
                        .optimizer = training_.save_only_model ? nullptr : &optimizer_,
                        .state = state_,
                        .totals = totals_});
-  last_saved_ = state_.global_step;
   if (training_.save_total_limit)
     prune_checkpoints(training_.output_dir, *training_.save_total_limit,
                       training_.load_best_model_at_end ? state_.best_model_checkpoint : std::nullopt);
   monitor_.on_checkpoint(directory);
+  run_.processes.wait_for_all();
 }
 
 void Trainer::finish(Result& result, double seconds) {
@@ -189,6 +202,7 @@ void Trainer::finish(Result& result, double seconds) {
   if (training_.include_num_input_tokens_seen) result.metrics["num_input_tokens_seen"] = state_.num_input_tokens_seen;
   if (result.stopped) return;
   state_.log(result.metrics);
+  reports_.on_log(state_);
   if (training_.load_best_model_at_end && state_.best_model_checkpoint)
     run_.trainable.load(*state_.best_model_checkpoint);
 }
@@ -229,7 +243,7 @@ Trainer::Result Trainer::train() {
     if (happens(training_.save_strategy, state_.save_steps, run_.examples, now) ||
         (last && training_.save_strategy == Interval::kSteps))
       save();
-    if (!last && monitor_.stop_requested()) {
+    if (!last && run_.processes.any(monitor_.stop_requested())) {
       save();
       result.stopped = true;
       break;

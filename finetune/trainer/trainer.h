@@ -13,6 +13,7 @@
 
 #include "finetune/optim/adamw.h"
 #include "finetune/optim/schedule.h"
+#include "finetune/parallel/communicator.h"
 #include "finetune/reports/report.h"
 #include "finetune/reports/trainer_state.h"
 #include "finetune/spec/train_spec.h"
@@ -41,12 +42,14 @@ struct TrainingRun {
   Trainable& trainable;
   TrainingSet& examples;
   const std::vector<EvalSet>& eval;
+  Communicator& processes;
   int recomputed_layers = 0;  // Batch::recomputed_layers
 };
 
 class Trainer {
  public:
-  // `reports` and `monitor` outlive it.
+  // `reports` and `monitor` outlive it. Where several processes train together, all make one with the same job; the
+  // parameters become those of rank 0, which alone writes checkpoints.
   Trainer(const TrainingRun& run, Reports& reports, TrainingMonitor& monitor);
 
   int64_t total_steps() const { return run_.examples.steps(); }
@@ -72,6 +75,8 @@ class Trainer {
   };
 
   StepResult step(int64_t index);
+  // Loss and gradients of all processes' batches.
+  void add_up(double& loss);
   double backward(const ExampleBatch& examples, int64_t step, int64_t batch, int64_t targets);
   void log(const StepResult& result);
   // Evaluates, and takes note of the best and of the want of progress.

@@ -28,7 +28,8 @@ class TrainingSet {
 
 class InMemorySet : public TrainingSet {
  public:
-  InMemorySet(const TrainingSpec& training, std::vector<TokenizedExample> examples);
+  // `processes` train together, each on its share of a step's batches.
+  InMemorySet(const TrainingSpec& training, std::vector<TokenizedExample> examples, int processes = 1);
 
   int64_t steps() const override { return plan_.steps(); }
   int64_t num_epochs() const override { return plan_.num_epochs(); }

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "finetune/parallel/communicator.h"
 #include "finetune/spec/load_train_spec.h"
 #include "finetune/trainer/train.h"
 #include "runtime/base/error.h"
@@ -12,9 +13,29 @@
 namespace hearth {
 namespace {
 
+// Of a process that another one speaks for.
+class SilentMonitor : public JobMonitor {
+ public:
+  void on_note(const std::string&) override {}
+  void on_warning(const std::string&) override {}
+  void on_steps(int64_t, int64_t) override {}
+  void on_step(const TrainerState&, double, double) override {}
+  void on_log(const LogRecord&) override {}
+  void on_evaluating(int64_t, int64_t) override {}
+  void on_checkpoint(const std::filesystem::path&) override {}
+  bool stop_requested() override { return stop_flag().load(); }
+};
+
 int run_train(const TrainSpec& spec) {
+  const std::unique_ptr<Communicator> processes = make_communicator();
+  if (!processes->writes()) {
+    stop_flag();
+    SilentMonitor silent;
+    return run_job(spec, silent, *processes).stopped ? 130 : 0;
+  }
   TerminalMonitor monitor(stdout, ::isatty(STDOUT_FILENO) == 1, stop_flag());
-  const JobResult result = run_job(spec, monitor);
+  if (processes->size() > 1) monitor.on_note(fmt::format("{} processes train together", processes->size()));
+  const JobResult result = run_job(spec, monitor, *processes);
   const std::string output_dir = spec.training.output_dir.string();
   if (result.stopped)
     throw cancelled("stopped; a checkpoint is saved in {}, and the same command goes on from it", output_dir);
@@ -40,7 +61,8 @@ Prepare add_train(CLI::App& app) {
   app.footer(
       "Examples:\n"
       "  hearth train examples/train_lora/smollm2_lora_sft.yaml\n"
-      "  hearth train job.yaml learning_rate=1e-4 num_train_epochs=1 output_dir=saves/try\n\n"
+      "  hearth train job.yaml learning_rate=1e-4 num_train_epochs=1 output_dir=saves/try\n"
+      "  mpirun -n 2 hearth train job.yaml      (several processes or machines, which share each step's batches)\n\n"
       "A run that was interrupted goes on from its last checkpoint when the same command is given again. Ctrl-C saves\n"
       "one first. The adapter in output_dir is peft's; serve it with `hearth serve --adapter NAME=output_dir`.");
   return [arguments]() -> Run {

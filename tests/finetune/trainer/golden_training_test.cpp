@@ -73,7 +73,13 @@ TEST_P(GoldenTraining, EqualsTransformersAndPeft) {
   InMemorySet examples(spec.training, golden_data(spec.stage));
   QuietMonitor monitor;
   Reports reports(nullptr, {});
-  Trainer trainer({.spec = spec, .model = *loaded.model, .trainable = *trainable, .examples = examples, .eval = {}},
+  SingleProcess alone;
+  Trainer trainer({.spec = spec,
+                   .model = *loaded.model,
+                   .trainable = *trainable,
+                   .examples = examples,
+                   .eval = {},
+                   .processes = alone},
                   reports, monitor);
   trainer.train();
 

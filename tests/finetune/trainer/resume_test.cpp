@@ -58,7 +58,13 @@ class Resume : public testing::Test {
     QuietMonitor monitor;
     monitor.stop_after = stop_after;
     Reports reports(nullptr, {});
-    Trainer trainer({.spec = spec, .model = *loaded.model, .trainable = *trainable, .examples = set, .eval = eval},
+    SingleProcess alone;
+    Trainer trainer({.spec = spec,
+                     .model = *loaded.model,
+                     .trainable = *trainable,
+                     .examples = set,
+                     .eval = eval,
+                     .processes = alone},
                     reports, monitor);
     if (!checkpoint.empty()) trainer.resume(checkpoint);
     Ran ran{.result = trainer.train(), .records = monitor.records, .values = {}, .state = trainer.state()};

@@ -1,0 +1,83 @@
+"""Two processes under mpirun train what one does with twice the accumulation: the same losses, gradients and adapter; one of them writes, and prints."""
+
+import json
+import os
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+
+BINARY = os.environ["HEARTH_BINARY"]
+TINY = pathlib.Path("tests/golden/tiny_models")
+MPIRUN = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "2"]
+NEAR = 1e-5
+
+
+def make_model(folder):
+    case = next(case for case in json.loads((TINY / "cases.json").read_text())["cases"] if case["name"] == "none")
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(case["config"]))
+    (folder / "model.safetensors").write_bytes((TINY / f"{case['weights']}.safetensors").read_bytes())
+    for name in ["tokenizer.json", "tokenizer_config.json", "generation_config.json"]:
+        (folder / name).write_bytes((TINY / name).read_bytes())
+
+
+def make_data(folder):
+    rows = [{"instruction": f"Say number {i}", "input": "", "output": "It is " + " ".join(str(i * k) for k in range(1 + i % 5))} for i in range(22)]
+    folder.mkdir()
+    (folder / "numbers.json").write_text(json.dumps(rows))
+    (folder / "dataset_info.json").write_text(json.dumps({"numbers": {"file_name": "numbers.json"}}))
+
+
+def train(folder, out, accumulation, *launcher, **keys):
+    job = {"model_name_or_path": str(folder / "model"), "stage": "sft", "do_train": True, "finetuning_type": "lora", "lora_rank": 4, "lora_dropout": 0.1,
+           "dataset": "numbers", "dataset_dir": str(folder / "data"), "per_device_train_batch_size": 2, "gradient_accumulation_steps": accumulation,
+           "learning_rate": 1e-3, "num_train_epochs": 3, "logging_steps": 1, "val_size": 0.2, "eval_strategy": "steps", "eval_steps": 2, "save_steps": 3,
+           "output_dir": str(folder / out)} | keys
+    (folder / f"{out}.yaml").write_text(json.dumps(job))
+    return subprocess.run([*launcher, BINARY, "train", str(folder / f"{out}.yaml")], capture_output=True, text=True, timeout=120)
+
+
+def history(folder, out):
+    return json.loads((folder / out / "trainer_state.json").read_text())["log_history"]
+
+
+def adapter(folder, out):
+    raw = (folder / out / "adapter_model.safetensors").read_bytes()
+    header = struct.unpack("<Q", raw[:8])[0]
+    return struct.unpack(f"<{(len(raw) - 8 - header) // 4}f", raw[8 + header:])
+
+
+def near(a, b):
+    return abs(a - b) <= NEAR * max(abs(a), abs(b))
+
+
+def main():
+    results = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        make_model(folder / "model")
+        make_data(folder / "data")
+        one, two = train(folder, "one", 2), train(folder, "two", 1, *MPIRUN)
+        results["both end well"] = one.returncode == two.returncode == 0
+        if not results["both end well"]:
+            print(one, two, sep="\n", file=sys.stderr)
+            return 1
+        pairs = list(zip(history(folder, "one"), history(folder, "two")))
+        results["as many records"] = len(history(folder, "one")) == len(history(folder, "two"))
+        for key in ["loss", "grad_norm", "learning_rate", "eval_loss"]:
+            results[f"{key} is equal"] = all(near(a[key], b[key]) for a, b in pairs if key in a)
+        a, b = adapter(folder, "one"), adapter(folder, "two")
+        results["the adapter is equal"] = max(abs(x - y) for x, y in zip(a, b)) <= NEAR * max(map(abs, a))
+        results["one process prints"] = two.stdout.count("LoRA, rank 4") == 1 and two.stdout.count("the adapter is in") == 1
+        results["nothing is left over"] = not list((folder / "two").glob("*.unfinished"))
+        failed = train(folder, "failed", 1, *MPIRUN, output_dir=str(folder / "one.yaml" / "out"))
+        results["where rank 0 cannot write, all end"] = failed.returncode == 1 and "one.yaml" in failed.stderr
+    for what, good in results.items():
+        print("ok  " if good else "FAIL", what)
+    return 0 if all(results.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
