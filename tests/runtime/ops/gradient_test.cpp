@@ -305,6 +305,7 @@ TEST(Gradient, TrainedHead) {
     tensor->trained = std::make_unique<Parameter>(Parameter{"head", values, {}});
     expect_gradient([&](const Tensor& t) { return ops::token_logprobs(t, head, targets); }, hidden);
     // The head's own gradient: through its parameter, whose value the differences move.
+    tensor->trained->grad = {};
     Tape tape;
     {
       const Tape::Recording on(tape);
