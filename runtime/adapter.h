@@ -3,6 +3,8 @@
 // itself never changes.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +31,13 @@ struct LowRank {
 
 class Adapter {
  public:
+  Adapter() = default;
+  Adapter(const Adapter&) = delete;
+  Adapter& operator=(const Adapter&) = delete;
+
+  // From 1; no other of this process ever has the same, so what was computed with an adapter (cached keys and values)
+  // is never taken for another's, as its address could be.
+  const uint64_t number = next_number();
   std::string name;
   // By LinearId; null: the linear map is as the base has it. May be shorter than the model's list.
   std::vector<std::unique_ptr<LowRank>> low_ranks;
@@ -36,6 +45,12 @@ class Adapter {
   // Null where this adapter leaves the linear map alone. The parameters are shared state of whoever trains them.
   LowRank* at(LinearId id) const {
     return id >= 0 && id < static_cast<LinearId>(low_ranks.size()) ? low_ranks[id].get() : nullptr;
+  }
+
+ private:
+  static uint64_t next_number() {
+    static std::atomic<uint64_t> last{0};
+    return ++last;
   }
 };
 

@@ -28,8 +28,8 @@ BlockPool::BlockPool(int num_blocks) : blocks_(num_blocks) {
   }
 }
 
-BlockPool::Prefix BlockPool::match(std::span<const TokenId> tokens) const {
-  Prefix prefix;
+BlockPool::Prefix BlockPool::match(std::span<const TokenId> tokens, ContentId before) const {
+  Prefix prefix{{}, before};
   for (size_t begin = 0; begin + kBlockTokens <= tokens.size(); begin += kBlockTokens) {
     const auto found = index_.find(make_key(prefix.content, tokens.subspan(begin, kBlockTokens)));
     if (found == index_.end()) break;

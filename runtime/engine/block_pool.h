@@ -1,8 +1,9 @@
 // Who holds which block of the KV cache. A block is held by sequences (counted), cached (full, findable by its tokens,
 // held by nobody, evicted in least-recently-used order when room is needed) or empty. Full blocks are found by their 16
 // token ids and the identity of the block before them, so a match is a match of the whole prefix and two prefixes can
-// never be taken for each other (vLLM's and SGLang's prefix caches trust a hash instead). Empty blocks go out lowest id
-// first, because pages of the cache become resident when they are first written.
+// never be taken for each other (vLLM's and SGLang's prefix caches trust a hash instead). What goes through an adapter
+// begins with an identity of its own and never meets what another computed. Empty blocks go out lowest id first,
+// because pages of the cache become resident when they are first written.
 #pragma once
 
 #include <array>
@@ -23,6 +24,8 @@ class BlockPool {
   // Identity of the content of a block together with all blocks before it. Never used twice.
   using ContentId = uint64_t;
   static constexpr ContentId kNoContent = 0;  // before the first block
+  // Before the first block of what goes through an adapter, by Adapter::number.
+  static constexpr ContentId before_adapted(uint64_t number) { return number | (ContentId{1} << 63); }
 
   struct Prefix {
     BlockTable blocks;
@@ -35,9 +38,9 @@ class BlockPool {
   int available() const { return static_cast<int>(empty_.size() + cached_.size()); }  // that nobody holds
   bool held(int32_t block) const { return blocks_[block].holders > 0; }
 
-  // The longest run of findable blocks that `tokens` begins with. Nothing is held by it: call hold() before the next
-  // allocate().
-  Prefix match(std::span<const TokenId> tokens) const;
+  // The longest run of findable blocks that `tokens` begins with, the first of them after `before`. Nothing is held by
+  // it: call hold() before the next allocate().
+  Prefix match(std::span<const TokenId> tokens, ContentId before = kNoContent) const;
   void hold(int32_t block);
 
   // A block for one holder; its former content is forgotten. Call only when available() > 0.

@@ -4,10 +4,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "runtime/adapter.h"
 #include "runtime/batch.h"
 
 namespace hearth {
@@ -32,8 +34,9 @@ struct GenerateRequest {
   int min_tokens = 0;           // stop tokens are not drawn before
   std::vector<TokenId> stop_token_ids;
   SamplingParams sampling;
-  int top_logprobs = -1;         // -1: no logprobs; 0: the token's own; n: also the n likeliest
-  bool prompt_logprobs = false;  // the same for every prompt token after the first
+  std::shared_ptr<const Adapter> adapter = {};  // of the engine's model, no longer changed; null: the model alone
+  int top_logprobs = -1;                        // -1: no logprobs; 0: the token's own; n: also the n likeliest
+  bool prompt_logprobs = false;                 // the same for every prompt token after the first
 };
 
 struct TokenLogprob {

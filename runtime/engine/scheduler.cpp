@@ -61,12 +61,12 @@ void Scheduler::plan_decode(StepPlan& plan) {
 // All blocks of what is known of the sequence are taken at once, so a prompt once begun is computed to its end. Each
 // running sequence keeps the promise of one more block: without it the newcomer would soon be put back again.
 bool Scheduler::try_admit(Sequence& sequence) {
-  BlockPool::Prefix prefix;
-  if (!sequence.prompt_logprobs_pending()) {
-    // The last token is computed in any case: its logits are wanted.
-    const int reusable = std::min(sequence.length() - 1, shareable_tokens(sequence));
-    prefix = pool_.match(std::span(sequence.tokens).first(reusable));
-  }
+  int reusable = 0;
+  // The last token is computed in any case: its logits are wanted.
+  if (!sequence.prompt_logprobs_pending()) reusable = std::min(sequence.length() - 1, shareable_tokens(sequence));
+  const Adapter* adapter = sequence.request.adapter.get();
+  BlockPool::Prefix prefix = pool_.match(std::span(sequence.tokens).first(reusable),
+                                         adapter ? BlockPool::before_adapted(adapter->number) : BlockPool::kNoContent);
   const auto matched = static_cast<int>(prefix.blocks.size());
   const auto revived = static_cast<int>(
       std::count_if(prefix.blocks.begin(), prefix.blocks.end(), [&](int32_t block) { return !pool_.held(block); }));

@@ -8,20 +8,35 @@
 #include "runtime/ops/ops.h"
 
 namespace hearth {
+namespace {
+
+// Those of an adapter side by side, so that each adapter's matrices are read once a step.
+std::vector<PlannedRows> by_adapter(std::vector<PlannedRows> rows) {
+  const auto number = [](const PlannedRows& r) {
+    const Adapter* adapter = r.sequence->request.adapter.get();
+    return adapter ? adapter->number : 0;
+  };
+  std::stable_sort(rows.begin(), rows.end(),
+                   [&](const PlannedRows& a, const PlannedRows& b) { return number(a) < number(b); });
+  return rows;
+}
+
+}  // namespace
 
 StepRunner::StepRunner(std::shared_ptr<const LanguageModel> model, KvCache& cache)
     : model_(std::move(model)), cache_(cache), samplers_(num_threads()) {}
 
-Batch StepRunner::make_batch(const StepPlan& plan) const {
+Batch StepRunner::make_batch(std::span<const PlannedRows> planned) const {
   Batch batch;
   batch.cache = &cache_;
-  for (const PlannedRows& rows : plan.rows) {
+  for (const PlannedRows& rows : planned) {
     Segment segment;
     segment.begin = batch.tokens();
     segment.end = segment.begin + rows.count;
     segment.past = rows.past;
     segment.blocks = &rows.sequence->blocks;
     segment.prompt_length = rows.sequence->prompt_length;
+    segment.adapter = rows.sequence->request.adapter.get();
     batch.segments.push_back(segment);
     const auto first = rows.sequence->tokens.begin() + rows.past;
     batch.token_ids.insert(batch.token_ids.end(), first, first + rows.count);
@@ -45,13 +60,14 @@ void StepRunner::want_logits(const PlannedRows& rows, int first_row, StepResult&
 }
 
 std::vector<StepResult> StepRunner::run(const StepPlan& plan) {
-  const Tensor hidden = model_->forward(make_batch(plan));  // [tokens, hidden_size]
-  std::vector<StepResult> results(plan.rows.size());
+  const std::vector<PlannedRows> planned = by_adapter(plan.rows);
+  const Tensor hidden = model_->forward(make_batch(planned));  // [tokens, hidden_size]
+  std::vector<StepResult> results(planned.size());
   wanted_.clear();
   int row = 0;
-  for (size_t i = 0; i < plan.rows.size(); ++i) {
-    want_logits(plan.rows[i], row, results[i]);
-    row += plan.rows[i].count;
+  for (size_t i = 0; i < planned.size(); ++i) {
+    want_logits(planned[i], row, results[i]);
+    row += planned[i].count;
   }
   const int64_t vocab_size = model_->dims().vocab_size;
   const auto chunk = static_cast<size_t>(ops::logits_rows(vocab_size));

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,7 @@ class StepRunner {
  public:
   StepRunner(std::shared_ptr<const LanguageModel> model, KvCache& cache);
 
-  // One result for each of the plan's rows. Throws what the model throws.
+  // One result for each of the plan's rows, in an order of its own. Throws what the model throws.
   std::vector<StepResult> run(const StepPlan& plan);
 
  private:
@@ -39,7 +40,7 @@ class StepRunner {
   };
   static constexpr TokenId kDraw = -1;
 
-  Batch make_batch(const StepPlan& plan) const;
+  Batch make_batch(std::span<const PlannedRows> planned) const;
   void want_logits(const PlannedRows& rows, int first_row, StepResult& result);
   void compute(const LogitsRow& row, std::span<const float> logits);
 

@@ -60,10 +60,12 @@ inline GenerateRequest greedy(std::vector<TokenId> prompt, int max_tokens) {
 }
 
 // What greedy decoding of the fake model gives, by its definition.
-inline std::vector<TokenId> expected_tokens(std::vector<TokenId> tokens, int count) {
+inline std::vector<TokenId> expected_tokens(std::vector<TokenId> tokens, int count, const Adapter* adapter = nullptr) {
   const size_t prompt = tokens.size();
   for (int i = 0; i < count; ++i) {
-    const std::vector<float> x = FakeModel::logits_after(tokens);
+    std::vector<TokenId> cached;
+    for (const TokenId token : tokens) cached.push_back(FakeModel::adapted(token, adapter));
+    const std::vector<float> x = FakeModel::logits_after(cached);
     tokens.push_back(static_cast<TokenId>(std::ranges::max_element(x) - x.begin()));
   }
   return {tokens.begin() + static_cast<int64_t>(prompt), tokens.end()};

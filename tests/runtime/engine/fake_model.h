@@ -1,5 +1,6 @@
 // A model whose next logits are a hash of all tokens before, read back through the KV cache: a block that is lost,
-// shared wrongly or overwritten changes the answer. Its own logits are its hidden state (the head is the identity).
+// shared wrongly or overwritten changes the answer. An adapter, named by a number, changes what is cached. Its own
+// logits are its hidden state (the head is the identity).
 #pragma once
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <functional>
 #include <limits>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -43,7 +45,8 @@ class FakeModel : public LanguageModel {
     for_rows(batch, [&](const Segment& segment, int row, int position) {
       HEARTH_CHECK(batch.positions[row] == position);
       if (batch.token_ids[row] == kThrows) throw internal_error("the model cannot bear token {}", kThrows);
-      std::memcpy(place(*batch.cache, segment, position), &batch.token_ids[row], sizeof(TokenId));
+      const TokenId value = adapted(batch.token_ids[row], segment.adapter);
+      std::memcpy(place(*batch.cache, segment, position), &value, sizeof(TokenId));
     });
     Tensor hidden({batch.tokens(), kVocab});
     for_rows(batch, [&](const Segment& segment, int row, int position) {
@@ -55,7 +58,10 @@ class FakeModel : public LanguageModel {
     return hidden;
   }
 
-  // The definition, without batch or cache.
+  static TokenId adapted(TokenId token, const Adapter* adapter) {
+    return adapter ? token + kVocab * std::stoi(adapter->name) : token;
+  }
+  // The definition, without batch or cache, of adapted tokens.
   static std::vector<float> logits_after(std::span<const TokenId> tokens) {
     uint64_t hash = 1;
     for (const TokenId token : tokens) hash = Random(hash ^ static_cast<uint32_t>(token)).next();
