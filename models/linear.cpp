@@ -1,5 +1,6 @@
 #include "models/linear.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -27,10 +28,8 @@ std::vector<AdaptedRows> adapted_rows(const Batch& batch, LinearId linear) {
 }
 
 // Only what the weights' own product can take along.
-bool is_plain(const std::vector<AdaptedRows>& runs) {
-  for (const AdaptedRows& run : runs)
-    if (run.low_rank->magnitude || (run.low_rank->dropout > 0 && Tape::recording())) return false;
-  return true;
+bool is_plain(const AdaptedRows& run) {
+  return !run.low_rank->magnitude && !(run.low_rank->dropout > 0 && Tape::recording());
 }
 
 std::vector<ops::LowRankRows> leaves(const std::vector<AdaptedRows>& runs) {
@@ -68,6 +67,38 @@ Tensor adapted(const Tensor& x, const ModelTensor& weight, const Tensor& bias, c
   return bias.defined() ? ops::add_bias(y, bias) : y;
 }
 
+// Some of x's rows, with what they go through.
+struct Rows {
+  std::vector<int> rows;
+  std::vector<AdaptedRows> runs;  // of places in `rows`
+  void append(int64_t begin, int64_t end, LowRank* low_rank) {
+    const auto first = static_cast<int64_t>(rows.size());
+    for (int64_t row = begin; row < end; ++row) rows.push_back(static_cast<int>(row));
+    if (low_rank) runs.push_back({first, first + end - begin, low_rank});
+  }
+};
+
+// Where not all runs are plain, the rows of those that are, and rows without an adapter, are computed as they are
+// alone: no row's bits depend on who shares its step.
+Tensor partly_plain(const Tensor& x, const ModelTensor& weight, const Tensor& bias,
+                    const std::vector<AdaptedRows>& runs, const Batch& batch) {
+  Rows plain, others;
+  int64_t at = 0;
+  for (const AdaptedRows& run : runs) {
+    plain.append(at, run.begin, nullptr);
+    (is_plain(run) ? plain : others).append(run.begin, run.end, run.low_rank);
+    at = run.end;
+  }
+  plain.append(at, x.rows(), nullptr);
+  if (plain.rows.empty()) return adapted(x, weight, bias, runs, batch);
+  const std::vector<ops::LowRankRows> low_ranks = leaves(plain.runs);
+  const ops::Projection projection{&weight.weight, bias.defined() ? &bias : nullptr, low_ranks};
+  const std::vector<Tensor> y = ops::linear(ops::gather_rows(x, plain.rows), {&projection, 1});
+  const Tensor other_y = adapted(ops::gather_rows(x, others.rows), weight, bias, others.runs, batch);
+  const Tensor all = ops::replace_rows(Tensor::zeros({x.rows(), weight.weight.out()}), plain.rows, y.front());
+  return ops::replace_rows(all, others.rows, other_y);
+}
+
 }  // namespace
 
 const Batch& no_adapters() {
@@ -94,8 +125,8 @@ std::vector<Tensor> project(const Tensor& x, std::span<const Linear* const> line
     const std::vector<AdaptedRows> runs = adapted_rows(batch, weight.linear);
     if (weight.trained) {
       y[i] = ops::linear(x, Tape::leaf(*weight.trained), biases[i], weight.weight);
-    } else if (!is_plain(runs)) {
-      y[i] = adapted(x, weight, biases[i], runs, batch);
+    } else if (!std::all_of(runs.begin(), runs.end(), is_plain)) {
+      y[i] = partly_plain(x, weight, biases[i], runs, batch);
     } else {
       low_ranks[i] = leaves(runs);
       together.push_back({&weight.weight, biases[i].defined() ? &biases[i] : nullptr, low_ranks[i]});

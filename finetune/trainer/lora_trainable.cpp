@@ -110,15 +110,6 @@ PeftAdapter new_adapter(const TrainSpec& spec, ModelTensors tensors) {
                       tensors);
 }
 
-void merge_into_model(const Adapter& adapter, ModelTensors tensors, ComputeDtype dtype) {
-  for (const std::shared_ptr<ModelTensor>& tensor : tensors) {
-    const LowRank* part = adapter.at(tensor->linear);
-    if (!part) continue;
-    tensor->weight = merged(tensor->weight, *part);
-    tensor->weight.prepare(dtype);
-  }
-}
-
 }  // namespace
 
 std::unique_ptr<Trainable> make_lora_trainable(const TrainSpec& spec, const LoadedModel& loaded) {
@@ -131,11 +122,11 @@ std::unique_ptr<Trainable> make_lora_trainable(const TrainSpec& spec, const Load
     if (!peft.saved.empty())
       throw invalid_argument("{}: has modules_to_save, which cannot be merged; train on it as the last adapter",
                              names[i]);
-    if (peft.taken) merge_into_model(*peft.taken, tensors, dtype);
-    merge_into_model(*peft.adapter, tensors, dtype);
+    if (peft.taken) merge_into(tensors, *peft.taken, dtype);
+    merge_into(tensors, *peft.adapter, dtype);
   }
   PeftAdapter peft = makes_new ? new_adapter(spec, tensors) : read_adapter(names.back(), tensors);
-  if (peft.taken) merge_into_model(*peft.taken, tensors, dtype);
+  if (peft.taken) merge_into(tensors, *peft.taken, dtype);
   for (const std::unique_ptr<LowRank>& part : peft.adapter->low_ranks)
     if (part) part->dropout = spec.lora.dropout;
   return std::make_unique<LoraTrainable>(std::move(peft), tensors, spec.lora.pissa_convert);

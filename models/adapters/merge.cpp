@@ -49,4 +49,13 @@ Weight merged(const Weight& weight, const LowRank& low_rank) {
   return Weight(Format::kF32, out, in, rows, std::move(values));
 }
 
+void merge_into(ModelTensors tensors, const Adapter& adapter, ComputeDtype dtype) {
+  for (const std::shared_ptr<ModelTensor>& tensor : tensors) {
+    const LowRank* part = adapter.at(tensor->linear);
+    if (!part) continue;
+    tensor->weight = merged(tensor->weight, *part);
+    tensor->weight.prepare(dtype);
+  }
+}
+
 }  // namespace hearth

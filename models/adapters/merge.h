@@ -3,6 +3,7 @@
 // updates.
 #pragma once
 
+#include "models/adapters/peft_adapter.h"
 #include "runtime/adapter.h"
 #include "runtime/weight.h"
 
@@ -11,5 +12,9 @@ namespace hearth {
 // W + scale * B A, with DoRA's rows brought to their length. Holds one copy beside `weight`; to be prepared
 // for the kernels by whoever puts it into a model. Merging several adapters in order is merging into the last result.
 Weight merged(const Weight& weight, const LowRank& low_rank);
+
+// The same for every linear map of a model that the adapter changes, prepared for the kernels. The model must not be in
+// use.
+void merge_into(ModelTensors tensors, const Adapter& adapter, ComputeDtype dtype);
 
 }  // namespace hearth
