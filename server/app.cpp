@@ -2,16 +2,18 @@
 
 #include <atomic>
 #include <exception>
+#include <iterator>
 #include <mutex>
 #include <thread>
 
 #include <boost/asio.hpp>
-#include <sys/stat.h>
 
 #include "runtime/base/log.h"
+#include "runtime/base/nearest_name.h"
 #include "server/api_error.h"
 #include "server/config.h"
 #include "server/http_server.h"
+#include "server/load_served.h"
 #include "server/metrics.h"
 #include "server/routes.h"
 
@@ -32,52 +34,6 @@ HttpLimits limits_for(const AppOptions& options) {
   return limits;
 }
 
-template <class Value>
-void override_with(const std::optional<Value>& from, std::optional<Value>& to) {
-  if (from) to = from;
-}
-
-GenerationDefaults merged(GenerationDefaults defaults, const GenerationDefaults& configured) {
-  override_with(configured.temperature, defaults.temperature);
-  override_with(configured.top_p, defaults.top_p);
-  override_with(configured.top_k, defaults.top_k);
-  override_with(configured.min_p, defaults.min_p);
-  override_with(configured.typical_p, defaults.typical_p);
-  override_with(configured.repetition_penalty, defaults.repetition_penalty);
-  return defaults;
-}
-
-int64_t modification_time(const std::filesystem::path& path) {
-  struct stat status {};
-  return ::stat(path.c_str(), &status) == 0 ? static_cast<int64_t>(status.st_mtime) : 0;
-}
-
-// A digest of what decides about the answers besides the request (FNV-1a).
-std::string fingerprint(const std::string& description, ComputeDtype dtype, const ChatOptions& chat) {
-  const SlotTemplateOptions& options = chat.options;
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (const char c : fmt::format(
-           "{}|{}|{}|{}|{}|{}|{}|{}", HEARTH_VERSION, description, static_cast<int>(dtype), chat.template_name,
-           options.default_system.value_or(""), options.tool_format ? tool_format_name(*options.tool_format) : "",
-           options.enable_thinking ? (*options.enable_thinking ? "on" : "off") : "as it is", options.preserve_thinking))
-    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  return fmt::format("fp_{:010x}", hash & 0xffffffffffu);
-}
-
-// One token, so that the first user does not wait for pages and caches.
-void warm_up(const ServedModel& model) {
-  GenerateRequest request;
-  request.prompt = {model.loaded.tokenizer->bos().value_or(model.loaded.tokenizer->eos().value_or(0))};
-  request.max_tokens = 1;
-  const std::shared_ptr<Stream> stream = model.engine->submit(std::move(request));
-  for (;;) {
-    const std::optional<StreamEvent> event = stream->next(std::chrono::seconds(1));
-    if (!event || event->kind != StreamEvent::Kind::kFinished) continue;
-    if (event->finish_reason == FinishReason::kError) throw internal_error("{}: {}", model.id, event->error);
-    return;
-  }
-}
-
 ApiError shutting_down() {
   return {ErrorCode::kUnavailable,
           "the server is shutting down",
@@ -90,14 +46,22 @@ ApiError model_loading(std::string_view id) {
           {.code = "model_loading", .retry_after_seconds = kLoadingRetrySeconds}};
 }
 
+// The ids that lead to a model and its adapters.
+std::vector<std::string> names_of(const AppOptions::Model& model) {
+  std::vector<std::string> names = {model.id};
+  for (const AppOptions::Adapter& adapter : model.adapters) {
+    names.push_back(adapter.id);
+    names.push_back(ServedModel::adapter_id(model.id, adapter.id));
+  }
+  return names;
+}
+
 }  // namespace
 
 struct App::Impl {
   Impl(App& app, AppOptions given) : options(std::move(given)), api(app, options), server(api, limits_for(options)) {}
 
   void load_all();
-  std::shared_ptr<ServedModel> load(const AppOptions::Model& source) const;
-
   const AppOptions options;
   Metrics metrics;
   std::atomic<State> state{State::kLoading};
@@ -111,32 +75,13 @@ struct App::Impl {
   std::mutex stopping;  // one stop() at a time
 };
 
-std::shared_ptr<ServedModel> App::Impl::load(const AppOptions::Model& source) const {
-  const auto begin = Clock::now();
-  auto model = std::make_shared<ServedModel>();
-  model->id = source.id;
-  model->created = modification_time(source.path);
-  model->loaded = options.load(source, options.compute_dtype);
-  model->loaded.defaults = merged(model->loaded.defaults, options.generation);
-  model->default_max_tokens = options.default_max_tokens;
-  model->fingerprint = fingerprint(model->loaded.description, options.compute_dtype, source.chat);
-  EngineOptions engine = options.engine;
-  if (options.compute_dtype == ComputeDtype::kFloat32) engine.kv_format = KvFormat::kF32;
-  model->max_running = engine.max_running;
-  model->engine = std::make_unique<Engine>(model->loaded.model, engine);
-  warm_up(*model);
-  const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-  log::info("{}: {}, ready after {:.2f} s", model->id, model->loaded.description, seconds);
-  return model;
-}
-
 void App::Impl::load_all() {
   try {
     for (const AppOptions::Model& source : options.models) {
       if (state != State::kLoading) return;
-      std::shared_ptr<ServedModel> model = load(source);
+      std::vector<std::shared_ptr<ServedModel>> loaded = load_served(options, source);
       const std::lock_guard lock(mutex);
-      models.push_back(std::move(model));
+      std::move(loaded.begin(), loaded.end(), std::back_inserter(models));
     }
     State loading = State::kLoading;  // a drain that began meanwhile stays
     state.compare_exchange_strong(loading, State::kReady);
@@ -227,13 +172,17 @@ std::vector<std::shared_ptr<ServedModel>> App::models() const {
 
 std::shared_ptr<ServedModel> App::model(std::string_view id) const {
   for (const auto& model : models())
-    if (model->id == id) return model;
-  std::string known;
+    if (model->answers_to(id)) return model;
+  std::vector<std::string> known;
   for (const AppOptions::Model& source : impl_->options.models) {
-    if (source.id == id) throw state() == State::kLoading ? model_loading(id) : shutting_down();
-    known += (known.empty() ? "'" : ", '") + source.id + "'";
+    for (std::string& name : names_of(source)) {
+      if (name == id) throw state() == State::kLoading ? model_loading(id) : shutting_down();
+      known.push_back(std::move(name));
+    }
   }
-  throw ApiError(ErrorCode::kNotFound, fmt::format("the model '{}' does not exist; served: {}", id, known),
+  throw ApiError(ErrorCode::kNotFound,
+                 fmt::format("the model '{}' does not exist{}; served: '{}'", id, did_you_mean(id, known),
+                             fmt::join(known, "', '")),
                  {.code = "model_not_found", .param = "model"});
 }
 

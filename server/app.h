@@ -21,12 +21,18 @@ class HttpServer;
 class Metrics;
 
 struct AppOptions {
+  struct Adapter {
+    std::string id;
+    std::filesystem::path path;
+  };
   struct Model {
     std::string id;
     std::filesystem::path path;
     ChatOptions chat = {};
+    std::vector<std::filesystem::path> applied = {};  // adapters that the model has under its own id, in this order
+    std::vector<Adapter> adapters = {};               // served beside it; not together with `applied`
   };
-  std::vector<Model> models;  // distinct ids
+  std::vector<Model> models;  // distinct ids, with those of all adapters
   std::string host = "127.0.0.1";
   int port = 8000;                        // 0: any free port
   std::vector<std::string> api_keys;      // empty: no authentication
@@ -66,7 +72,7 @@ class App {
   enum class State { kLoading, kReady, kDraining, kFailed };
   State state() const;
 
-  // Those that are loaded, in the order of the options.
+  // Those that are loaded, in the order of the options, each model's adapters behind it.
   std::vector<std::shared_ptr<ServedModel>> models() const;
   // Throws a 404 for an id that is not served and a 503 while it loads.
   std::shared_ptr<ServedModel> model(std::string_view id) const;

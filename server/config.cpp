@@ -4,8 +4,10 @@
 #include <array>
 #include <charconv>
 #include <cstdlib>
+#include <filesystem>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include <arpa/inet.h>
 
@@ -44,6 +46,29 @@ ModelSpec model_from_yaml(const YAML::Node& node, const YamlEntry& entry) {
   return spec;
 }
 
+// Without a name it has its directory's.
+AdapterSpec with_name(AdapterSpec spec) {
+  while (spec.path.size() > 1 && spec.path.ends_with('/')) spec.path.pop_back();
+  if (spec.name.empty()) spec.name = std::filesystem::absolute(spec.path).lexically_normal().filename().string();
+  return spec;
+}
+
+// An entry of `adapters`: as parse_adapter_spec takes it, or a mapping with `path` and perhaps `name` and `model`.
+AdapterSpec adapter_from_yaml(const YAML::Node& node, const YamlEntry& entry) {
+  if (node.IsScalar()) return parse_adapter_spec(node.Scalar());
+  if (!node.IsMap())
+    throw invalid_argument("{}: an adapter must be NAME=DIR, MODEL:NAME=DIR or a mapping with 'path'", entry.where);
+  AdapterSpec spec;
+  for (const auto& pair : node) {
+    const std::string key = pair.first.IsScalar() ? pair.first.Scalar() : "";
+    if ((key != "path" && key != "name" && key != "model") || !pair.second.IsScalar())
+      throw invalid_argument("{}: an adapter has 'path', 'name' and 'model', all texts; found '{}'", entry.where, key);
+    (key == "path" ? spec.path : key == "name" ? spec.name : spec.model) = pair.second.Scalar();
+  }
+  if (spec.path.empty()) throw invalid_argument("{}: an adapter lacks 'path'", entry.where);
+  return with_name(std::move(spec));
+}
+
 void read_chat_entry(const YamlEntry& entry, ServeConfig& config) { read_chat_key(entry, config.chat); }
 
 struct ServeKey {
@@ -56,6 +81,11 @@ constexpr ServeKey kServeKeys[] = {
      [](const YamlEntry& e, ServeConfig& c) {
        if (!e.value.IsSequence()) return c.models.push_back(model_from_yaml(e.value, e));
        for (const YAML::Node& node : e.value) c.models.push_back(model_from_yaml(node, e));
+     }},
+    {"adapters",
+     [](const YamlEntry& e, ServeConfig& c) {
+       if (!e.value.IsSequence()) return c.adapters.push_back(adapter_from_yaml(e.value, e));
+       for (const YAML::Node& node : e.value) c.adapters.push_back(adapter_from_yaml(node, e));
      }},
     {"host", [](const YamlEntry& e, ServeConfig& c) { c.host = yaml_string(e); }},
     {"port", [](const YamlEntry& e, ServeConfig& c) { c.port = static_cast<int>(yaml_int(e, 0, 65535)); }},
@@ -77,6 +107,7 @@ constexpr ServeKey kServeKeys[] = {
 // Collects what the used keys say; they depend on each other.
 struct InferenceReader {
   std::string model, revision = "main";
+  std::vector<std::string> adapters;
   bool do_sample = true;
   ServeConfig config;
 
@@ -84,6 +115,7 @@ struct InferenceReader {
     if (read_chat_key(entry, config.chat) || entry.is_null()) return;
     if (entry.key == "model_name_or_path") model = yaml_string(entry);
     if (entry.key == "model_revision") revision = yaml_string(entry);
+    if (entry.key == "adapter_name_or_path") adapters = yaml_comma_list(entry);
     if (entry.key == "do_sample") do_sample = yaml_bool(entry);
     if (entry.key == "temperature") config.generation.temperature = static_cast<float>(yaml_float(entry, 0, 2));
     if (entry.key == "top_p") config.generation.top_p = static_cast<float>(yaml_float(entry, 0, 1));
@@ -101,7 +133,8 @@ struct InferenceReader {
   ServeConfig finish() {
     if (!do_sample) config.generation.temperature = 0.0f;
     if (model.empty()) return config;
-    config.models.push_back({with_revision(model, revision), ""});
+    config.models.push_back(
+        {.reference = with_revision(model, revision), .name = "", .adapter_name_or_path = adapters});
     return config;
   }
 };
@@ -117,6 +150,21 @@ ModelSpec parse_model_spec(std::string_view text) {
     throw invalid_argument("model '{}': must be PATH_OR_NAME or NAME=PATH", text);
   return {std::string(text.substr(equals + 1)), std::string(text.substr(0, equals))};
 }
+
+AdapterSpec parse_adapter_spec(std::string_view text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string_view::npos || std::filesystem::exists(std::filesystem::path(text)))
+    return with_name({.name = "", .path = std::string(text)});
+  const std::string_view left = text.substr(0, equals), path = text.substr(equals + 1);
+  const size_t colon = left.rfind(':');
+  const std::string_view model = colon == std::string_view::npos ? "" : left.substr(0, colon);
+  const std::string_view name = colon == std::string_view::npos ? left : left.substr(colon + 1);
+  if (name.empty() || path.empty() || (colon != std::string_view::npos && model.empty()))
+    throw invalid_argument("adapter '{}': must be NAME=DIR, MODEL:NAME=DIR or DIR", text);
+  return with_name({std::string(name), std::string(path), std::string(model)});
+}
+
+std::string ModelSpec::id() const { return name.empty() ? model_id(reference) : name; }
 
 ComputeDtype parse_infer_dtype(std::string_view text) {
   if (text == "auto") return ComputeDtype::kAuto;
@@ -190,6 +238,40 @@ ChatOptions ServeConfig::chat_of(const ModelSpec& model) const {
   return out;
 }
 
+std::vector<AdapterSpec> ServeConfig::adapters_of(const std::string& model_id) const {
+  std::vector<AdapterSpec> mine;
+  for (const AdapterSpec& adapter : adapters)
+    if (adapter.model.empty() || adapter.model == model_id) mine.push_back(adapter);
+  return mine;
+}
+
+namespace {
+
+void check_names(const ServeConfig& config) {
+  std::vector<std::string> models;
+  for (const ModelSpec& model : config.models) models.push_back(model.id());
+  if (models.empty()) models.emplace_back(kDefaultModel);
+  std::set<std::string> names;
+  for (const std::string& name : models)
+    if (!names.insert(name).second)
+      throw invalid_argument("two models are named '{}': rename one with NAME=PATH", name);
+  for (const AdapterSpec& adapter : config.adapters) {
+    if (adapter.model.empty() && models.size() > 1)
+      throw invalid_argument("adapter '{}': there are {} models; say for which: MODEL:{}={}", adapter.name,
+                             models.size(), adapter.name, adapter.path);
+    const std::string& model = adapter.model.empty() ? models.front() : adapter.model;
+    if (std::find(models.begin(), models.end(), model) == models.end())
+      throw invalid_argument("adapter '{}' is for '{}', which is not served{}; there is '{}'", adapter.name, model,
+                             did_you_mean(model, models), fmt::join(models, "', '"));
+    for (const std::string& name : {adapter.name, model + ":" + adapter.name})
+      if (!names.insert(name).second)
+        throw invalid_argument("adapter '{}': something else is served as '{}': rename it with NAME=DIR", adapter.path,
+                               name);
+  }
+}
+
+}  // namespace
+
 void check_serve_config(const ServeConfig& config) {
   if (config.port < 0 || config.port > 65535)
     throw invalid_argument("port is {}, must be from 0 to 65535", config.port);
@@ -205,13 +287,8 @@ void check_serve_config(const ServeConfig& config) {
       throw invalid_argument("an API key is empty or has spaces or other than ASCII characters");
   check_exposure(config.host, config.api_keys);
   if (config.models.empty()) check_chat_options(config.chat);
-  std::set<std::string> names;
-  for (const ModelSpec& model : config.models) {
-    check_chat_options(config.chat_of(model));
-    const std::string name = model.name.empty() ? model_id(model.reference) : model.name;
-    if (!names.insert(name).second)
-      throw invalid_argument("two models are named '{}': rename one with NAME=PATH", name);
-  }
+  for (const ModelSpec& model : config.models) check_chat_options(config.chat_of(model));
+  check_names(config);
 }
 
 }  // namespace hearth

@@ -18,13 +18,27 @@ struct ModelSpec {
   std::string reference;           // a path, a name in the cache or org/name[@revision] (models/resolver.h)
   std::string name;                // the id in the API; empty: from the file's or directory's name
   std::string template_name = {};  // in place of ServeConfig::chat's
+  std::vector<std::string> adapter_name_or_path = {};  // directories; the model answers with all of them
+
+  std::string id() const;
 };
 
 // "NAME=PATH" or "PATH_OR_NAME".
 ModelSpec parse_model_spec(std::string_view text);
 
+// An adapter that is served beside its model.
+struct AdapterSpec {
+  std::string name;        // the id in the API, besides "model:name"
+  std::string path;        // of peft's directory
+  std::string model = {};  // the id of the model it is for; empty: the only one
+};
+
+// "NAME=DIR", "MODEL:NAME=DIR" (the last colon counts), or "DIR", which names it.
+AdapterSpec parse_adapter_spec(std::string_view text);
+
 struct ServeConfig {
   std::vector<ModelSpec> models;  // empty: the default model
+  std::vector<AdapterSpec> adapters;
   std::string host = "127.0.0.1";
   int port = 8000;                        // 0: any free port
   std::vector<std::string> api_keys;      // empty: no authentication, loopback only
@@ -40,10 +54,12 @@ struct ServeConfig {
   ChatOptions chat;  // of every model
 
   ChatOptions chat_of(const ModelSpec& model) const;
+  // Those that are served beside the model.
+  std::vector<AdapterSpec> adapters_of(const std::string& model_id) const;
 };
 
-// Keys: models, host, port, api_keys, cors_origins, infer_dtype, cache_tokens, max_running, max_queued and those of
-// finetune/spec/chat_keys.h.
+// Keys: models, adapters, host, port, api_keys, cors_origins, infer_dtype, cache_tokens, max_running, max_queued and
+// those of finetune/spec/chat_keys.h.
 ServeConfig load_serve_config(const std::filesystem::path& path);
 
 // LLaMA-Factory's inference (or training) YAML with `key=value` overrides, and for `hearth api` its environment
@@ -58,7 +74,8 @@ void apply_api_environment(ServeConfig& config);
 
 ComputeDtype parse_infer_dtype(std::string_view text);
 
-// What must hold before a socket is opened: ranges, distinct model names, no listening to the network without a key.
+// What must hold before a socket is opened: ranges, distinct names of models and adapters, no listening to the network
+// without a key.
 void check_serve_config(const ServeConfig& config);
 
 // True for 127.0.0.0/8, ::1 and localhost.

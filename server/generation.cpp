@@ -78,6 +78,7 @@ Generation::Generation(std::shared_ptr<ServedModel> model, const GenerationField
   check_ids(fields, *model_);
   GenerateRequest request;
   request.sampling = sampling_of(fields, model_->loaded.defaults);
+  request.adapter = model_->adapter;
   request.min_tokens = fields.min_tokens;
   request.top_logprobs = fields.top_logprobs;
   if (!fields.ignore_eos) request.stop_token_ids = model_->loaded.stop_token_ids;

@@ -1,23 +1,34 @@
-// One model that the daemon serves: its id in the API, what was loaded, and the engine that runs it.
+// What the daemon serves under an id of the API: a model, or an adapter on one. Adapters share their model's engine, so
+// that answers of all of them share its steps.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "models/loader.h"
+#include "runtime/adapter.h"
 #include "runtime/engine/engine.h"
 
 namespace hearth {
 
 struct ServedModel {
   std::string id;
+  std::string base;            // of an adapter: its model's id; empty: this is the model itself
   int64_t created = 0;         // unix seconds; of the file
   LoadedModel loaded;          // its `defaults` already hold what the configuration overrides
   int default_max_tokens = 0;  // of a chat answer that does not say; 0: what the context holds
   int max_running = 0;         // of the engine
   std::string fingerprint;     // of what decides about the answers: version, model, computation
-  std::unique_ptr<Engine> engine;
+  std::shared_ptr<Engine> engine;
+  std::shared_ptr<const Adapter> adapter;  // what every request goes through; null: the model as it is loaded
+
+  // An adapter also answers to "base:id".
+  bool answers_to(std::string_view name) const { return name == id || (!base.empty() && name == adapter_id(base, id)); }
+  static std::string adapter_id(std::string_view model, std::string_view adapter) {
+    return std::string(model) + ":" + std::string(adapter);
+  }
 };
 
 }  // namespace hearth

@@ -16,8 +16,8 @@ namespace {
 using enum KeyUse;
 using Names = std::string_view[];
 
-constexpr Names kBoth = {"model_name_or_path", "model_revision",  "template",         "default_system",
-                         "tool_format",        "enable_thinking", "preserve_thinking"};
+constexpr Names kBoth = {"model_name_or_path", "adapter_name_or_path", "model_revision",  "template",
+                         "default_system",     "tool_format",          "enable_thinking", "preserve_thinking"};
 
 constexpr Names kOfInference = {"infer_dtype", "do_sample",          "temperature",   "top_p",
                                 "top_k",       "repetition_penalty", "max_new_tokens"};
@@ -343,7 +343,6 @@ constexpr const char* kNoLoss = "hearth has cross-entropy: remove the key";
 constexpr const char* kRemove = "remove the key";
 
 constexpr KnownKey kWithRemedy[] = {
-    {"adapter_name_or_path", kUsed, kUnsupported, "", "adapters are not supported yet: merge it into the model first"},
     {"adapter_folder", kUnsupported, kUnsupported, "", "name the folder itself in adapter_name_or_path"},
     {"split_special_tokens", kUsed, kUnsupported, "false",
      "user text never becomes control tokens anyway: remove the key"},

@@ -1,7 +1,12 @@
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "finetune/spec/chat_keys.h"
+#include "models/adapters/adapter_config.h"
+#include "models/adapters/served_adapter.h"
 #include "models/resolver.h"
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
@@ -17,7 +22,7 @@ namespace hearth {
 namespace {
 
 struct ChatArguments {
-  std::string config, model, url, system, template_name;
+  std::string config, model, adapter, url, system, template_name;
   std::vector<std::string> overrides, settings;
   ServeConfig serve;
   ChatSettings initial;
@@ -43,8 +48,9 @@ std::unique_ptr<ChatBackend> make_backend(const ChatArguments& arguments, const 
   if (!arguments.url.empty()) return std::make_unique<HttpBackend>(arguments.url, api_key(), arguments.model);
   const ModelSpec spec = arguments.serve.models.empty() ? ModelSpec{} : arguments.serve.models.front();
   const std::filesystem::path path = spec.reference.empty() ? resolve_default_model() : resolve_model(spec.reference);
-  std::string name = spec.name;
-  if (name.empty()) name = spec.reference.empty() ? std::string(kDefaultModel) : model_id(spec.reference);
+  const std::string name = spec.reference.empty() ? std::string(kDefaultModel) : spec.id();
+  const std::vector<std::filesystem::path> adapters(spec.adapter_name_or_path.begin(), spec.adapter_name_or_path.end());
+  for (const std::filesystem::path& one : adapters) read_adapter_config(one);  // told before the model is loaded
   const Spinner spinner("loading " + name, style.interactive && style.ansi);
   LoadOptions load;
   load.compute_dtype = arguments.serve.infer_dtype;
@@ -52,7 +58,9 @@ std::unique_ptr<ChatBackend> make_backend(const ChatArguments& arguments, const 
   EngineOptions engine;
   engine.cache_tokens = arguments.serve.cache_tokens;
   engine.max_running = 1;
-  return std::make_unique<InProcessBackend>(name, load_model(path, load), engine);
+  LoadedModel model = load_model(path, load);
+  std::shared_ptr<const Adapter> adapter = apply_adapters(adapters, model.model->tensors(), load.compute_dtype);
+  return std::make_unique<InProcessBackend>(name, std::move(model), std::move(adapter), engine);
 }
 
 int run_chat(const ChatArguments& arguments) {
@@ -71,9 +79,20 @@ void read_arguments(ChatArguments& arguments) {
     for (const std::string& warning : config.warnings) log::warn("{}", warning);
     arguments.serve = config.serve;
   }
-  if (!arguments.model.empty() && arguments.url.empty()) arguments.serve.models = {parse_model_spec(arguments.model)};
+  if (!arguments.model.empty() && arguments.url.empty()) {
+    ModelSpec spec = parse_model_spec(arguments.model);
+    if (!arguments.serve.models.empty())
+      spec.adapter_name_or_path = arguments.serve.models.front().adapter_name_or_path;
+    arguments.serve.models = {std::move(spec)};
+  }
   if (!arguments.url.empty() && !arguments.config.empty())
     throw invalid_argument("chat: give CONFIG.yaml or --url, not both: the server has its own configuration");
+  if (!arguments.adapter.empty()) {
+    if (!arguments.url.empty())
+      throw invalid_argument("chat: with --url name an adapter that the server has as --model: leave --adapter out");
+    if (arguments.serve.models.empty()) arguments.serve.models.emplace_back();
+    arguments.serve.models.front().adapter_name_or_path = {arguments.adapter};
+  }
   if (!arguments.template_name.empty()) {
     if (!arguments.url.empty())
       throw invalid_argument("chat: --template is the server's choice with --url: leave it out");
@@ -97,6 +116,7 @@ Prepare add_chat(CLI::App& app) {
   app.add_option("KEY=VALUE", arguments->overrides, "Overrides of the YAML");
   app.add_option("--model,-m", arguments->model,
                  "A path, a cached name or org/name (default: the default model); with --url an id of the server's");
+  app.add_option("--adapter,-a", arguments->adapter, "The directory of a LoRA adapter, in peft's format");
   app.add_option("--url", arguments->url, "Chat with a server instead: http://127.0.0.1:8000");
   app.add_option("--template", arguments->template_name,
                  "One of LLaMA-Factory's templates (default: the checkpoint's own)");
@@ -107,6 +127,7 @@ Prepare add_chat(CLI::App& app) {
       "Examples:\n"
       "  hearth chat\n"
       "  hearth chat --model ./smollm2.gguf --system 'Answer in one sentence.'\n"
+      "  hearth chat --adapter ./saves/lora\n"
       "  hearth chat --url http://127.0.0.1:8000\n"
       "  echo 'What is 2+2?' | hearth chat --set temperature=0\n\n"
       "/help in the chat lists its commands. The key for --url is HEARTH_API_KEY or OPENAI_API_KEY.");

@@ -1,7 +1,11 @@
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "finetune/spec/chat_keys.h"
+#include "models/adapters/adapter_config.h"
 #include "models/resolver.h"
 #include "runtime/base/log.h"
 #include "server/app.h"
@@ -14,10 +18,20 @@ namespace {
 int run_serve(const ServeConfig& config) {
   AppOptions options;
   for (const ModelSpec& spec : config.models)
-    options.models.push_back({spec.name.empty() ? model_id(spec.reference) : spec.name, resolve_model(spec.reference),
-                              config.chat_of(spec)});
+    options.models.push_back({spec.id(),
+                              resolve_model(spec.reference),
+                              config.chat_of(spec),
+                              {spec.adapter_name_or_path.begin(), spec.adapter_name_or_path.end()}});
   if (options.models.empty())
     options.models.push_back({std::string(kDefaultModel), resolve_default_model(), config.chat});
+  for (AppOptions::Model& model : options.models)
+    for (const AdapterSpec& adapter : config.adapters_of(model.id))
+      model.adapters.push_back({adapter.name, adapter.path});
+  // A wrong directory is told before a model is loaded.
+  for (const AppOptions::Model& model : options.models) {
+    for (const std::filesystem::path& adapter : model.applied) read_adapter_config(adapter);
+    for (const AppOptions::Adapter& adapter : model.adapters) read_adapter_config(adapter.path);
+  }
   options.host = config.host;
   options.port = config.port;
   options.api_keys = config.api_keys;
@@ -35,7 +49,7 @@ int run_serve(const ServeConfig& config) {
 // The command line's options, each of which wins over the file when it is given.
 struct ServeArguments {
   std::string config, host, infer_dtype, template_name;
-  std::vector<std::string> models, api_keys, cors_origins;
+  std::vector<std::string> models, adapters, api_keys, cors_origins;
   int port = 0, cache_tokens = 0, max_running = 0, max_queued = 0;
 };
 
@@ -45,6 +59,10 @@ ServeConfig configuration(const ServeArguments& arguments, const CLI::App& app) 
   if (given("--model")) {
     config.models.clear();
     for (const std::string& model : arguments.models) config.models.push_back(parse_model_spec(model));
+  }
+  if (given("--adapter")) {
+    config.adapters.clear();
+    for (const std::string& adapter : arguments.adapters) config.adapters.push_back(parse_adapter_spec(adapter));
   }
   if (given("--host")) config.host = arguments.host;
   if (given("--port")) config.port = arguments.port;
@@ -71,6 +89,10 @@ Prepare add_serve(CLI::App& app) {
   app.add_option("CONFIG", arguments->config, "YAML with these options as keys: models, host, port, api_keys, ...");
   app.add_option("--model,-m", arguments->models, "PATH_OR_NAME or NAME=PATH, repeatable (default: the default model)")
       ->allow_extra_args(false);
+  app.add_option("--adapter,-a", arguments->adapters,
+                 "NAME=DIR of a LoRA adapter in peft's format, MODEL:NAME=DIR with several models, repeatable; answers "
+                 "as NAME and MODEL:NAME, beside the model")
+      ->allow_extra_args(false);
   app.add_option("--host", arguments->host, "Address to listen on (default 127.0.0.1; others need an API key)");
   app.add_option("--port,-p", arguments->port, "Port (default 8000; 0: any that is free)");
   app.add_option("--api-key", arguments->api_keys, "Key that clients must send, repeatable (default: HEARTH_API_KEY)")
@@ -89,6 +111,7 @@ Prepare add_serve(CLI::App& app) {
       "  hearth serve\n"
       "  hearth serve --model ./smollm2.gguf --port 9000\n"
       "  hearth serve --model ./merged --template llama3\n"
+      "  hearth serve --model small=org/name --adapter tuned=./saves/lora\n"
       "  hearth serve --model small=org/name --model exact=./other --infer-dtype float32\n"
       "  hearth serve serve.yaml --host 0.0.0.0 --api-key \"$KEY\"\n\n"
       "  curl http://127.0.0.1:8000/v1/chat/completions -H 'Content-Type: application/json' \\\n"

@@ -8,12 +8,13 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json describe(const ServedModel& model) {
+  const bool is_adapter = !model.base.empty();
   return {{"id", model.id},
           {"object", "model"},
           {"created", model.created},
           {"owned_by", "hearth"},
-          {"root", model.id},
-          {"parent", nullptr},
+          {"root", is_adapter ? model.base : model.id},
+          {"parent", is_adapter ? Json(model.base) : Json()},
           {"max_model_len", model.engine->max_context()},
           {"capabilities", {{"completions", true}, {"chat", model.loaded.chat_template != nullptr}}}};
 }

@@ -25,7 +25,8 @@ Reply handle_ready(const Request&, App& app) {
 }
 
 Reply handle_metrics(const Request&, App& app) {
-  for (const auto& model : app.models()) app.metrics().update(model->id, model->engine->stats());
+  for (const auto& model : app.models())  // an adapter's engine is its model's
+    if (model->base.empty()) app.metrics().update(model->id, model->engine->stats());
   return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = app.metrics().text()};
 }
 

@@ -46,8 +46,9 @@ SamplingParams sampling_for(const ChatSettings& settings, const GenerationDefaul
 
 }  // namespace
 
-InProcessBackend::InProcessBackend(std::string name, LoadedModel model, const EngineOptions& options)
-    : name_(std::move(name)), model_(std::move(model)), engine_(model_.model, options) {
+InProcessBackend::InProcessBackend(std::string name, LoadedModel model, std::shared_ptr<const Adapter> adapter,
+                                   const EngineOptions& options)
+    : name_(std::move(name)), model_(std::move(model)), adapter_(std::move(adapter)), engine_(model_.model, options) {
   if (!model_.is_chat_model())
     throw invalid_argument("{}: has no chat template, so it is no chat model; `hearth serve` serves it for completions",
                            name_);
@@ -58,6 +59,7 @@ GenerateRequest InProcessBackend::request_for(const nlohmann::ordered_json& mess
   ChatTemplateInputs inputs;
   inputs.messages = messages;
   GenerateRequest request;
+  request.adapter = adapter_;
   request.prompt = encode_segments(*model_.tokenizer, render_prompt(model_, inputs));
   const int room = engine_.max_context() - static_cast<int>(request.prompt.size());
   if (room <= 0)

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "models/loader.h"
+#include "runtime/adapter.h"
 #include "runtime/engine/engine.h"
 #include "server/terminal_chat/chat_backend.h"
 
@@ -12,8 +13,9 @@ namespace hearth {
 
 class InProcessBackend : public ChatBackend {
  public:
-  // Throws kInvalidArgument when the model has no chat template.
-  InProcessBackend(std::string name, LoadedModel model, const EngineOptions& options);
+  // `adapter`: what every answer goes through, or null. Throws kInvalidArgument when the model has no chat template.
+  InProcessBackend(std::string name, LoadedModel model, std::shared_ptr<const Adapter> adapter,
+                   const EngineOptions& options);
 
   std::string model() const override { return name_; }
   int max_context() const override { return engine_.max_context(); }
@@ -25,6 +27,7 @@ class InProcessBackend : public ChatBackend {
 
   std::string name_;
   LoadedModel model_;
+  std::shared_ptr<const Adapter> adapter_;
   Engine engine_;
 };
 

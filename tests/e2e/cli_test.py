@@ -43,7 +43,9 @@ def mistakes_are_told(results, folder):
     results["a mistyped option names the nearest"] = refused(2, "did you mean '--port'?", "serve", "--prot", "1")
     results["a bad number"] = refused(2, "--port", "serve", "--port", "many")
     results["an unknown key names file, line and the nearest"] = refused(2, "serve.yaml:2: unknown key 'prot' (did you mean 'port'?)", "serve", serve)
-    results["an adapter is not ignored"] = refused(2, "lora.yaml:2: 'adapter_name_or_path: saves/x' is not supported", "api", lora)
+    for name, arguments in {"api": [lora], "serve": ["--model", MODEL, "--adapter", "x=saves/x"], "chat": ["--model", MODEL, "--adapter", "saves/x"]}.items():
+        results[f"an adapter that is not there ({name})"] = refused(1, "saves/x", name, *arguments)
+    results["an adapter of a model that is not served"] = refused(2, "did you mean 'small'?", "serve", "--model", f"small={MODEL}", "--adapter", "smal:x=saves/x")
     results["an unknown template names the nearest"] = refused(2, "--template: no template 'lama3' (did you mean 'llama3'?)", "serve", "--template", "lama3")
     results["the network needs a key"] = refused(2, "API key", "serve", "--host", "0.0.0.0")
     results["a model that is not there"] = refused(1, "no such file or directory", "serve", "--model", "./nothing.gguf")

@@ -180,10 +180,57 @@ TEST_F(ConfigTest, EveryServedModelMayHaveItsTemplate) {
   check_serve_config(without);
 }
 
+TEST_F(ConfigTest, AdaptersHaveANameAModelAndADirectory) {
+  struct Case {
+    const char* text;
+    const char *name, *path, *model;
+  };
+  for (const Case& one : {Case{"a=saves/x", "a", "saves/x", ""}, Case{"m:a=saves/x", "a", "saves/x", "m"},
+                          Case{"qwen3:0.6b:a=x", "a", "x", "qwen3:0.6b"}, Case{"saves/x/", "x", "saves/x", ""}}) {
+    const AdapterSpec spec = parse_adapter_spec(one.text);
+    EXPECT_EQ(spec.name, one.name) << one.text;
+    EXPECT_EQ(spec.path, one.path) << one.text;
+    EXPECT_EQ(spec.model, one.model) << one.text;
+  }
+  for (const char* text : {"=x", "a=", ":a=x", "m:=x"})
+    EXPECT_THAT(error_of([&] { parse_adapter_spec(text); }), HasSubstr("must be NAME=DIR, MODEL:NAME=DIR or DIR"));
+  const ServeConfig config = load_serve_config(file(
+      "models: [m=a, n=b]\nadapters:\n- m:x=saves/x\n- {path: saves/y, model: n}\n- {path: z, name: w, model: n}\n"));
+  check_serve_config(config);
+  ASSERT_EQ(config.adapters_of("m").size(), 1u);
+  EXPECT_EQ(config.adapters_of("m")[0].name, "x");
+  ASSERT_EQ(config.adapters_of("n").size(), 2u);
+  EXPECT_EQ(config.adapters_of("n")[0].name, "y");
+  EXPECT_EQ(config.adapters_of("n")[1].path, "z");
+  EXPECT_EQ(serve_error("adapters: [{name: x}]\n"), "c.yaml:1: an adapter lacks 'path'");
+  EXPECT_THAT(serve_error("adapters: [{dir: x}]\n"), HasSubstr("found 'dir'"));
+}
+
+TEST_F(ConfigTest, AdaptersNamesAreDistinctAndTheirModelsServed) {
+  const auto error = [&](const std::string& text) {
+    return error_of([&] { check_serve_config(load_serve_config(file(text))); });
+  };
+  EXPECT_EQ(error("adapters: [a=x, b=y]\n"), "nothing was thrown");  // of the default model
+  EXPECT_EQ(error("models: [m=a, n=b]\nadapters: [x=y]\n"),
+            "adapter 'x': there are 2 models; say for which: MODEL:x=y");
+  EXPECT_EQ(error("models: [mine=a]\nadapters: ['mind:x=y']\n"),
+            "adapter 'x' is for 'mind', which is not served (did you mean 'mine'?); there is 'mine'");
+  EXPECT_THAT(error("models: [m=a]\nadapters: [m=x]\n"), HasSubstr("something else is served as 'm'"));
+  EXPECT_THAT(error("models: [m=a]\nadapters: [x=y, x=z]\n"), HasSubstr("something else is served as 'x'"));
+  EXPECT_THAT(error("models: ['q:s=a', q=b]\nadapters: ['q:s=y']\n"), HasSubstr("something else is served as 'q:s'"));
+}
+
+TEST_F(ConfigTest, ReadsAdaptersOfAnInferenceYaml) {
+  const auto adapters = [&](const std::string& text) {
+    return load_inference_config(file("model_name_or_path: a\n" + text)).serve.models[0].adapter_name_or_path;
+  };
+  EXPECT_THAT(adapters("adapter_name_or_path: saves/x\n"), ElementsAre("saves/x"));
+  EXPECT_THAT(adapters("adapter_name_or_path: saves/x, saves/y\n"), ElementsAre("saves/x", "saves/y"));
+  EXPECT_THAT(adapters("adapter_name_or_path: [saves/x, saves/y]\n"), ElementsAre("saves/x", "saves/y"));
+  EXPECT_THAT(adapters("adapter_name_or_path:\n"), ElementsAre());
+}
+
 TEST_F(ConfigTest, WhatWouldChangeTheAnswersIsNeverIgnored) {
-  EXPECT_EQ(inference_error("model_name_or_path: a\nadapter_name_or_path: saves/x\n"),
-            "c.yaml:2: 'adapter_name_or_path: saves/x' is not supported: adapters are not supported yet: merge it into "
-            "the model first");
   EXPECT_THAT(inference_error("quantization_bit: 4\n"), HasSubstr("not supported"));
   EXPECT_THAT(inference_error("stage: rm\n"), HasSubstr("not supported"));
   EXPECT_THAT(inference_error("new_special_tokens_config: {a: b}\n"), HasSubstr("not supported"));

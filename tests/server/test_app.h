@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -31,6 +32,7 @@ class SlowModel : public LanguageModel {
     return model_->forward(batch);
   }
   const OutputHead& output_head() const override { return model_->output_head(); }
+  std::span<const std::shared_ptr<ModelTensor>> tensors() const override { return model_->tensors(); }
 
  private:
   std::shared_ptr<const LanguageModel> model_;
