@@ -12,6 +12,7 @@
 #include "models/adapters/served_adapter.h"
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
+#include "server/trained_chat.h"
 
 namespace hearth {
 namespace {
@@ -94,6 +95,7 @@ std::shared_ptr<ServedModel> serve_adapter(const ServedModel& model, const AppOp
   const ModelTensors tensors = model.loaded.model->tensors();
   std::shared_ptr<ServedModel> served = on(model, source);
   served->adapter = served_adapter(read_adapter(source.path, tensors), tensors);
+  chat_as_trained(source.path, source.id, served->loaded);
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   log::info("{}: adapter on {}, ready after {:.2f} s", source.id, model.id, seconds);
   return served;

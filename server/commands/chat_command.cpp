@@ -17,6 +17,7 @@
 #include "server/terminal_chat/in_process_backend.h"
 #include "server/terminal_chat/spinner.h"
 #include "server/terminal_chat/terminal_chat.h"
+#include "server/trained_chat.h"
 
 namespace hearth {
 namespace {
@@ -60,6 +61,7 @@ std::unique_ptr<ChatBackend> make_backend(const ChatArguments& arguments, const 
   engine.max_running = 1;
   LoadedModel model = load_model(path, load);
   std::shared_ptr<const Adapter> adapter = apply_adapters(adapters, model.model->tensors(), load.compute_dtype);
+  for (const std::filesystem::path& one : adapters) chat_as_trained(one, one.string(), model);
   return std::make_unique<InProcessBackend>(name, std::move(model), std::move(adapter), engine);
 }
 

@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include "runtime/base/error.h"
+#include "runtime/base/file.h"
 #include "tests/server/test_app.h"
+#include "tests/support/temporary_directory.h"
 
 namespace hearth {
 namespace {
@@ -122,6 +124,25 @@ TEST(Adapters, OneThatChangesTheModelIsWorkedIntoIt) {
   const ordered_json base = completion(plain, "tiny"), tiny = completion(changed, "tiny"), x = completion(changed, "x");
   EXPECT_NE(logprobs(x), logprobs(base));
   EXPECT_EQ(logprobs(x), logprobs(tiny));
+}
+
+// The template that an adapter was trained with makes its prompts, and the base keeps its own.
+TEST(Adapters, AnswerInTheTemplateTheyWereTrainedWith) {
+  const test::TemporaryDirectory directory;
+  const std::filesystem::path adapter = directory.path() / "tuned";
+  std::filesystem::copy(kPeftAdapters / "plain", adapter);
+  write_file_atomic(adapter / "training_args.yaml", "template: vicuna\nlora_rank: 4\n");
+  const TestApp daemon([&](AppOptions& options) {
+    options.models.front().adapters = {{"tuned", adapter}, {"other", kPeftAdapters / "dora"}};
+  });
+  const auto prompt = [&](const std::string& model) {
+    ordered_json body = ordered_json::parse(R"({"messages": [{"role": "user", "content": "Hi"}]})");
+    body["model"] = model;
+    return daemon.post("/apply-template", body).json().value("prompt", "");
+  };
+  EXPECT_THAT(prompt("tuned"), HasSubstr("USER: Hi ASSISTANT:"));
+  EXPECT_THAT(prompt("tiny"), Not(HasSubstr("USER: Hi")));
+  EXPECT_EQ(prompt("other"), prompt("tiny"));
 }
 
 }  // namespace
