@@ -26,12 +26,46 @@ void Tape::record(Tensor& y, Backward backward) {
   nodes_.push_back({std::move(backward), {}});
 }
 
-Tensor* Tape::grad(const Tensor& x) {
-  if (!x.needs_grad()) return nullptr;
+// May be undefined; else it is not shared, so that it can be written to.
+Tensor& Tape::gradient_of(const Tensor& x) {
   HEARTH_CHECK(static_cast<size_t>(x.node_) < nodes_.size());
   Tensor& gradient = nodes_[x.node_].grad;
+  if (gradient.defined() && gradient.buffer_.use_count() > 1) {
+    Tensor own(gradient.shape());
+    kernels::scale(gradient.data(), 1.0f, static_cast<int64_t>(own.size()), own.data());
+    gradient = std::move(own);
+  }
+  return gradient;
+}
+
+Tensor* Tape::grad(const Tensor& x) {
+  if (!x.needs_grad()) return nullptr;
+  Tensor& gradient = gradient_of(x);
   if (!gradient.defined()) gradient = Tensor::zeros(x.shape());
   return &gradient;
+}
+
+kernels::GradientSum Tape::sum(const Tensor& x) {
+  if (!x.needs_grad()) return {};
+  Tensor& gradient = gradient_of(x);
+  const bool adds = gradient.defined();
+  if (!adds) gradient = Tensor(x.shape());
+  return {gradient.data(), adds};
+}
+
+void Tape::add(const Tensor& x, const Tensor& dy) {
+  if (!x.needs_grad()) return;
+  HEARTH_CHECK(static_cast<size_t>(x.node_) < nodes_.size() && x.shape() == dy.shape());
+  Tensor& gradient = nodes_[x.node_].grad;
+  if (!gradient.defined()) {
+    gradient = dy;
+  } else if (gradient.buffer_.use_count() > 1) {
+    Tensor sum(x.shape());
+    kernels::add(gradient.data(), dy.data(), static_cast<int64_t>(sum.size()), sum.data());
+    gradient = std::move(sum);
+  } else {
+    kernels::add_scaled(dy.data(), 1.0f, static_cast<int64_t>(dy.size()), gradient.data());
+  }
 }
 
 void Tape::backward(const Tensor& loss) {
@@ -41,7 +75,7 @@ void Tape::backward(const Tensor& loss) {
 
 void Tape::backward(const Tensor& y, const Tensor& dy) {
   if (!y.needs_grad()) throw internal_error("backward: the loss does not depend on a recorded tensor");
-  kernels::add_scaled(dy.data(), 1.0f, static_cast<int64_t>(dy.size()), grad(y)->data());
+  add(y, dy);
   const Paused no_second_order;
   struct Emptied {  // also when a backward function throws
     std::vector<Node>& nodes;

@@ -1,12 +1,13 @@
 // Reverse-mode differentiation by a Wengert list. Eager order is topological order, so there is no graph and no
 // recursion. An op records itself only inside Tape::Recording on its thread and only when an input needs a gradient.
-// Backward functions accumulate into zeroed buffers; there are no second-order gradients.
+// Backward functions accumulate; there are no second-order gradients.
 #pragma once
 
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "runtime/kernels/gradient_sum.h"
 #include "runtime/tensor.h"
 
 namespace hearth {
@@ -62,6 +63,10 @@ class Tape {
   // The gradient buffer of an input, zeroed at first use; null when it needs none. Backward functions accumulate into
   // it.
   Tensor* grad(const Tensor& x);
+  // The same for a kernel that writes all of it where it is the first, which saves the zeros. The kernel must follow.
+  kernels::GradientSum sum(const Tensor& x);
+  // x's gradient += dy, whose buffer it shares while there is no other. Nothing when x needs none.
+  void add(const Tensor& x, const Tensor& dy);
 
   // Sweeps from the scalar `loss` to the leaves and empties the tape; saved activations die as the sweep passes them.
   void backward(const Tensor& loss);
@@ -75,6 +80,7 @@ class Tape {
     Backward backward;
     Tensor grad;
   };
+  Tensor& gradient_of(const Tensor& x);
   std::vector<Node> nodes_;
   static thread_local Tape* active_;
 };

@@ -84,8 +84,14 @@ inline void gated_backward(const GatedGradient& g, Activation activation, int64_
   with(activation, [=](auto f) {
     for_lanes(begin, end, [=](auto part, int64_t i) {
       const Lanes x = part.load(g.gate + i), d = part.load(g.dy + i);
-      if (g.dup) part.store(fma(d, f.value(x), part.load(g.dup + i)), g.dup + i);
-      if (g.dgate) part.store(fma(d * part.load(g.up + i), f.slope(x), part.load(g.dgate + i)), g.dgate + i);
+      if (g.dgate) {
+        float* dgate = g.dgate.values + i;
+        part.store(fma(d * part.load(g.up + i), f.slope(x), g.dgate.adds ? part.load(dgate) : Lanes::zero()), dgate);
+      }
+      if (g.dup) {
+        float* dup = g.dup.values + i;
+        part.store(fma(d, f.value(x), g.dup.adds ? part.load(dup) : Lanes::zero()), dup);
+      }
     });
   });
 }

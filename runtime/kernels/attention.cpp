@@ -165,7 +165,6 @@ void attend_backward(const AttentionShape& shape, const AttentionGradient& g,
   for_items(cut(shape, segments, 0), work(shape, segments), [&](const Item& item) {
     const int64_t at = item.row * stride + int64_t{item.kv_head} * group * shape.head_dim;
     const int64_t kv = item.row * kv_stride + int64_t{item.kv_head} * shape.head_dim;
-    const auto offset = [](float* p, int64_t by) { return p ? p + by : nullptr; };
     AttentionGradientTile tile = {};
     tile.q = g.q + at;
     tile.k = g.k + kv;
@@ -173,9 +172,9 @@ void attend_backward(const AttentionShape& shape, const AttentionGradient& g,
     tile.y = g.y + at;
     tile.dy = g.dy + at;
     tile.log_sums = g.log_sums + item.row * shape.num_heads + item.kv_head * group;
-    tile.dq = offset(g.dq, at);
-    tile.dk = offset(g.dk, kv);
-    tile.dv = offset(g.dv, kv);
+    tile.dq = g.dq.from(at);
+    tile.dk = g.dk.from(kv);
+    tile.dv = g.dv.from(kv);
     tile.stride = stride;
     tile.kv_stride = kv_stride;
     tile.log_sums_stride = shape.num_heads;

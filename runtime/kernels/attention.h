@@ -10,6 +10,7 @@
 #include <span>
 
 #include "runtime/base/cpu.h"
+#include "runtime/kernels/gradient_sum.h"
 
 namespace hearth::kernels {
 
@@ -51,7 +52,7 @@ void attend(const AttentionShape& shape, const float* q, const float* k, const f
 
 struct AttentionGradient {
   const float *q, *k, *v, *y, *dy, *log_sums;
-  float *dq, *dk, *dv;  // accumulated into; each may be null
+  GradientSum dq, dk, dv;
 };
 // Computes the probabilities again from log_sums.
 void attend_backward(const AttentionShape& shape, const AttentionGradient& gradient,

@@ -6,6 +6,7 @@
 
 #include "runtime/kernels/attention_kernels.h"
 #include "runtime/kernels/attention_simd.h"
+#include "runtime/kernels/for_lanes.h"
 #include "runtime/kernels/functions.h"
 #include "runtime/kernels/lanes.h"
 #include "runtime/kernels/product_simd.h"
@@ -157,12 +158,23 @@ inline void pass_rows(const AttentionGradientTile& t, const GradientState& s, in
   if (!t.dq) return;
   for (int p = 0; p < pairs; ++p) {
     const int64_t at = (row + p / t.group) * t.stride + int64_t{p % t.group} * t.head_dim;
-    add_to(s.dq + p * s.width, t.head_dim, t.scale, t.dq + at);
+    add_to(s.dq + p * s.width, t.head_dim, t.scale, t.dq.values + at);
   }
+}
+
+inline void clear_row(float* out, int64_t n) {  // nothing past it
+  for_lanes(0, n, [=](auto part, int64_t i) { part.store(Lanes::zero(), out + i); });
+}
+
+inline void add_row(const float* in, int n, GradientSum out) {
+  if (!out.adds) clear_row(out.values, n);
+  add_to(in, n, 1.f, out.values);
 }
 
 inline void attend_backward_tile(const AttentionGradientTile& t) {
   const GradientState s = lay_out(t);
+  for (int r = 0; t.dq && !t.dq.adds && r < t.rows; ++r)
+    clear_row(t.dq.values + r * t.stride, int64_t{t.group} * t.head_dim);
   for (int base = 0; base < t.rows; base += kSpanTokens) {
     const int count = least(kSpanTokens, t.rows - base);
     load_span(t, s, base, count);
@@ -171,8 +183,8 @@ inline void attend_backward_tile(const AttentionGradientTile& t) {
       pass_rows(t, s, row, least(t.tile_rows, end - row), base, count);
     for (int j = 0; j < count; ++j) {
       const int64_t at = (base + j) * t.kv_stride;
-      if (t.dk) add_to(s.dk + j * s.width, t.head_dim, 1.f, t.dk + at);
-      if (t.dv) add_to(s.dv + j * s.width, t.head_dim, 1.f, t.dv + at);
+      if (t.dk) add_row(s.dk + j * s.width, t.head_dim, t.dk.from(at));
+      if (t.dv) add_row(s.dv + j * s.width, t.head_dim, t.dv.from(at));
     }
   }
 }

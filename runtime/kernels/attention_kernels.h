@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "runtime/base/cpu.h"
+#include "runtime/kernels/gradient_sum.h"
 
 namespace hearth::kernels {
 
@@ -45,7 +46,7 @@ struct AttentionTile {
 // All rows of one segment and the heads that share a kv head.
 struct AttentionGradientTile {
   const float *q, *k, *v, *y, *dy, *log_sums;
-  float *dq, *dk, *dv;
+  GradientSum dq, dk, dv;
   int64_t stride, kv_stride, log_sums_stride;
   int rows, group, head_dim;
   float scale, softcap;

@@ -114,7 +114,8 @@ void dense(const float* x, int64_t rows, const DenseMatrix& w, const float* bias
   });
 }
 
-void dense_backward(const float* dy, int64_t rows, const DenseMatrix& w, DensePrecision precision, float* dx, Isa isa) {
+void dense_backward(const float* dy, int64_t rows, const DenseMatrix& w, DensePrecision precision, GradientSum dx,
+                    Isa isa) {
   with_view(w, precision, isa, [&](const WeightView& v) { matmul_backward(dy, rows, v, dx, isa); });
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "runtime/base/cpu.h"
+#include "runtime/kernels/gradient_sum.h"
 
 namespace hearth::kernels {
 
@@ -19,8 +20,8 @@ struct DenseMatrix {
 // y = x W^T + bias (null: 0).  x [rows, in], y [rows, out]
 void dense(const float* x, int64_t rows, const DenseMatrix& w, const float* bias, DensePrecision precision, float* y,
            Isa isa = hearth::isa());
-// dx += dy W.  dy [rows, out], dx [rows, in]
-void dense_backward(const float* dy, int64_t rows, const DenseMatrix& w, DensePrecision precision, float* dx,
+// dx += (or, as the first, =) dy W.  dy [rows, out], dx [rows, in]
+void dense_backward(const float* dy, int64_t rows, const DenseMatrix& w, DensePrecision precision, GradientSum dx,
                     Isa isa = hearth::isa());
 
 // The operands of a matrix's gradient.

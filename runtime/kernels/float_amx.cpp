@@ -33,6 +33,7 @@ struct Group {
   const uint16_t *a0, *a1, *b0, *b1;
   float* c;
   int64_t c_stride;
+  bool starts;
 };
 
 // a1 and b1 count only where kRowTiles and kPanels are 2.
@@ -40,10 +41,17 @@ template <int kRowTiles, int kPanels>
 inline void multiply_group(const Group& g, int64_t blocks) {
   const int64_t row = g.c_stride * static_cast<int64_t>(sizeof(float));
   float* below = g.c + kTileRows * g.c_stride;
-  _tile_loadd(0, g.c, row);
-  if constexpr (kPanels == 2) _tile_loadd(1, g.c + kTileOutputs, row);
-  if constexpr (kRowTiles == 2) _tile_loadd(2, below, row);
-  if constexpr (kRowTiles == 2 && kPanels == 2) _tile_loadd(3, below + kTileOutputs, row);
+  if (g.starts) {
+    _tile_zero(0);
+    if constexpr (kPanels == 2) _tile_zero(1);
+    if constexpr (kRowTiles == 2) _tile_zero(2);
+    if constexpr (kRowTiles == 2 && kPanels == 2) _tile_zero(3);
+  } else {
+    _tile_loadd(0, g.c, row);
+    if constexpr (kPanels == 2) _tile_loadd(1, g.c + kTileOutputs, row);
+    if constexpr (kRowTiles == 2) _tile_loadd(2, below, row);
+    if constexpr (kRowTiles == 2 && kPanels == 2) _tile_loadd(3, below + kTileOutputs, row);
+  }
   for (int64_t k = 0; k < blocks * kTileElements; k += kTileElements) {
     _tile_loadd(6, g.b0 + k, 64);
     _tile_loadd(4, g.a0 + k, 64);
@@ -76,7 +84,8 @@ void multiply_border(Group g, int64_t rows, int64_t columns, int64_t blocks) {
   alignas(64) float sums[kSide * kSide] = {};
   float* c = g.c;
   const size_t bytes = static_cast<size_t>(columns) * sizeof(float);
-  for (int64_t r = 0; r < rows; ++r) std::memcpy(sums + r * kSide, c + r * g.c_stride, bytes);
+  if (!g.starts)
+    for (int64_t r = 0; r < rows; ++r) std::memcpy(sums + r * kSide, c + r * g.c_stride, bytes);
   const int64_t c_stride = g.c_stride;
   g.c = sums;
   g.c_stride = kSide;
@@ -98,8 +107,8 @@ void multiply_bf16(const Bf16Product& p) {
       for (int64_t row = 0; row < p.rows; row += kSide) {
         const int64_t rows = least(kSide, p.rows - row);
         const uint16_t* a = p.a + row / kTileRows * p.a_tile;
-        const Group g = {a + at,    a + p.a_tile + at, b + at, b + p.b_panel + at, p.c + row * p.c_stride + column,
-                         p.c_stride};
+        const Group g = {a + at,     a + p.a_tile + at,     b + at, b + p.b_panel + at, p.c + row * p.c_stride + column,
+                         p.c_stride, p.starts && chunk == 0};
         if (rows % kTileRows == 0 && columns % kTileOutputs == 0) {
           multiply_tiles(g, rows / kTileRows, columns / kTileOutputs, blocks);
         } else {

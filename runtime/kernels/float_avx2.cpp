@@ -46,7 +46,7 @@ void multiply_bf16(const Bf16Product& p) {
         }
         const int64_t rows = p.rows - row < kTileRows ? p.rows - row : kTileRows;
         multiply_f32({a, kTileRows, 0, b[0], kTileOutputs, kChunk * kTileElements, p.c + row * p.c_stride + column,
-                      p.c_stride, rows, columns, blocks * kTileDepth});
+                      p.c_stride, rows, columns, blocks * kTileDepth, p.starts && block == 0});
       }
     }
   }

@@ -20,7 +20,7 @@ inline void multiply_group(const Bf16Product& p, int64_t row, int64_t panel, __m
 #pragma GCC unroll 3
     for (int i = 0; i < kPanels; ++i) {
       const __mmask16 mask = i + 1 < kPanels ? __mmask16{0xffff} : last;
-      sum[r][i] = _mm512_maskz_loadu_ps(mask, c + r * p.c_stride + i * kTileOutputs);
+      sum[r][i] = p.starts ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(mask, c + r * p.c_stride + i * kTileOutputs);
     }
   }
   for (int64_t block = 0; block < p.blocks; ++block, a += kTileElements, b += kTileElements) {

@@ -15,7 +15,7 @@ inline constexpr int kTileOutputs = 16;                       // columns of b an
 inline constexpr int kTileDepth = 32;                         // of bf16 numbers
 inline constexpr int kTileElements = kTileRows * kTileDepth;  // 1 KB of bf16
 
-// c [rows][columns] += a b, c = fma(a, b, c) in the order of depth, where
+// c [rows][columns] += a b (or = where it starts, as if c had been 0), c = fma(a, b, c) in the order of depth, where
 //   a(r, d) = a[r / 16 * a_tile + d * a_stride + r % 16]
 //   b(d, j) = b[j / 16 * b_panel + d * b_stride + j % 16]
 struct FloatProduct {
@@ -26,6 +26,7 @@ struct FloatProduct {
   float* c;
   int64_t c_stride;
   int64_t rows, columns, depth;
+  bool starts = false;
 };
 
 // The same with operands in tiles of bf16, 32 of the depth each:
@@ -40,6 +41,7 @@ struct Bf16Product {
   float* c;
   int64_t c_stride;
   int64_t rows, columns, blocks;
+  bool starts = false;
 };
 
 struct FloatKernels {

@@ -21,7 +21,8 @@ inline void multiply_group(const FloatProduct& p, int64_t row, int64_t panel, co
   for (int i = 0; i < kColumns; ++i) {
     b[i] = p.b + (panel + i) * p.b_panel;
 #pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) sum[r][i] = edge.load(c + r * p.c_stride + i * kTileOutputs);
+    for (int r = 0; r < kRows; ++r)
+      sum[r][i] = p.starts ? Lanes::zero() : edge.load(c + r * p.c_stride + i * kTileOutputs);
   }
   for (int64_t d = 0; d < p.depth; ++d, a += p.a_stride) {
     Lanes shared[kColumns];

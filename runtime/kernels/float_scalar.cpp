@@ -14,7 +14,7 @@ void multiply_f32(const FloatProduct& p) {
     for (int64_t j = 0; j < p.columns; ++j) {
       const float* b = p.b + j / kTileOutputs * p.b_panel + j % kTileOutputs;
       float& c = p.c[r * p.c_stride + j];
-      float sum = c;
+      float sum = p.starts ? 0.f : c;
       for (int64_t d = 0; d < p.depth; ++d) sum = std::fma(a[d * p.a_stride], b[d * p.b_stride], sum);
       c = sum;
     }
@@ -26,7 +26,7 @@ void multiply_bf16(const Bf16Product& p) {
     for (int64_t j = 0; j < p.columns; ++j) {
       const uint16_t* a = p.a + r / kTileRows * p.a_tile + r % kTileRows * kTileDepth;
       const uint16_t* b = p.b + j / kTileOutputs * p.b_panel + j % kTileOutputs * 2;
-      float sum = p.c[r * p.c_stride + j];
+      float sum = p.starts ? 0.f : p.c[r * p.c_stride + j];
       for (int64_t block = 0; block < p.blocks; ++block, a += kTileElements, b += kTileElements) {
         for (int d = 0; d < kTileDepth; ++d)
           sum = std::fma(bf16_to_f32(a[d]), bf16_to_f32(b[d / 2 * 2 * kTileOutputs + d % 2]), sum);

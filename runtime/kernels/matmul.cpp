@@ -89,10 +89,10 @@ void run_task(const Call& call, const Job& job, int64_t task) {
   const WeightView& w = product.weight;
   const int64_t output = task % job.groups * job.group_outputs, row = task / job.groups * job.tile_rows;
   const FloatTask t = {row, std::min(job.tile_rows, call.rows - row), output,
-                       std::min(job.group_outputs, w.out - output)};
+                       std::min(job.group_outputs, w.out - output), product.bias == nullptr};
   if (w.packed && !w.is_bf16()) return run_packed(call, product, t);
   float* y = product.y + row * w.out + output;
-  start_with_bias(product.bias ? product.bias + output : nullptr, t.outputs, t.rows, y, w.out);
+  if (!t.starts) start_with_bias(product.bias + output, t.outputs, t.rows, y, w.out);
   if (w.is_bf16()) {
     multiply_bf16(call.float_rows(), w, t, y, call.isa);
   } else {

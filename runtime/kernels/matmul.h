@@ -16,6 +16,7 @@
 
 #include "runtime/base/cpu.h"
 #include "runtime/kernels/format.h"
+#include "runtime/kernels/gradient_sum.h"
 #include "runtime/kernels/packed_weight.h"
 
 namespace hearth::kernels {
@@ -41,7 +42,7 @@ struct Product {
 // y = x W^T + bias for every product, in one parallel region.  x [rows, in]
 void matmul(const float* x, int64_t rows, std::span<const Product> products, Isa isa = hearth::isa());
 
-// dx += dy W, in exact f32, or from the bf16 form.  dy [rows, out], dx [rows, in]
-void matmul_backward(const float* dy, int64_t rows, const WeightView& weight, float* dx, Isa isa = hearth::isa());
+// dx += (or, as the first, =) dy W, in exact f32, or from the bf16 form.  dy [rows, out], dx [rows, in]
+void matmul_backward(const float* dy, int64_t rows, const WeightView& weight, GradientSum dx, Isa isa = hearth::isa());
 
 }  // namespace hearth::kernels

@@ -34,7 +34,9 @@ struct Call {
   int64_t output, outputs;  // the chunk
   float* columns;           // [row tiles][outputs][16], or null
   uint16_t* tiles;          // [row tiles][blocks][16][32], or null
-  float* dx;
+  GradientSum dx;
+
+  bool starts() const { return !dx.adds && output == 0; }
 };
 
 void add_exact(const Call& call, const Rectangle& area) {
@@ -50,7 +52,8 @@ void add_exact(const Call& call, const Rectangle& area) {
         dequantize(w.format, column + (call.output + o + k) * row_size, inputs, tile + k * kInputs);
       float_kernels(call.isa).multiply_f32({call.columns + (area.row * call.outputs + o * kTileRows), kTileRows,
                                             call.outputs * kTileRows, tile, kInputs, kTileOutputs,
-                                            call.dx + area.row * w.in + i, w.in, area.rows, inputs, outputs});
+                                            call.dx.values + area.row * w.in + i, w.in, area.rows, inputs, outputs,
+                                            call.starts() && o == 0});
     }
   }
 }
@@ -90,8 +93,8 @@ void add_bf16(const Call& call, const Rectangle& area) {
         }
       }
       kernels.multiply_bf16({call.tiles + (area.row / kTileRows * all_blocks + b) * kTileElements,
-                             all_blocks * kTileElements, tile, kPanel, call.dx + area.row * w.in + i, w.in, area.rows,
-                             inputs, blocks});
+                             all_blocks * kTileElements, tile, kPanel, call.dx.values + area.row * w.in + i, w.in,
+                             area.rows, inputs, blocks, call.starts() && b == 0});
     }
   }
 }
@@ -110,7 +113,7 @@ Rectangle share(const WeightView& w, int64_t rows, int64_t t, int64_t threads) {
 
 }  // namespace
 
-void matmul_backward(const float* dy, int64_t rows, const WeightView& w, float* dx, Isa isa) {
+void matmul_backward(const float* dy, int64_t rows, const WeightView& w, GradientSum dx, Isa isa) {
   if (rows == 0) return;
   const int64_t tiles = tiles_of(rows);
   for (int64_t o = 0; o < w.out; o += kChunk) {

@@ -56,7 +56,8 @@ void multiply_exact(const FloatRows& x, const WeightView& w, const FloatTask& ta
     const int64_t n = std::min(kInputs, x.in - i);
     for (int64_t o = 0; o < task.outputs; o += kPanelOutputs)
       dequantize_panel(matmul_kernels(isa), w, task.output + o, i, n, panels + o / kPanelOutputs * kPanel);
-    FloatProduct p = {x.x + i, 1, 0, panels, kPanelOutputs, kPanel, y, w.out, task.rows, task.outputs, n};
+    FloatProduct p = {
+        x.x + i, 1, 0, panels, kPanelOutputs, kPanel, y, w.out, task.rows, task.outputs, n, task.starts && i == 0};
     if (x.columns) {
       p.a = x.columns + task.row * x.in + i * kTileRows;
       p.a_stride = kTileRows;
@@ -70,7 +71,7 @@ void multiply_bf16(const FloatRows& x, const WeightView& w, const FloatTask& tas
   const int64_t blocks = w.packed->blocks();
   const auto* b = reinterpret_cast<const uint16_t*>(w.packed->panel(task.output / kPanelOutputs));
   float_kernels(isa).multiply_bf16({x.tiles + task.row / kTileRows * blocks * kTileElements, blocks * kTileElements, b,
-                                    blocks * kTileElements, y, w.out, task.rows, task.outputs, blocks});
+                                    blocks * kTileElements, y, w.out, task.rows, task.outputs, blocks, task.starts});
 }
 
 }  // namespace hearth::kernels

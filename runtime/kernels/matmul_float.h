@@ -21,9 +21,10 @@ struct FloatRows {
 // Outputs [output, output + outputs) of rows [row, row + rows).
 struct FloatTask {
   int64_t row, rows, output, outputs;  // row is a multiple of 16, output of 16 * kGroupPanels
+  bool starts = false;
 };
 
-// y, whose row `row` and output `output` it points to, += x W^T; rows of y are w.out apart.
+// y, whose row `row` and output `output` it points to, += x W^T, or = where it starts; rows of y are w.out apart.
 void multiply_exact(const FloatRows& x, const WeightView& w, const FloatTask& task, float* y, Isa isa);
 void multiply_bf16(const FloatRows& x, const WeightView& w, const FloatTask& task, float* y, Isa isa);
 

@@ -33,7 +33,7 @@ inline void rms_norm_backward(const NormGradient& g, const Norm& norm, int64_t b
   const int64_t n = norm.n;
   for (int64_t r = begin; r < end; ++r) {
     const float *in = g.x + r * n, *weight = norm.weight + r % norm.groups * n, *d = g.dy + r * n;
-    float* out = g.dx + r * n;
+    float* out = g.dx.values + r * n;
     const Lanes dots = in_four_chains(n, [=](const Lanes& sum, auto part, int64_t i) {
       return fma(part.load(in + i) * part.load(weight + i), part.load(d + i), sum);
     });
@@ -41,7 +41,8 @@ inline void rms_norm_backward(const NormGradient& g, const Norm& norm, int64_t b
     const Lanes f = Lanes::broadcast(inverse);
     const Lanes back = Lanes::broadcast(inverse * inverse * inverse / static_cast<float>(n) * sum_lanes(dots));
     for_lanes(0, n, [=](auto part, int64_t i) {
-      const Lanes sum = fma(part.load(weight + i) * f, part.load(d + i), part.load(out + i));
+      const Lanes sum =
+          fma(part.load(weight + i) * f, part.load(d + i), g.dx.adds ? part.load(out + i) : Lanes::zero());
       part.store(negated_fma(part.load(in + i), back, sum), out + i);
     });
   }
@@ -87,7 +88,7 @@ inline void layer_norm_backward(const NormGradient& g, const Norm& norm, int64_t
   const int64_t n = norm.n;
   for (int64_t r = begin; r < end; ++r) {
     const float *in = g.x + r * n, *weight = norm.weight + r % norm.groups * n, *d = g.dy + r * n;
-    float* out = g.dx + r * n;
+    float* out = g.dx.values + r * n;
     const float inverse = g.statistics[2 * r + 1], part_of = inverse / static_cast<float>(n);
     const Lanes shift = Lanes::broadcast(g.statistics[2 * r]), f = Lanes::broadcast(inverse);
     const Lanes sums = in_four_chains(
@@ -99,7 +100,8 @@ inline void layer_norm_backward(const NormGradient& g, const Norm& norm, int64_t
     const Lanes mean = Lanes::broadcast(sum_lanes(sums) * part_of), back = Lanes::broadcast(sum_lanes(dots) * part_of);
     for_lanes(0, n, [=](auto part, int64_t i) {
       const Lanes z = (part.load(in + i) - shift) * f;
-      const Lanes sum = fma(part.load(weight + i) * f, part.load(d + i), part.load(out + i)) - mean;
+      const Lanes before = g.dx.adds ? part.load(out + i) : Lanes::zero();
+      const Lanes sum = fma(part.load(weight + i) * f, part.load(d + i), before) - mean;
       part.store(negated_fma(z, back, sum), out + i);
     });
   }

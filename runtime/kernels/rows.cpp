@@ -138,7 +138,7 @@ void rotate(const float* x, const Rotation& rotation, int64_t rows, float* y) {
                [=](int64_t begin, int64_t end) { table().rotate(x, rotation, begin, end, y); });
 }
 
-void rotate_backward(const float* dy, const Rotation& rotation, int64_t rows, float* dx) {
+void rotate_backward(const float* dy, const Rotation& rotation, int64_t rows, GradientSum dx) {
   parallel_for(rows, row_grain(rotation.heads * rotation.head_dim),
                [=](int64_t begin, int64_t end) { table().rotate_backward(dy, rotation, begin, end, dx); });
 }

@@ -1,11 +1,13 @@
 // Element-wise and row-wise kernels. Above a grain they run on all threads of the compute pool, below it on the
-// caller's; no cut changes a result. `_backward` functions and `add_*` accumulate, the others overwrite. y may not
+// caller's; no cut changes a result. `_backward` functions and `add_*` accumulate (into a
+// GradientSum as it says), the others overwrite. y may not
 // overlap an input unless said.
 #pragma once
 
 #include <cstdint>
 
 #include "runtime/kernels/activation.h"
+#include "runtime/kernels/gradient_sum.h"
 
 namespace hearth::kernels {
 
@@ -24,7 +26,7 @@ void activate_backward(const float* x, const float* dy, Activation activation, i
 void gated(const float* gate, const float* up, Activation activation, int64_t n, float* y);
 struct GatedGradient {
   const float *gate, *up, *dy;
-  float *dgate, *dup;  // each may be null
+  GradientSum dgate, dup;
 };
 void gated_backward(const GatedGradient& gradient, Activation activation, int64_t n);
 
@@ -36,9 +38,10 @@ struct Norm {
   int64_t n, groups;
 };
 struct NormGradient {
-  const float *x, *dy;          // [rows, n]
-  const float* statistics;      // which the forward wrote
-  float *dx, *dweight, *dbias;  // each may be null
+  const float *x, *dy;      // [rows, n]
+  const float* statistics;  // which the forward wrote
+  GradientSum dx;
+  float *dweight, *dbias;  // each may be null
   int64_t rows;
 };
 // y = x * inverse_rms * weight, inverse_rms = 1 / sqrt(mean(x^2) + eps).  x [rows, n]; inverse_rms [rows], may be null
@@ -58,7 +61,7 @@ struct Rotation {
   int64_t heads, head_dim;
 };
 void rotate(const float* x, const Rotation& rotation, int64_t rows, float* y);  // x [rows, heads * head_dim]
-void rotate_backward(const float* dy, const Rotation& rotation, int64_t rows, float* dx);
+void rotate_backward(const float* dy, const Rotation& rotation, int64_t rows, GradientSum dx);
 
 // Equal groups of a row's columns: where each begins, in floats from row to row and from group to group.
 struct Grid {

@@ -7,6 +7,7 @@
 
 #include "runtime/base/cpu.h"
 #include "runtime/kernels/activation.h"
+#include "runtime/kernels/gradient_sum.h"
 
 namespace hearth::kernels {
 
@@ -35,7 +36,7 @@ struct RowKernels {
   void (*layer_norm_backward)(const NormGradient& gradient, const Norm& norm, int64_t begin, int64_t end);
   void (*layer_norm_weight)(const NormGradient& gradient, const Norm& norm, int64_t begin, int64_t end);
   void (*rotate)(const float* x, const Rotation& rotation, int64_t begin, int64_t end, float* y);
-  void (*rotate_backward)(const float* dy, const Rotation& rotation, int64_t begin, int64_t end, float* dx);
+  void (*rotate_backward)(const float* dy, const Rotation& rotation, int64_t begin, int64_t end, GradientSum dx);
   void (*sigmoid)(const float* x, int64_t n, float* y);
   void (*sigmoid_backward)(const float* y, const float* dy, int64_t n, float* dx);
   void (*adamw)(const AdamWStep& step, int64_t begin, int64_t end);

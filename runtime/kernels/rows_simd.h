@@ -73,27 +73,28 @@ inline void rotate(const float* x, const Rotation& rotation, int64_t begin, int6
   });
 }
 
-inline void rotate_backward(const float* dy, const Rotation& rotation, int64_t begin, int64_t end, float* dx) {
+inline void rotate_backward(const float* dy, const Rotation& rotation, int64_t begin, int64_t end, GradientSum dx) {
   const int64_t pairs = rotation.pairs, head_dim = rotation.head_dim;
+  const auto add = [adds = dx.adds](auto part, Lanes v, float* out) {
+    part.store(adds ? part.load(out) + v : Lanes::zero() + v, out);
+  };
   for_heads(rotation, begin, end, [=](const float* cosines, const float* sines, int64_t at) {
     const float* in = dy + at;
-    float* out = dx + at;
+    float* out = dx.values + at;
     if (rotation.neighbours) {
       for_lanes(0, 2 * pairs, [=](auto part, int64_t i) {
         const Lanes v = part.load(in + i);
-        const Lanes turned = negated_fma(swap_neighbours(v), part.load(sines + i), v * part.load(cosines + i));
-        part.store(part.load(out + i) + turned, out + i);
+        add(part, negated_fma(swap_neighbours(v), part.load(sines + i), v * part.load(cosines + i)), out + i);
       });
     } else {
       for_lanes(0, pairs, [=](auto part, int64_t i) {
         const Lanes u = part.load(in + i), v = part.load(in + pairs + i);
         const Lanes c = part.load(cosines + i), s = part.load(sines + i);
-        part.store(part.load(out + i) + fma(v, s, u * c), out + i);
-        part.store(part.load(out + pairs + i) + negated_fma(u, s, v * c), out + pairs + i);
+        add(part, fma(v, s, u * c), out + i);
+        add(part, negated_fma(u, s, v * c), out + pairs + i);
       });
     }
-    for_lanes(2 * pairs, head_dim,
-              [=](auto part, int64_t i) { part.store(part.load(out + i) + part.load(in + i), out + i); });
+    for_lanes(2 * pairs, head_dim, [=](auto part, int64_t i) { add(part, part.load(in + i), out + i); });
   });
 }
 

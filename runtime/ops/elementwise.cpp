@@ -12,10 +12,6 @@ void require_same_shape(const char* op, const Tensor& a, const Tensor& b) {
           b.shape());
 }
 
-void accumulate(const Tensor& dy, Tensor* dx) {
-  if (dx) kernels::add_scaled(dy.data(), 1.0f, count(dy), dx->data());
-}
-
 Tensor scaled_sum(const char* op, const Tensor& x, double factor) {
   require(x.defined() && x.size() > 0, op, "x is {}, must not be empty", x.shape());
   Tensor y({1});
@@ -36,8 +32,8 @@ Tensor add(const Tensor& a, const Tensor& b) {
   kernels::add(a.data(), b.data(), count(y), y.data());
   if (Tape* tape = Tape::wanted_by(a, b)) {
     tape->record(y, [a = a.on_tape(), b = b.on_tape()](const Tensor& dy, Tape& t) {
-      accumulate(dy, t.grad(a));
-      accumulate(dy, t.grad(b));
+      t.add(a, dy);
+      t.add(b, dy);
     });
   }
   return y;
@@ -86,10 +82,7 @@ Tensor gated(const Tensor& gate, const Tensor& up, Activation activation) {
   kernels::gated(gate.data(), up.data(), activation, count(y), y.data());
   if (Tape* tape = Tape::wanted_by(gate, up)) {
     tape->record(y, [gate, up, activation](const Tensor& dy, Tape& t) {
-      Tensor *dgate = t.grad(gate), *dup = t.grad(up);
-      kernels::gated_backward(
-          {gate.data(), up.data(), dy.data(), dgate ? dgate->data() : nullptr, dup ? dup->data() : nullptr}, activation,
-          count(dy));
+      kernels::gated_backward({gate.data(), up.data(), dy.data(), t.sum(gate), t.sum(up)}, activation, count(dy));
     });
   }
   return y;

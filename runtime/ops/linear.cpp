@@ -107,8 +107,8 @@ void sweep(Group& group, Tape& tape) {
   for (size_t i = 0; i < group.dy.size(); ++i) {
     const Tensor& dy = group.dy[i];
     if (!dy.defined()) continue;
-    if (Tensor* dx = tape.grad(group.x))
-      if (!group.weights.empty()) kernels::matmul_backward(dy.data(), dy.rows(), view(group.weights[i]), dx->data());
+    if (!group.weights.empty() && group.x.needs_grad())
+      kernels::matmul_backward(dy.data(), dy.rows(), view(group.weights[i]), tape.sum(group.x));
     if (Tensor* db = tape.grad(group.biases[i])) kernels::add_columns(dy.data(), dy.rows(), dy.dim(-1), db->data());
   }
   add_part_gradients(group.x, group.parts, group.dy, tape);
@@ -183,7 +183,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const W
   kernels::dense(x.data(), x.rows(), matrix(weight), bias.defined() ? bias.data() : nullptr, precision, y.data());
   if (Tape* tape = Tape::wanted_by(x, weight, bias)) {
     tape->record(y, [x, weight, bias = bias.on_tape(), precision, matrix](const Tensor& dy, Tape& t) {
-      if (Tensor* dx = t.grad(x)) kernels::dense_backward(dy.data(), dy.rows(), matrix(weight), precision, dx->data());
+      if (x.needs_grad()) kernels::dense_backward(dy.data(), dy.rows(), matrix(weight), precision, t.sum(x));
       if (Tensor* dw = t.grad(weight))
         kernels::dense_weight_backward({dy.data(), x.data(), x.rows(), dy.dim(-1), x.dim(-1)}, precision, dw->data());
       if (Tensor* db = t.grad(bias)) kernels::add_columns(dy.data(), dy.rows(), dy.dim(-1), db->data());

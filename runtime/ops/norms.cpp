@@ -39,7 +39,7 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight, float eps) {
   if (tape) {
     tape->record(y, [x, weight, eps, inverse_rms, sizes](const Tensor& dy, Tape& t) {
       kernels::rms_norm_backward(
-          {x.data(), dy.data(), inverse_rms.data(), data(t.grad(x)), data(t.grad(weight)), nullptr, sizes.rows},
+          {x.data(), dy.data(), inverse_rms.data(), t.sum(x), data(t.grad(weight)), nullptr, sizes.rows},
           sizes.norm(weight, {}, eps));
     });
   }
@@ -56,9 +56,9 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, flo
   kernels::layer_norm(x.data(), sizes.norm(weight, bias, eps), sizes.rows, y.data(), statistics.data());
   if (tape) {
     tape->record(y, [x, weight, bias, eps, statistics, sizes](const Tensor& dy, Tape& t) {
-      kernels::layer_norm_backward({x.data(), dy.data(), statistics.data(), data(t.grad(x)), data(t.grad(weight)),
-                                    data(t.grad(bias)), sizes.rows},
-                                   sizes.norm(weight, bias, eps));
+      kernels::layer_norm_backward(
+          {x.data(), dy.data(), statistics.data(), t.sum(x), data(t.grad(weight)), data(t.grad(bias)), sizes.rows},
+          sizes.norm(weight, bias, eps));
     });
   }
   return y;

@@ -156,7 +156,7 @@ Tensor rope(const Tensor& x, const Batch& batch, const Rope& rope) {
   kernels::rotate(x.data(), rotation, x.rows(), y.data());
   if (Tape* tape = Tape::wanted_by(x)) {
     tape->record(y, [x = x.on_tape(), table, rotation](const Tensor& dy, Tape& t) {
-      kernels::rotate_backward(dy.data(), rotation, dy.rows(), t.grad(x)->data());
+      kernels::rotate_backward(dy.data(), rotation, dy.rows(), t.sum(x));
     });
   }
   return y;

@@ -73,6 +73,34 @@ TEST(Tape, LetsGoOfActivationsInTheSweep) {
   EXPECT_EQ(p.grad.data()[0], 2.0f);
 }
 
+// u's gradient goes to a and b as one buffer, to which v's share of a is added.
+TEST(Tape, GradientsThatShareABufferPartWhenOneIsAddedTo) {
+  Parameter p = parameter_of({1, 2}), q = parameter_of({3, 4});
+  Tape tape;
+  const Tape::Recording on(tape);
+  const Tensor a = Tape::leaf(p), b = Tape::leaf(q);
+  const Tensor v = ops::scale(a, 5.0f), u = ops::add(a, b);
+  tape.backward(ops::sum(ops::add(ops::add(u, u), v)));
+  EXPECT_EQ(p.grad.data()[0], 7.0f);
+  EXPECT_EQ(q.grad.data()[0], 2.0f);
+}
+
+TEST(Tape, AFirstGradientIsWrittenAndTheNextAdded) {
+  Parameter p = parameter_of({2});
+  Tape tape;
+  const Tape::Recording on(tape);
+  Tensor y = ops::scale(Tape::leaf(p), 1.0f);
+  const Tensor x = y;
+  tape.record(y, [x](const Tensor&, Tape& t) {
+    EXPECT_FALSE(t.sum(x).adds);
+    t.sum(x).values[0] = 3;
+    EXPECT_TRUE(t.sum(x).adds);
+    EXPECT_FALSE(t.sum(Tensor({1})));
+  });
+  tape.backward(y);
+  EXPECT_EQ(p.grad.data()[0], 3.0f);
+}
+
 TEST(Tape, RefusesALossThatIsNotOneRecordedValue) {
   Parameter p = parameter_of({1, 2});
   Tape tape;
