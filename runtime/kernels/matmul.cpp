@@ -20,8 +20,9 @@ constexpr int64_t kActivationTileBytes = 256 << 10;
 constexpr int64_t kUnpackRows = 24;    // from here on unpacking a panel first is faster
 constexpr int64_t kUnpackBlocks = 16;  // at a time: 20 KB
 constexpr int64_t kFloatTileBytes = 1 << 20;
-constexpr int64_t kFloatRows = 1024;       // of a task at most
-constexpr int64_t kSerialWork = 16 << 10;  // multiply-adds below which waking threads costs more
+constexpr int64_t kBf16TileBytes = 512 << 10;  // AMX waits for what the second-level cache has let go of
+constexpr int64_t kFloatRows = 1024;           // of a task at most
+constexpr int64_t kSerialWork = 16 << 10;      // multiply-adds below which waking threads costs more
 
 // Buffers of one thread of the team, and of a call (x laid out, owned by the calling thread).
 thread_local Scratch activation_scratch, column_scratch, pair_scratch, panel_scratch, tile_scratch;
@@ -110,8 +111,9 @@ Job plan(const Product& product, int64_t rows) {
     job.tile_rows = std::clamp<int64_t>(kActivationTileBytes / row_size / 8 * 8, 16, 256);
   } else {
     job.group_outputs = kGroupPanels * kPanelOutputs;
-    const int64_t row_size = (w.is_bf16() ? 2 : 1) * w.in;  // f32 passes 256 inputs at a time: its rows may be more
-    job.tile_rows = std::clamp<int64_t>(kFloatTileBytes / row_size / 32 * 32, 32, kFloatRows);
+    // f32 passes 256 inputs at a time: its rows may be more.
+    const int64_t rows_in_cache = w.is_bf16() ? kBf16TileBytes / (2 * w.in) : kFloatTileBytes / w.in;
+    job.tile_rows = std::clamp<int64_t>(rows_in_cache / 32 * 32, 32, kFloatRows);
   }
   job.groups = (w.out + job.group_outputs - 1) / job.group_outputs;
   job.tasks = (rows + job.tile_rows - 1) / job.tile_rows * job.groups;
