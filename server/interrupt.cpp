@@ -10,10 +10,16 @@ static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler writes i
 
 void on_interrupt(int) { interrupted.store(true); }
 
-void install(int signal, int flags) {
+// A second signal, whichever it is, ends the process as if none were handled.
+void on_stop(int number) {
+  if (!interrupted.exchange(true)) return;
+  std::signal(number, SIG_DFL);
+  ::raise(number);
+}
+
+void install(int signal, void (*handler)(int)) {
   struct sigaction action {};
-  action.sa_handler = on_interrupt;
-  action.sa_flags = flags;
+  action.sa_handler = handler;
   sigemptyset(&action.sa_mask);
   ::sigaction(signal, &action, nullptr);
 }
@@ -21,13 +27,13 @@ void install(int signal, int flags) {
 }  // namespace
 
 std::atomic<bool>& interrupt_flag() {
-  static const bool installed = (install(SIGINT, 0), true);
+  static const bool installed = (install(SIGINT, on_interrupt), true);
   (void)installed;
   return interrupted;
 }
 
 std::atomic<bool>& stop_flag() {
-  static const bool installed = (install(SIGINT, SA_RESETHAND), install(SIGTERM, SA_RESETHAND), true);
+  static const bool installed = (install(SIGINT, on_stop), install(SIGTERM, on_stop), true);
   (void)installed;
   return interrupted;
 }

@@ -9,7 +9,8 @@ namespace hearth {
 // a process, as signals are.
 std::atomic<bool>& interrupt_flag();
 
-// The same for SIGINT and SIGTERM, for work that is worth saving first; a second signal ends the process.
+// The same for SIGINT and SIGTERM, for work that is worth saving first; a second signal, of either kind, ends the
+// process.
 std::atomic<bool>& stop_flag();
 
 }  // namespace hearth

@@ -1,5 +1,6 @@
 #include "finetune/encoding/tokenized_data.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <limits>
@@ -153,18 +154,23 @@ TokenizedSets parse_tokenized(std::span<const std::byte> image, const std::strin
   return sets;
 }
 
-std::optional<TokenizedSets> load_tokenized(const std::filesystem::path& directory, const MadeWith& expected,
-                                            int64_t vocab_size) {
-  if (!std::filesystem::exists(directory)) return std::nullopt;
+bool has_tokenized(const std::filesystem::path& directory) {
+  if (!std::filesystem::exists(directory)) return false;
   if (!std::filesystem::is_directory(directory))
     throw failed_precondition("tokenized_path: {} is no directory", directory.string());
+  if (std::filesystem::exists(directory / kFile)) return true;
+  const auto is_other = [](const auto& entry) { return entry.path().extension() != kUnfinished; };
+  const std::filesystem::directory_iterator entries(directory);
+  if (std::none_of(begin(entries), end(entries), is_other)) return false;
+  throw failed_precondition(
+      "tokenized_path: {} has no {}, but other files (LLaMA-Factory's own are not read); name another directory",
+      directory.string(), kFile);
+}
+
+std::optional<TokenizedSets> load_tokenized(const std::filesystem::path& directory, const MadeWith& expected,
+                                            int64_t vocab_size) {
+  if (!has_tokenized(directory)) return std::nullopt;
   const std::filesystem::path path = directory / kFile;
-  if (!std::filesystem::exists(path)) {
-    if (std::filesystem::is_empty(directory)) return std::nullopt;
-    throw failed_precondition(
-        "tokenized_path: {} has no {}, but other files (LLaMA-Factory's own are not read); name another directory",
-        directory.string(), kFile);
-  }
   return parse_tokenized(MappedFile::open(path)->bytes(), path.string(), expected, vocab_size);
 }
 
@@ -190,6 +196,7 @@ void save_tokenized(const std::filesystem::path& directory, const TokenizedSets&
   const uint64_t size = text.size();
   std::string file(kMagic);
   file.append(reinterpret_cast<const char*>(&size), sizeof size);
+  remove_unfinished_files(directory);
   write_file_atomic(directory / kFile, file + text + data);
 }
 

@@ -29,6 +29,8 @@ using MadeWith = std::vector<std::pair<std::string, std::string>>;
 // Tokenizer and templates count by a hash. A job that names no dataset takes whatever data was saved.
 MadeWith made_with(const LoadedModel& model, const TrainSpec& spec);
 
+// Whether load_tokenized would find something. Throws kFailedPrecondition for what holds something else.
+bool has_tokenized(const std::filesystem::path& directory);
 // Nothing where the directory is not there or empty. Throws kFailedPrecondition naming what differs from `expected`,
 // or that the directory holds something else; kDataCorruption for a file that is not what it should be, ids outside of
 // a vocabulary of `vocab_size` among it.

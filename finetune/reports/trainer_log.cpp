@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 #include <utility>
 
@@ -28,6 +29,15 @@ std::string duration(double seconds) {
   const int64_t days = s / 86400;
   const std::string clock = fmt::format("{}:{:02}:{:02}", s / 3600 % 24, s / 60 % 60, s % 60);
   return days == 0 ? clock : fmt::format("{} day{}, {}", days, days == 1 ? "" : "s", clock);
+}
+
+// Where the first `count` lines end.
+uint64_t bytes_of_lines(const std::filesystem::path& path, size_t count) {
+  std::ifstream file(path, std::ios::binary);
+  uint64_t bytes = 0;
+  std::string line;
+  for (; count > 0 && std::getline(file, line) && !file.eof(); --count) bytes += line.size() + 1;
+  return bytes;
 }
 
 double two_decimals(double x) { return std::round(x * 100) / 100; }
@@ -60,8 +70,8 @@ std::string trainer_log_line(const TrainerState& state, const RunBegin& begin, d
 
 void TrainerLog::on_begin(const TrainSpec& spec, const TrainerState& state) {
   const std::filesystem::path path = spec.training.output_dir / "trainer_log.jsonl";
-  std::error_code ignored;  // one that cannot be deleted cannot be opened either
-  if (spec.training.overwrite_output_dir && state.global_step == 0) std::filesystem::remove(path, ignored);
+  std::error_code ignored;  // of a file that is not there; one that cannot be cut cannot be opened either
+  std::filesystem::resize_file(path, bytes_of_lines(path, state.log_history.size()), ignored);
   file_.emplace(path);
   begin_ = {state.global_step, state.num_input_tokens_seen};
   begin_time_ = std::chrono::steady_clock::now();

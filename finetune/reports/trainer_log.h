@@ -1,5 +1,6 @@
-// trainer_log.jsonl as LLaMA-Factory's LogCallback writes it: a line for each record, with the progress of the run. A
-// resumed run appends; with overwrite_output_dir the file of the run before is deleted.
+// trainer_log.jsonl as LLaMA-Factory's LogCallback writes it: a line for each record, with the progress of the run. It
+// has a line for each record of the history: a run that goes on from a checkpoint drops what was logged after it (the
+// reference appends, or with overwrite_output_dir deletes all).
 #pragma once
 
 #include <chrono>

@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kPrefix = "checkpoint-", kUnfinished = ".unfinished";
+constexpr std::string_view kPrefix = "checkpoint-";
 constexpr const char *kSpecFile = "training_args.yaml", *kStateFile = "trainer_state.json",
                      *kOptimizerFile = "optimizer.safetensors", *kTotalsFile = "run_totals.json";
 
@@ -128,6 +128,7 @@ void remove_leftovers(const fs::path& output_dir) {
     const std::string name = entry.path().filename().string();
     if (name.starts_with(kPrefix) && name.ends_with(kUnfinished)) fs::remove_all(entry.path(), ignored);
   }
+  remove_unfinished_files(output_dir);
 }
 
 fs::path save_checkpoint(const Snapshot& s) {

@@ -33,8 +33,9 @@ struct Checkpoint {
 
 std::filesystem::path checkpoint_directory(const std::filesystem::path& output_dir, int64_t step);
 
-// Whole ones, oldest first. Others of the same kind of name are leftovers.
+// Whole ones, oldest first.
 std::vector<Checkpoint> find_checkpoints(const std::filesystem::path& output_dir);
+// What a process that was killed had not finished.
 void remove_leftovers(const std::filesystem::path& output_dir);
 
 struct Snapshot {

@@ -15,9 +15,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array kResultFiles = {"train_results.json",    "eval_results.json", "all_results.json",
-                                     "trainer_state.json",    "trainer_log.jsonl", "training_loss.png",
-                                     "training_eval_loss.png"};
+// The mark of a finished run goes last: until then the directory is not taken for a run that was cut off.
+constexpr std::array kResultFiles = {"eval_results.json",      "all_results.json",  "trainer_state.json",
+                                     "trainer_log.jsonl",      "training_loss.png", "training_eval_loss.png",
+                                     "train_results.json"};
 constexpr std::array kWeightFiles = {"adapter_model.safetensors", "adapter_model.bin", "model.safetensors",
                                      "model.safetensors.index.json", "pytorch_model.bin"};
 
@@ -54,6 +55,11 @@ OutputDir named_checkpoint(const std::string& name, const TrainSpec& spec) {
 
 OutputDir inspect_output_dir(const TrainSpec& spec) {
   const TrainingSpec& t = spec.training;
+  std::error_code ignored;  // of what is not there
+  if (fs::exists(t.output_dir, ignored) && !fs::is_directory(t.output_dir))
+    throw failed_precondition("output_dir: {} is no directory; choose another", t.output_dir.string());
+  if (fs::equivalent(t.output_dir, spec.model_name_or_path, ignored))
+    throw failed_precondition("output_dir: {} is the model's own directory; choose another", t.output_dir.string());
   if (!t.do_train) return {};
   const std::string resume = t.resume_from_checkpoint.value_or("");
   if (!resume.empty() && resume != "false") return named_checkpoint(resume, spec);
@@ -85,8 +91,8 @@ OutputDir inspect_output_dir(const TrainSpec& spec) {
 
 void remove_run(const fs::path& output_dir) {
   try {
-    for (const char* name : kResultFiles) fs::remove(output_dir / name);
     for (const Checkpoint& checkpoint : find_checkpoints(output_dir)) fs::remove_all(checkpoint.directory);
+    for (const char* name : kResultFiles) fs::remove(output_dir / name);
   } catch (const fs::filesystem_error& error) {
     throw unavailable("{}: the former run cannot be removed: {}", output_dir.string(), error.code().message());
   }

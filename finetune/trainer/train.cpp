@@ -82,7 +82,7 @@ JobData tokenize(const LoadedModel& loaded, ExampleSets sets, const TrainSpec& s
 // Before the model is loaded, where rows must be read at all.
 std::optional<ExampleSets> read_rows(const TrainSpec& spec) {
   const fs::path& saved = spec.data.tokenized_path;
-  if (!saved.empty() && fs::exists(saved) && !fs::is_empty(saved)) return std::nullopt;
+  if (!saved.empty() && has_tokenized(saved)) return std::nullopt;
   return load_examples(spec.data, {.stage = spec.stage, .seed = spec.training.seed});
 }
 
@@ -220,6 +220,7 @@ JobResult run_job(const TrainSpec& spec, JobMonitor& monitor, Communicator& proc
   }
   if (t.do_eval || !data.eval.empty()) {
     LogRecord metrics = trainer.evaluate();
+    metrics["epoch"] = trainer.state().epoch;
     if (spec.stage == Stage::kPretraining) add_perplexity(metrics);
     if (processes.writes()) save_results(t.output_dir, "eval", metrics);
     for (const auto& [name, value] : metrics.items()) result.metrics[name] = value;

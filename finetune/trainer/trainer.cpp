@@ -172,6 +172,10 @@ void Trainer::evaluate_and_judge() {
   state_.best_global_step = state_.global_step;
 }
 
+bool Trainer::wants_progress() const {
+  return training_.early_stopping_steps && totals_.evaluations_without_progress >= *training_.early_stopping_steps;
+}
+
 void Trainer::save() {
   if (last_saved_ == state_.global_step) return;
   if (state_.best_global_step == state_.global_step)
@@ -199,6 +203,7 @@ void Trainer::finish(Result& result, double seconds) {
   result.metrics["train_steps_per_second"] = steps / seconds;
   result.metrics["total_flos"] = state_.total_flos;
   result.metrics["train_loss"] = totals_.loss / steps;
+  result.metrics["epoch"] = state_.epoch;
   if (training_.include_num_input_tokens_seen) result.metrics["num_input_tokens_seen"] = state_.num_input_tokens_seen;
   if (result.stopped) return;
   state_.log(result.metrics);
@@ -209,6 +214,7 @@ void Trainer::finish(Result& result, double seconds) {
 
 Trainer::Result Trainer::train() {
   Result result;
+  result.early_stop = wants_progress();  // of a checkpoint at which the run had ended
   const auto start = Clock::now();
   const double before = totals_.seconds;
   reports_.on_begin(run_.spec, state_);
@@ -236,8 +242,7 @@ Trainer::Result Trainer::train() {
       log(done);
     if (happens(training_.eval_strategy, state_.eval_steps, run_.examples, now)) {
       evaluate_and_judge();
-      result.early_stop =
-          training_.early_stopping_steps && totals_.evaluations_without_progress >= *training_.early_stopping_steps;
+      result.early_stop = wants_progress();
     }
     const bool last = now == run_.examples.steps() || result.early_stop;
     if (happens(training_.save_strategy, state_.save_steps, run_.examples, now) ||

@@ -81,6 +81,7 @@ class Trainer {
   void log(const StepResult& result);
   // Evaluates, and takes note of the best and of the want of progress.
   void evaluate_and_judge();
+  bool wants_progress() const;  // for as long as early_stopping_steps allows
   void save();
   void finish(Result& result, double seconds);
 

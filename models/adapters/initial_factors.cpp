@@ -100,14 +100,13 @@ Factors principal_factors(const ModelTensor& tensor, int64_t rank, float scale, 
 }
 
 std::shared_ptr<const Adapter> principal_part(const Adapter& adapter,
-                                              std::span<const std::shared_ptr<ModelTensor>> tensors, int iterations,
-                                              uint64_t seed) {
+                                              std::span<const std::shared_ptr<ModelTensor>> tensors, int iterations) {
   auto taken = std::make_shared<Adapter>();
   taken->low_ranks.resize(adapter.low_ranks.size());
   for (const std::shared_ptr<ModelTensor>& tensor : tensors) {
     const LowRank* low_rank = adapter.at(tensor->linear);
     if (!low_rank) continue;
-    Factors factors = principal_factors(*tensor, low_rank->rank(), low_rank->scale, iterations, seed + tensor->linear);
+    Factors factors = principal_factors(*tensor, low_rank->rank(), low_rank->scale, iterations, tensor->linear);
     taken->low_ranks[tensor->linear] = std::make_unique<LowRank>(
         LowRank{.a = {"", std::move(factors.a), {}}, .b = {"", std::move(factors.b), {}}, .scale = -low_rank->scale});
   }

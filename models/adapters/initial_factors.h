@@ -28,9 +28,9 @@ Factors random_factors(const ModelTensor& tensor, int64_t rank, Random& random);
 Factors principal_factors(const ModelTensor& tensor, int64_t rank, float scale, int iterations, uint64_t seed);
 
 // What PiSSA takes from the base for the adapter, whose ranks and scales count: principal_factors with negative scales.
+// It depends on nothing else, a job's seed neither: whoever reads the adapter takes the same again.
 std::shared_ptr<const Adapter> principal_part(const Adapter& adapter,
-                                              std::span<const std::shared_ptr<ModelTensor>> tensors, int iterations,
-                                              uint64_t seed = 0);
+                                              std::span<const std::shared_ptr<ModelTensor>> tensors, int iterations);
 
 // Euclidean lengths of the rows of W.  [out]
 Tensor row_lengths(const Weight& weight);

@@ -117,7 +117,7 @@ PeftAdapter make_adapter(const NewAdapter& wanted, ModelTensors tensors) {
     low_ranks[tensor->linear] = std::make_unique<LowRank>(new_low_rank(wanted, rules, *tensor, random));
   }
   if (wanted.pissa_iterations) {
-    made.taken = principal_part(*made.adapter, tensors, *wanted.pissa_iterations, wanted.seed);
+    made.taken = principal_part(*made.adapter, tensors, *wanted.pissa_iterations);
     begin_as(*made.taken, *made.adapter);
   }
   for (std::shared_ptr<ModelTensor>& tensor : saved_tensors(config.modules_to_save, tensors)) {

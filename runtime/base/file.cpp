@@ -76,12 +76,13 @@ std::string read_file(const std::filesystem::path& path, size_t max_bytes) {
   return content;
 }
 
-AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)), temporary_(path_.string() + ".XXXXXX") {
+AtomicFile::AtomicFile(std::filesystem::path path)
+    : path_(std::move(path)), temporary_(path_.string() + ".XXXXXX" + std::string(kUnfinished)) {
   const std::filesystem::path parent = path_.has_parent_path() ? path_.parent_path() : ".";
   std::error_code error;
   std::filesystem::create_directories(parent, error);
   if (error) throw unavailable("{}: cannot make the directory: {}", parent.string(), error.message());
-  descriptor_ = ::mkostemp(temporary_.data(), O_CLOEXEC);
+  descriptor_ = ::mkostemps(temporary_.data(), static_cast<int>(kUnfinished.size()), O_CLOEXEC);
   if (descriptor_ < 0) throw unavailable("{}: cannot create: {}", temporary_, std::strerror(errno));
 }
 
@@ -106,6 +107,17 @@ void AtomicFile::commit() {
   const std::filesystem::path parent = path_.has_parent_path() ? path_.parent_path() : ".";
   const Descriptor directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory.fd >= 0) ::fsync(directory.fd);
+}
+
+void remove_unfinished_files(const std::filesystem::path& directory) {
+  constexpr size_t kRandom = sizeof(".XXXXXX") - 1;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
+    const std::filesystem::path name = entry.path().filename();
+    if (name.extension() == kUnfinished && name.stem().extension().native().size() == kRandom &&
+        entry.is_regular_file(ignored))
+      std::filesystem::remove(entry.path(), ignored);
+  }
 }
 
 void write_file_atomic(const std::filesystem::path& path, std::string_view content) {

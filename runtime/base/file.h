@@ -37,6 +37,9 @@ class MappedFile {
 // Throws kNotFound, or kResourceExhausted when the file is larger than max_bytes.
 std::string read_file(const std::filesystem::path& path, size_t max_bytes = size_t{64} << 20);
 
+// How names end of what is still being written.
+constexpr std::string_view kUnfinished = ".unfinished";
+
 // A file that appears at `path` whole, by commit(), or not at all: until then it is a temporary one beside it, which is
 // gone with the object. Every function throws kUnavailable with the system's reason.
 class AtomicFile {
@@ -54,6 +57,9 @@ class AtomicFile {
   std::string temporary_;  // empty once committed
   int descriptor_ = -1;
 };
+
+// Of the AtomicFiles in a directory, those that a killed process left behind. What cannot be removed stays.
+void remove_unfinished_files(const std::filesystem::path& directory);
 
 // All or nothing, as AtomicFile.
 void write_file_atomic(const std::filesystem::path& path, std::string_view content);

@@ -1,3 +1,4 @@
+#include <csignal>
 #include <memory>
 
 #include <unistd.h>
@@ -27,6 +28,7 @@ class SilentMonitor : public JobMonitor {
 };
 
 int run_train(const TrainSpec& spec) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file at its limit (ulimit -f) is an error of write then, as a full disk is
   const std::unique_ptr<Communicator> processes = make_communicator();
   if (!processes->writes()) {
     stop_flag();

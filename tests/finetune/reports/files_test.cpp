@@ -89,18 +89,21 @@ TEST(TrainerLog, HasLlamaFactorysFieldsInItsOrder) {
 
 TEST(TrainerLog, GoesOnOrStartsAnew) {
   const test::TemporaryDirectory directory;
-  TrainSpec spec = some_spec(directory.path() / "new");
-  const auto lines_after_a_run = [&] {
+  const TrainSpec spec = some_spec(directory.path() / "new");
+  const std::filesystem::path path = spec.training.output_dir / "trainer_log.jsonl";
+  const auto lines_after_a_run = [&](const TrainerState& from) {
     TrainerLog log;
-    log.on_begin(spec, {});
+    log.on_begin(spec, from);
     log.on_end(some_run([&](const TrainerState& s) { log.on_log(s); }), Outcome::kFinished);
-    const std::string text = read_file(spec.training.output_dir / "trainer_log.jsonl");
+    const std::string text = read_file(path);
     return std::count(text.begin(), text.end(), '\n');
   };
-  EXPECT_EQ(lines_after_a_run(), 3);
-  EXPECT_EQ(lines_after_a_run(), 6);
-  spec.training.overwrite_output_dir = true;
-  EXPECT_EQ(lines_after_a_run(), 3);
+  TrainerState two;
+  two.log_history.resize(2);
+  EXPECT_EQ(lines_after_a_run({}), 3);
+  AppendFile(path).append("{\"cut");
+  EXPECT_EQ(lines_after_a_run(two), 5);
+  EXPECT_EQ(lines_after_a_run({}), 3);
 }
 
 TEST(AppendFile, SaysThatTheDiskIsFull) {

@@ -120,6 +120,20 @@ TEST_F(Resume, UnfinishedCheckpointsDoNotCount) {
   EXPECT_FALSE(std::filesystem::exists(out / "checkpoint-99.unfinished"));
 }
 
+// A run that is killed after its last checkpoint, before its results, has ended by want of progress all the same.
+TEST_F(Resume, StopsWhereItHadStoppedEarly) {
+  // A falling loss is no progress then.
+  const TrainSpec early = spec("out",
+                               "save_steps: 1\neval_strategy: steps\neval_steps: 1\nearly_stopping_steps: 1\n"
+                               "val_size: 0.1\ngreater_is_better: true\n");
+  const Ran whole = run(early);
+  ASSERT_TRUE(whole.result.early_stop);
+  ASSERT_LT(whole.state.global_step, 9);
+  const Ran again = run(early, find_checkpoints(directory_.path() / "out").back().directory);
+  EXPECT_EQ(again.state.global_step, whole.state.global_step);
+  EXPECT_EQ(again.values, whole.values);
+}
+
 TEST_F(Resume, KeepsTheNewestAndTheBest) {
   const Ran ran = run(spec("out",
                            "save_steps: 1\nsave_total_limit: 2\neval_strategy: steps\neval_steps: 1\n"

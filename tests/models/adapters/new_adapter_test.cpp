@@ -145,7 +145,16 @@ TEST(Pissa, PlainLoraOfTwiceTheRankSaysTheSame) {
   const auto model = test::load_tiny("none");
   for (const bool rslora : {false, true}) {
     PeftAdapter pissa = make_adapter(
-        {.rank = 2, .alpha = 6, .target = {"o_proj"}, .use_rslora = rslora, .pissa_iterations = 4}, model->tensors());
+        {.rank = 2, .alpha = 6, .target = {"o_proj"}, .use_rslora = rslora, .pissa_iterations = 4, .seed = 7},
+        model->tensors());
+    const test::TemporaryDirectory as_it_is;
+    write_adapter(as_it_is.path(), pissa.config, *pissa.adapter, model->tensors());
+    const PeftAdapter again = read_adapter(as_it_is.path(), model->tensors());
+    for (size_t id = 0; id < pissa.taken->low_ranks.size(); ++id) {
+      if (const LowRank* taken = pissa.taken->low_ranks[id].get()) {
+        EXPECT_EQ(distance(product(*taken), product(*again.taken->low_ranks[id])), 0) << "what is read is what trained";
+      }
+    }
     for (const auto& low_rank : pissa.adapter->low_ranks)  // as if trained
       if (low_rank) low_rank->a.value.data()[0] += 1, low_rank->b.value.data()[1] -= 1;
     const test::TemporaryDirectory directory;

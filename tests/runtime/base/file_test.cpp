@@ -47,6 +47,16 @@ TEST_F(FileTest, AtomicWriteThatFailsLeavesTheOldFileAndNothingElse) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
 }
 
+TEST_F(FileTest, WhatAKilledProcessLeftIsRemovedAndNothingElse) {
+  for (const char* name : {"a.json.Xy12_z.unfinished", "novel.unfinished", "a.json", "a.json.Xy12_z"})
+    write_file_atomic(folder_ / name, "x");
+  std::filesystem::create_directories(folder_ / "b.abcdef.unfinished");
+  remove_unfinished_files(folder_);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "a.json.Xy12_z.unfinished"));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 4);
+  remove_unfinished_files(folder_ / "none");
+}
+
 TEST_F(FileTest, ReadRefusesWhatIsMissingTooLargeOrNoFile) {
   write_file_atomic(folder_ / "ten", "0123456789");
   EXPECT_EQ(code_of([&] { read_file(folder_ / "none"); }), ErrorCode::kNotFound);
