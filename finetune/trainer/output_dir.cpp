@@ -16,8 +16,8 @@ namespace {
 namespace fs = std::filesystem;
 
 // The mark of a finished run goes last: until then the directory is not taken for a run that was cut off.
-constexpr std::array kResultFiles = {"eval_results.json",      "all_results.json",  "trainer_state.json",
-                                     "trainer_log.jsonl",      "training_loss.png", "training_eval_loss.png",
+constexpr std::array kResultFiles = {"eval_results.json", "all_results.json",  "trainer_state.json",
+                                     "trainer_log.jsonl", "training_loss.png", "training_eval_loss.png",
                                      "train_results.json"};
 constexpr std::array kWeightFiles = {"adapter_model.safetensors", "adapter_model.bin", "model.safetensors",
                                      "model.safetensors.index.json", "pytorch_model.bin"};
