@@ -15,10 +15,11 @@
 namespace hearth {
 namespace {
 
-int number_in(const char* variable, int otherwise) {
-  const char* text = std::getenv(variable);
-  const int value = text ? std::atoi(text) : 0;
-  return value > 0 ? value : otherwise;
+// By OpenMPI's mpirun, MPICH's, or srun; beside how many others, MPI will say.
+bool is_launched() {
+  for (const char* variable : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"})
+    if (std::getenv(variable)) return true;
+  return false;
 }
 
 class MpiProcesses : public Communicator {
@@ -66,16 +67,15 @@ void share_cores(int local_size) {
 }  // namespace
 
 std::unique_ptr<Communicator> make_communicator() {
-  const int size = std::max(number_in("OMPI_COMM_WORLD_SIZE", 1), number_in("PMI_SIZE", 1));
-  if (size == 1) return std::make_unique<SingleProcess>();
+  if (!is_launched()) return std::make_unique<SingleProcess>();
   // Its plugins look for MPI's own symbols among the global ones.
   static const LoadedLibrary library("libhearth_mpi.so", HEARTH_MPI_MODULE, RTLD_GLOBAL);
   if (!library.loaded())
     throw failed_precondition(
-        "{} processes were started together, and this build has no MPI ({}): install libopenmpi-dev and build again, "
+        "an MPI launcher started this process, and this build has no MPI ({}): install libopenmpi-dev and build again, "
         "or "
         "run hearth without mpirun",
-        size, library.reason());
+        library.reason());
   auto processes = std::make_unique<MpiProcesses>(library);
   share_cores(processes->local_size());
   return processes;

@@ -72,6 +72,22 @@ Evaluation evaluate(const LanguageModel& model, const Adapter* adapter, const st
   return {.loss = sums[0] / n, .token_accuracy = sums[1] / n, .targets = static_cast<int64_t>(sums[2])};
 }
 
+namespace {
+
+std::string prefix_of(const EvalSet& set) { return set.name.empty() ? "eval_" : "eval_" + set.name + "_"; }
+
+}  // namespace
+
+std::vector<std::string> metric_names(const TrainingSpec& training, const std::vector<EvalSet>& sets) {
+  std::vector<std::string> names;
+  for (const EvalSet& set : sets) {
+    for (const char* name : {"loss", "runtime", "samples_per_second", "steps_per_second"})
+      names.push_back(prefix_of(set) + name);
+    if (training.compute_accuracy) names.push_back(prefix_of(set) + "accuracy");
+  }
+  return names;
+}
+
 LogRecord evaluate_sets(const EvaluatedModel& evaluated, const std::vector<EvalSet>& sets,
                         const std::function<void(int64_t, int64_t)>& progress) {
   using Clock = std::chrono::steady_clock;
@@ -88,7 +104,7 @@ LogRecord evaluate_sets(const EvaluatedModel& evaluated, const std::vector<EvalS
     const Evaluation found = evaluate(evaluated.model, evaluated.adapter, set.examples, options, evaluated.processes);
     const double seconds = std::max(std::chrono::duration<double>(Clock::now() - start).count(), 1e-9);
     const auto n = static_cast<double>(set.examples.size());
-    const std::string prefix = set.name.empty() ? "eval_" : "eval_" + set.name + "_";
+    const std::string prefix = prefix_of(set);
     metrics[prefix + "loss"] = found.loss;
     if (training.compute_accuracy) metrics[prefix + "accuracy"] = found.token_accuracy;
     metrics[prefix + "runtime"] = seconds;

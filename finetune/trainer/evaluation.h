@@ -45,6 +45,8 @@ struct EvaluatedModel {
 };
 // Metrics of every set by transformers' names: eval_loss, eval_runtime ...; of a set with a name eval_NAME_loss.
 // progress(examples done, of all).
+// "eval_loss", ... : what evaluate_sets will give.
+std::vector<std::string> metric_names(const TrainingSpec& training, const std::vector<EvalSet>& sets);
 LogRecord evaluate_sets(const EvaluatedModel& evaluated, const std::vector<EvalSet>& sets,
                         const std::function<void(int64_t, int64_t)>& progress);
 

@@ -12,6 +12,7 @@
 
 #include "models/adapters/layout.h"
 #include "models/resolver.h"
+#include "models/small_files.h"
 #include "runtime/base/error.h"
 #include "runtime/base/nearest_name.h"
 #include "runtime/io/safetensors.h"
@@ -26,19 +27,6 @@ namespace fs = std::filesystem;
 using Tensors = std::span<const std::shared_ptr<ModelTensor>>;
 
 constexpr const char* kWeights = "model.safetensors";
-
-// Beside the weights, where they are.
-constexpr const char* kCopied[] = {"config.json",
-                                   "generation_config.json",
-                                   "tokenizer.json",
-                                   "tokenizer.model",
-                                   "tokenizer_config.json",
-                                   "special_tokens_map.json",
-                                   "added_tokens.json",
-                                   "vocab.json",
-                                   "merges.txt",
-                                   "vocab.txt",
-                                   "chat_template.jinja"};
 
 // "model.layers.12.mlp.up_proj.weight" -> 12; -1: of no layer
 int layer_of(std::string_view name) {
@@ -140,7 +128,7 @@ class FullTrainable : public Trainable {
       }
     }
     write_safetensors(directory / kWeights, std::move(out));
-    for (const char* name : kCopied)
+    for (const std::string_view name : kSmallFiles)
       if (fs::exists(source_ / name))
         fs::copy_file(source_ / name, directory / name, fs::copy_options::overwrite_existing);
   }
@@ -154,7 +142,7 @@ class FullTrainable : public Trainable {
       if (!stored || stored->dtype != "F32" || stored->bytes.size() != values.size() * sizeof(float))
         throw data_corruption("{}: has no F32 tensor '{}' of {} values", file->name(), here->name, values.size());
       std::memcpy(values.data(), stored->bytes.data(), stored->bytes.size());
-      values = from_checkpoint(layout_, *tensor, std::move(values));
+      values = from_checkpoint(layout_, *tensor, values);
       std::copy_n(values.data(), values.size(), tensor->trained->value.data());
     }
   }
@@ -171,7 +159,8 @@ class FullTrainable : public Trainable {
   // Where the checkpoint has it. GPT-2's older ones leave "transformer." out.
   const CheckpointFile::Tensor* find(const ModelTensor& tensor) const {
     constexpr std::string_view kOlder = "transformer.";
-    for (std::string name : {tensor.name, tensor.name.substr(tensor.name.starts_with(kOlder) ? kOlder.size() : 0)}) {
+    for (const std::string& name :
+         {tensor.name, tensor.name.substr(tensor.name.starts_with(kOlder) ? kOlder.size() : 0)}) {
       const auto found = by_name_.find(name);
       if (found != by_name_.end()) return found->second;
     }

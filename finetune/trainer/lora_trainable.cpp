@@ -6,7 +6,6 @@
 #include "models/adapters/merge.h"
 #include "models/adapters/new_adapter.h"
 #include "models/adapters/peft_adapter.h"
-#include "models/resolver.h"
 #include "runtime/base/error.h"
 
 namespace hearth {
@@ -122,8 +121,7 @@ std::unique_ptr<Trainable> make_lora_trainable(const TrainSpec& spec, const Load
     if (!peft.saved.empty())
       throw invalid_argument("{}: has modules_to_save, which cannot be merged; train on it as the last adapter",
                              names[i]);
-    if (peft.taken) merge_into(tensors, *peft.taken, dtype);
-    merge_into(tensors, *peft.adapter, dtype);
+    merge_into(tensors, peft, dtype);
   }
   PeftAdapter peft = makes_new ? new_adapter(spec, tensors) : read_adapter(names.back(), tensors);
   if (peft.taken) merge_into(tensors, *peft.taken, dtype);

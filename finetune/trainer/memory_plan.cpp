@@ -125,11 +125,11 @@ int64_t resident_memory() {
   return resident * ::sysconf(_SC_PAGESIZE);
 }
 
-int64_t available_memory() {
+int64_t available_memory(int processes) {
   int64_t available = meminfo("MemAvailable:").value_or(std::numeric_limits<int64_t>::max() / 2);
   const auto limit = number_in("/sys/fs/cgroup/memory.max"), used = number_in("/sys/fs/cgroup/memory.current");
   if (limit && used) available = std::min(available, std::max<int64_t>(*limit - *used, 0));
-  return available + resident_memory();
+  return available / processes + resident_memory();
 }
 
 }  // namespace hearth

@@ -30,8 +30,9 @@ struct MemoryPlan {
 MemoryPlan plan_memory(const TrainSpec& spec, const LanguageModel& model, Trainable& trainable, int64_t batch_tokens,
                        int64_t available);
 
-// What this process may take: its resident bytes and what the machine and its control group have left.
-int64_t available_memory();
+// What this process may take: its resident bytes, and its share of what the machine and its control group have left for
+// so many processes.
+int64_t available_memory(int processes = 1);
 int64_t resident_memory();
 
 }  // namespace hearth

@@ -10,9 +10,9 @@
 
 namespace hearth {
 
-StepPlan::StepPlan(const TrainingSpec& training, std::vector<int> lengths, int processes)
+StepPlan::StepPlan(const TrainingSpec& training, std::vector<int> lengths)
     : batch_size_(training.per_device_train_batch_size),
-      accumulation_(training.gradient_accumulation_steps * processes),
+      accumulation_(training.gradient_accumulation_steps),
       shuffles_(!training.disable_shuffling),
       by_length_(training.group_by_length),
       seed_(training.data_seed.value_or(training.seed)),

@@ -14,9 +14,8 @@ namespace hearth {
 
 class StepPlan {
  public:
-  // `lengths`: tokens of each example, at least one. `processes` that train together make a step of so many times the
-  // batches.
-  StepPlan(const TrainingSpec& training, std::vector<int> lengths, int processes = 1);
+  // `lengths`: tokens of each example, at least one.
+  StepPlan(const TrainingSpec& training, std::vector<int> lengths);
 
   int64_t steps() const { return steps_; }  // of the whole run
   int64_t steps_per_epoch() const { return steps_per_epoch_; }

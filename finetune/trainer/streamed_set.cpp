@@ -7,12 +7,8 @@
 
 namespace hearth {
 
-StreamedSet::StreamedSet(const TrainSpec& spec, const LoadedModel& loaded, std::unique_ptr<ExampleStream> stream,
-                         int processes)
-    : spec_(spec),
-      loaded_(loaded),
-      stream_(std::move(stream)),
-      batches_of_step_(static_cast<size_t>(spec.training.gradient_accumulation_steps) * processes) {
+StreamedSet::StreamedSet(const TrainSpec& spec, const LoadedModel& loaded, std::unique_ptr<ExampleStream> stream)
+    : spec_(spec), loaded_(loaded), stream_(std::move(stream)) {
   begin(0);
 }
 
@@ -25,10 +21,20 @@ int64_t StreamedSet::most_tokens_of_batch() const {
 }
 
 void StreamedSet::begin(int64_t epoch) {
+  dropped_ = epoch == 0 ? DroppedRows{} : left_out();
   epoch_ = epoch;
   epoch_is_empty_ = true;
   ready_.clear();
   stream_->begin(epoch);
+}
+
+DroppedRows StreamedSet::left_out() const {
+  DroppedRows all = dropped_;
+  if (epoch_ > 0) return all;
+  const DroppedRows& rows = stream_->dropped();
+  all.count += rows.count;
+  all.first.insert(all.first.begin(), rows.first.begin(), rows.first.end());
+  return all;
 }
 
 bool StreamedSet::fill() {
@@ -37,7 +43,8 @@ bool StreamedSet::fill() {
   while (group.size() < kEncodingGroup && stream_->next(example)) group.push_back(std::move(example));
   if (group.empty()) return false;
   EncodedData encoded = encode_examples(loaded_, group, spec_.data, spec_.stage);
-  dropped_ += static_cast<int64_t>(encoded.dropped.size());
+  if (epoch_ == 0)
+    for (const DroppedExample& one : encoded.dropped) dropped_.add(one.place, one.reason);
   for (TokenizedExample& one : encoded.examples) ready_.push_back(std::move(one));
   return true;
 }
@@ -46,7 +53,7 @@ bool StreamedSet::fill() {
 std::vector<std::vector<TokenizedExample>> StreamedSet::take_step() {
   const auto batch_size = static_cast<size_t>(spec_.training.per_device_train_batch_size);
   std::vector<std::vector<TokenizedExample>> batches;
-  while (batches.size() < batches_of_step_) {
+  while (batches.size() < static_cast<size_t>(spec_.training.gradient_accumulation_steps)) {
     while (ready_.size() < batch_size && fill()) {
     }
     if (ready_.empty()) {

@@ -14,9 +14,8 @@ namespace hearth {
 
 class StreamedSet : public TrainingSet {
  public:
-  // `loaded` outlives it. `processes` train together, each on its share of a step's batches; each reads the stream.
-  StreamedSet(const TrainSpec& spec, const LoadedModel& loaded, std::unique_ptr<ExampleStream> stream,
-              int processes = 1);
+  // `loaded` outlives it.
+  StreamedSet(const TrainSpec& spec, const LoadedModel& loaded, std::unique_ptr<ExampleStream> stream);
 
   int64_t steps() const override { return spec_.training.max_steps; }
   int64_t num_epochs() const override { return 1; }
@@ -24,8 +23,7 @@ class StreamedSet : public TrainingSet {
   bool ends_epoch(int64_t) const override { return false; }
   std::vector<ExampleBatch> batches(int64_t step) override;
   int64_t most_tokens_of_batch() const override;
-  // Examples that were left out so far.
-  int64_t dropped() const { return dropped_; }
+  DroppedRows left_out() const override;
 
  private:
   void begin(int64_t epoch);
@@ -35,10 +33,10 @@ class StreamedSet : public TrainingSet {
   const TrainSpec& spec_;
   const LoadedModel& loaded_;
   std::unique_ptr<ExampleStream> stream_;
-  size_t batches_of_step_;
   std::deque<TokenizedExample> ready_;
   std::vector<std::vector<TokenizedExample>> current_;
-  int64_t next_step_ = 0, epoch_ = 0, dropped_ = 0;
+  int64_t next_step_ = 0, epoch_ = 0;
+  DroppedRows dropped_;  // of epoch 0
   bool epoch_is_empty_ = true;
 };
 

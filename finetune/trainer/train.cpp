@@ -56,7 +56,7 @@ struct JobData {
   std::vector<EvalSet> eval;
 };
 
-JobData from_tokenized(TokenizedSets sets) {
+JobData from_tokenized(TokenizedSets&& sets) {
   JobData data;
   for (auto& [name, examples] : sets) {
     if (name == "train") {
@@ -80,9 +80,10 @@ JobData tokenize(const LoadedModel& loaded, ExampleSets sets, const TrainSpec& s
 }
 
 // Before the model is loaded, where rows must be read at all.
-std::optional<ExampleSets> read_rows(const TrainSpec& spec) {
+std::optional<ExampleSets> read_rows(const TrainSpec& spec, Communicator& processes) {
   const fs::path& saved = spec.data.tokenized_path;
-  if (!saved.empty() && has_tokenized(saved)) return std::nullopt;
+  // Rank 0, which will write them, says whether they are there.
+  if (!saved.empty() && processes.any(processes.writes() && has_tokenized(saved))) return std::nullopt;
   return load_examples(spec.data, {.stage = spec.stage, .seed = spec.training.seed});
 }
 
@@ -148,9 +149,9 @@ void save_final(const TrainSpec& spec, const Trainable& trainable, Trainer& trai
   save_results(out, "train", result.metrics);
 }
 
-std::unique_ptr<TrainingSet> make_set(const TrainSpec& spec, const LoadedModel& loaded, JobData& data, int processes) {
-  if (data.stream) return std::make_unique<StreamedSet>(spec, loaded, std::move(data.stream), processes);
-  return std::make_unique<InMemorySet>(spec.training, std::move(data.train), processes);
+std::unique_ptr<TrainingSet> make_set(const TrainSpec& spec, const LoadedModel& loaded, JobData& data) {
+  if (data.stream) return std::make_unique<StreamedSet>(spec, loaded, std::move(data.stream));
+  return std::make_unique<InMemorySet>(spec.training, std::move(data.train));
 }
 
 JobResult evaluate_only(const TrainSpec& spec, const LoadedModel& loaded, Trainable& trainable, const JobData& data,
@@ -166,13 +167,17 @@ JobResult evaluate_only(const TrainSpec& spec, const LoadedModel& loaded, Traina
 
 }  // namespace
 
-JobResult run_job(const TrainSpec& spec, JobMonitor& monitor, Communicator& processes) {
+JobResult run_job(const TrainSpec& given, JobMonitor& monitor, Communicator& processes) {
+  // A step of N processes is one of N times the accumulation: so the checkpoint says, and so many processes, or one
+  // with that accumulation, may go on from it.
+  TrainSpec spec = given;
+  spec.training.gradient_accumulation_steps *= processes.size();
   for (const std::string& warning : spec.warnings) monitor.on_warning(warning);
   const TrainingSpec& t = spec.training;
-  const OutputDir found = inspect_output_dir(spec);
+  OutputDir found = inspect_output_dir(spec);
   if (!found.note.empty()) monitor.on_note(found.note);
   const fs::path model_path = resolve_model(spec.model_name_or_path);
-  std::optional<ExampleSets> rows = read_rows(spec);
+  std::optional<ExampleSets> rows = read_rows(spec, processes);
   const LoadedModel loaded = load_model(
       model_path, {.compute_dtype = t.bf16 ? ComputeDtype::kBFloat16 : ComputeDtype::kFloat32, .chat = spec.chat});
   monitor.on_note(loaded.description);
@@ -182,7 +187,7 @@ JobResult run_job(const TrainSpec& spec, JobMonitor& monitor, Communicator& proc
   const std::unique_ptr<Trainable> trainable = make_trainable(spec, loaded);
   monitor.on_note(trainable->description());
   if (!t.do_train) return evaluate_only(spec, loaded, *trainable, data, monitor, processes);
-  const std::unique_ptr<TrainingSet> examples = make_set(spec, loaded, data, processes.size());
+  const std::unique_ptr<TrainingSet> examples = make_set(spec, loaded, data);
   TrainingRun run{.spec = spec,
                   .model = *loaded.model,
                   .trainable = *trainable,
@@ -190,18 +195,24 @@ JobResult run_job(const TrainSpec& spec, JobMonitor& monitor, Communicator& proc
                   .eval = data.eval,
                   .processes = processes};
   const MemoryPlan plan = plan_memory(spec, *loaded.model, *trainable, examples->most_tokens_of_batch(),
-                                      available_memory() / processes.local_size());
+                                      available_memory(processes.local_size()));
   monitor.on_note(plan.describe());
   run.recomputed_layers = plan.recomputed_layers;
   keep_tensor_buffers(static_cast<size_t>(plan.step));
 
-  processes.wait_for_all();  // before anything changes, all have seen what is in output_dir
+  Reports reports = processes.writes() ? Reports(spec) : Reports(nullptr, {});
+  Trainer trainer(run, reports, monitor);
+
+  // Nothing can be refused any more for what the job says: from here on output_dir changes.
+  std::optional<OutputDirLock> lock;
+  if (processes.writes()) lock.emplace(t.output_dir);
+  processes.wait_for_all();
+  found = inspect_output_dir(spec);  // again, now that nobody else changes it
+  processes.wait_for_all();
   if (processes.writes()) {
     if (found.replaces) remove_run(t.output_dir);
     remove_leftovers(t.output_dir);
   }
-  Reports reports = processes.writes() ? Reports(spec) : Reports(nullptr, {});
-  Trainer trainer(run, reports, monitor);
   if (found.checkpoint) trainer.resume(*found.checkpoint);
   monitor.on_steps(trainer.state().global_step, trainer.total_steps());
   Trainer::Result trained;
@@ -211,6 +222,8 @@ JobResult run_job(const TrainSpec& spec, JobMonitor& monitor, Communicator& proc
     reports.on_end(trainer.state(), Outcome::kFailed);
     throw;
   }
+  const DroppedRows left_out = examples->left_out();
+  warn_of_dropped("rows", left_out.count, left_out.first.empty() ? "" : left_out.first.front(), monitor);
   JobResult result;
   result.stopped = trained.stopped;
   result.metrics = trained.metrics;

@@ -41,6 +41,18 @@ bool happens(Interval strategy, double every, const TrainingSet& examples, int64
   return false;
 }
 
+// The key that runs are judged by. Throws kInvalidArgument where one is to be judged by what there is not.
+std::string best_metric(const TrainingSpec& training, const std::vector<EvalSet>& sets) {
+  const std::string& wanted = training.metric_for_best_model;
+  const std::string key = wanted.starts_with("eval_") ? wanted : "eval_" + wanted;
+  const std::vector<std::string> names = metric_names(training, sets);
+  const bool judges = training.load_best_model_at_end || training.early_stopping_steps.has_value();
+  if (judges && std::find(names.begin(), names.end(), key) == names.end())
+    throw invalid_argument("metric_for_best_model: '{}' is not among this job's metrics ({})", wanted,
+                           fmt::join(names, ", "));
+  return key;
+}
+
 }  // namespace
 
 Trainer::Trainer(const TrainingRun& run, Reports& reports, TrainingMonitor& monitor)
@@ -49,7 +61,8 @@ Trainer::Trainer(const TrainingRun& run, Reports& reports, TrainingMonitor& moni
       reports_(reports),
       monitor_(monitor),
       schedule_(make_schedule(training_, run.examples.steps())),
-      optimizer_(make_optimizer(run)) {
+      optimizer_(make_optimizer(run)),
+      best_metric_(best_metric(training_, run.eval)) {
   for (Parameter* parameter : run_.trainable.parameters())
     run_.processes.broadcast(std::span(parameter->value.data(), parameter->value.size()));
   state_.max_steps = run_.examples.steps();
@@ -139,6 +152,8 @@ void Trainer::log(const StepResult& result) {
 }
 
 LogRecord Trainer::evaluate() {
+  const bool changes = training_.load_best_model_at_end && state_.best_global_step != state_.global_step;
+  if (last_evaluated_ == state_.global_step && !last_metrics_.is_null() && !changes) return last_metrics_;
   return evaluate_sets(
       {.model = run_.model, .adapter = run_.trainable.adapter(), .training = training_, .processes = run_.processes},
       run_.eval, [&](int64_t done, int64_t total) { monitor_.on_evaluating(done, total); });
@@ -146,25 +161,19 @@ LogRecord Trainer::evaluate() {
 
 void Trainer::evaluate_and_judge() {
   if (last_evaluated_ == state_.global_step || run_.eval.empty()) return;
-  last_evaluated_ = state_.global_step;
   const LogRecord metrics = evaluate();
+  last_evaluated_ = state_.global_step;
+  last_metrics_ = metrics;
   state_.log(metrics);
   reports_.on_log(state_);
   monitor_.on_log(state_.log_history.back());
 
-  const std::string& wanted = training_.metric_for_best_model;
-  const std::string key = wanted.starts_with("eval_") ? wanted : "eval_" + wanted;
-  const auto found = metrics.find(key);
-  const bool judges = training_.load_best_model_at_end || training_.early_stopping_steps.has_value();
-  if (found == metrics.end()) {
-    if (!judges) return;
-    std::vector<std::string> names;
-    for (const auto& [name, value] : metrics.items()) names.push_back(name);
-    throw invalid_argument("metric_for_best_model: '{}' is not among this job's metrics ({})", wanted,
-                           fmt::join(names, ", "));
-  }
-  const double value = found->get<double>();
-  const bool greater = training_.greater_is_better.value_or(!wanted.ends_with("loss"));
+  const auto found = metrics.find(best_metric_);
+  if (found == metrics.end()) return;  // nobody judges by it (the constructor has looked)
+  // Of rank 0: what is measured in time differs between processes, and all must judge alike.
+  double value = run_.processes.writes() ? found->get<double>() : 0;
+  run_.processes.sum(std::span(&value, 1));
+  const bool greater = training_.greater_is_better.value_or(!best_metric_.ends_with("loss"));
   const bool better = !state_.best_metric || (greater ? value > *state_.best_metric : value < *state_.best_metric);
   totals_.evaluations_without_progress = better ? 0 : totals_.evaluations_without_progress + 1;
   if (!better) return;
@@ -176,18 +185,18 @@ bool Trainer::wants_progress() const {
   return training_.early_stopping_steps && totals_.evaluations_without_progress >= *training_.early_stopping_steps;
 }
 
-void Trainer::save() {
-  if (last_saved_ == state_.global_step) return;
+void Trainer::save(bool to_go_on) {
+  const bool with_optimizer = to_go_on || !training_.save_only_model;
+  if (last_saved_ == state_.global_step && with_optimizer == !training_.save_only_model) return;
   if (state_.best_global_step == state_.global_step)
     state_.best_model_checkpoint = checkpoint_directory(training_.output_dir, state_.global_step).string();
   last_saved_ = state_.global_step;
   if (!run_.processes.writes()) return run_.processes.wait_for_all();
-  const std::filesystem::path directory =
-      save_checkpoint({.spec = run_.spec,
-                       .trainable = run_.trainable,
-                       .optimizer = training_.save_only_model ? nullptr : &optimizer_,
-                       .state = state_,
-                       .totals = totals_});
+  const std::filesystem::path directory = save_checkpoint({.spec = run_.spec,
+                                                           .trainable = run_.trainable,
+                                                           .optimizer = with_optimizer ? &optimizer_ : nullptr,
+                                                           .state = state_,
+                                                           .totals = totals_});
   if (training_.save_total_limit)
     prune_checkpoints(training_.output_dir, *training_.save_total_limit,
                       training_.load_best_model_at_end ? state_.best_model_checkpoint : std::nullopt);
@@ -249,7 +258,7 @@ Trainer::Result Trainer::train() {
         (last && training_.save_strategy == Interval::kSteps))
       save();
     if (!last && run_.processes.any(monitor_.stop_requested())) {
-      save();
+      save(/*to_go_on=*/true);
       result.stopped = true;
       break;
     }

@@ -49,7 +49,8 @@ struct TrainingRun {
 class Trainer {
  public:
   // `reports` and `monitor` outlive it. Where several processes train together, all make one with the same job; the
-  // parameters become those of rank 0, which alone writes checkpoints.
+  // parameters become those of rank 0, which alone writes checkpoints. Throws kInvalidArgument for a
+  // metric_for_best_model that there is not.
   Trainer(const TrainingRun& run, Reports& reports, TrainingMonitor& monitor);
 
   int64_t total_steps() const { return run_.examples.steps(); }
@@ -82,7 +83,8 @@ class Trainer {
   // Evaluates, and takes note of the best and of the want of progress.
   void evaluate_and_judge();
   bool wants_progress() const;  // for as long as early_stopping_steps allows
-  void save();
+  // `to_go_on`: with the optimizer's state, whatever save_only_model says.
+  void save(bool to_go_on = false);
   void finish(Result& result, double seconds);
 
   TrainingRun run_;
@@ -91,9 +93,11 @@ class Trainer {
   TrainingMonitor& monitor_;
   Schedule schedule_;
   AdamW optimizer_;
+  std::string best_metric_;  // its key
   TrainerState state_;
   RunTotals totals_;
   int64_t last_evaluated_ = -1, last_saved_ = -1;
+  LogRecord last_metrics_;  // of that evaluation
 };
 
 }  // namespace hearth

@@ -14,8 +14,8 @@ std::vector<int> lengths_of(const std::vector<TokenizedExample>& examples) {
 
 }  // namespace
 
-InMemorySet::InMemorySet(const TrainingSpec& training, std::vector<TokenizedExample> examples, int processes)
-    : examples_(std::move(examples)), plan_(training, lengths_of(examples_), processes) {}
+InMemorySet::InMemorySet(const TrainingSpec& training, std::vector<TokenizedExample> examples)
+    : examples_(std::move(examples)), plan_(training, lengths_of(examples_)) {}
 
 std::vector<ExampleBatch> InMemorySet::batches(int64_t step) {
   std::vector<ExampleBatch> batches;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "finetune/datasets/example_stream.h"
 #include "finetune/encoding/tokenized_example.h"
 #include "finetune/spec/train_spec.h"
 #include "finetune/trainer/step_plan.h"
@@ -24,12 +25,13 @@ class TrainingSet {
   // not 0 may take time.
   virtual std::vector<ExampleBatch> batches(int64_t step) = 0;
   virtual int64_t most_tokens_of_batch() const = 0;
+  // Rows and examples of a stream's first epoch, as far as it was read, that nothing could be learnt from.
+  virtual DroppedRows left_out() const { return {}; }
 };
 
 class InMemorySet : public TrainingSet {
  public:
-  // `processes` train together, each on its share of a step's batches.
-  InMemorySet(const TrainingSpec& training, std::vector<TokenizedExample> examples, int processes = 1);
+  InMemorySet(const TrainingSpec& training, std::vector<TokenizedExample> examples);
 
   int64_t steps() const override { return plan_.steps(); }
   int64_t num_epochs() const override { return plan_.num_epochs(); }

@@ -58,4 +58,9 @@ void merge_into(ModelTensors tensors, const Adapter& adapter, ComputeDtype dtype
   }
 }
 
+void merge_into(ModelTensors tensors, const PeftAdapter& peft, ComputeDtype dtype) {
+  if (peft.taken) merge_into(tensors, *peft.taken, dtype);
+  merge_into(tensors, *peft.adapter, dtype);
+}
+
 }  // namespace hearth

@@ -16,5 +16,7 @@ Weight merged(const Weight& weight, const LowRank& low_rank);
 // The same for every linear map of a model that the adapter changes, prepared for the kernels. The model must not be in
 // use.
 void merge_into(ModelTensors tensors, const Adapter& adapter, ComputeDtype dtype);
+// Of a PiSSA adapter what it takes from the base too. Its saved tensors are left to the caller.
+void merge_into(ModelTensors tensors, const PeftAdapter& peft, ComputeDtype dtype);
 
 }  // namespace hearth

@@ -32,8 +32,7 @@ void put_saved(const SavedTensor& saved, ComputeDtype dtype) {
 }
 
 void work_in(const PeftAdapter& peft, ModelTensors tensors, ComputeDtype dtype) {
-  if (peft.taken) merge_into(tensors, *peft.taken, dtype);
-  merge_into(tensors, *peft.adapter, dtype);
+  merge_into(tensors, peft, dtype);
   for (const SavedTensor& saved : peft.saved) put_saved(saved, dtype);
 }
 

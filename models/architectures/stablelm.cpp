@@ -34,6 +34,7 @@ Norm head_norms(const LayerContext& at, const std::string& name, int heads) {
   const int64_t n = at.config.head_dim;
   if (at.load.has(all)) return Norm(config, at.load.rows(all, heads, n));
   std::vector<std::string> names;
+  names.reserve(static_cast<size_t>(heads));
   for (int h = 0; h < heads; ++h) names.push_back(at.name + name + ".norms." + std::to_string(h) + ".weight");
   return Norm(config, at.load.joined_rows(names, n));
 }

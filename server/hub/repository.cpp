@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "models/small_files.h"
 #include "runtime/base/error.h"
 #include "runtime/base/file.h"
 #include "server/hub/retry.h"
@@ -14,22 +15,6 @@ namespace hearth {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::array<std::string_view, 15> kSmallFiles = {"config.json",
-                                                          "generation_config.json",
-                                                          "tokenizer.json",
-                                                          "tokenizer.model",
-                                                          "tokenizer_config.json",
-                                                          "special_tokens_map.json",
-                                                          "added_tokens.json",
-                                                          "vocab.json",
-                                                          "merges.txt",
-                                                          "vocab.txt",
-                                                          "spiece.model",
-                                                          "chat_template.jinja",
-                                                          "chat_template.json",
-                                                          "preprocessor_config.json",
-                                                          "processor_config.json"};
 
 bool is_hex(std::string_view text, size_t size) {
   return text.size() == size &&

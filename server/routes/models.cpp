@@ -16,7 +16,7 @@ Json describe(const ServedModel& model) {
           {"root", is_adapter ? model.base : model.id},
           {"parent", is_adapter ? Json(model.base) : Json()},
           {"max_model_len", model.engine->max_context()},
-          {"capabilities", {{"completions", true}, {"chat", model.loaded.chat_template != nullptr}}}};
+          {"capabilities", {{"completions", true}, {"chat", model.loaded.is_chat_model()}}}};
 }
 
 }  // namespace

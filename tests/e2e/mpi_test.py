@@ -72,6 +72,13 @@ def main():
         results["the adapter is equal"] = max(abs(x - y) for x, y in zip(a, b)) <= NEAR * max(map(abs, a))
         results["one process prints"] = two.stdout.count("LoRA, rank 4") == 1 and two.stdout.count("the adapter is in") == 1
         results["nothing is left over"] = not list((folder / "two").glob("*.unfinished"))
+        # One process goes on from what two began, with twice the accumulation: such a step is the same.
+        began = train(folder, "begun", 1, *MPIRUN, max_steps=6)
+        (folder / "begun" / "train_results.json").unlink()
+        other = train(folder, "begun", 1, max_steps=6)
+        results["another step is refused"] = began.returncode == 0 and other.returncode == 1 and "gradient_accumulation_steps" in other.stderr
+        same = train(folder, "begun", 2, max_steps=6)
+        results["one process goes on where two began"] = same.returncode == 0 and "going on from" in same.stdout
         failed = train(folder, "failed", 1, *MPIRUN, output_dir=str(folder / "one.yaml" / "out"))
         results["where rank 0 cannot write, all end"] = failed.returncode == 1 and "one.yaml" in failed.stderr
     for what, good in results.items():
