@@ -21,9 +21,17 @@ Tensor Tape::leaf(Parameter& parameter) {
   return value;
 }
 
-void Tape::record(Tensor& y, Backward backward) {
+void Tape::record(Tensor& y, Backward backward, Kept::Make make) {
   y.node_ = static_cast<int>(nodes_.size());
-  nodes_.push_back({std::move(backward), {}});
+  nodes_.push_back({std::move(backward), make ? std::make_shared<const Kept::Make>(std::move(make)) : nullptr, {}});
+}
+
+Kept Tape::keep(const Tensor& x) const {
+  if (x.needs_grad()) {
+    HEARTH_CHECK(static_cast<size_t>(x.node_) < nodes_.size());
+    if (nodes_[x.node_].make) return {x, nodes_[x.node_].make};
+  }
+  return {x, precision_};
 }
 
 // May be undefined; else it is not shared, so that it can be written to.

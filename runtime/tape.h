@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/kept.h"
 #include "runtime/kernels/gradient_sum.h"
 #include "runtime/tensor.h"
 
@@ -22,6 +23,9 @@ struct Parameter {
 class Tape {
  public:
   using Backward = std::function<void(const Tensor& dy, Tape& tape)>;
+
+  explicit Tape(KeptPrecision precision = KeptPrecision::kFloat32) : precision_(precision) {}
+  KeptPrecision precision() const { return precision_; }
 
   // While it lives, ops on this thread record on `tape`.
   class Recording {
@@ -58,7 +62,11 @@ class Tape {
   // The parameter as an op's input; backward adds to parameter.grad. `parameter` must outlive the tape's sweep.
   static Tensor leaf(Parameter& parameter);
 
-  void record(Tensor& y, Backward backward);
+  // `make` makes rows of y from what `backward` keeps anyway, for little work; without it y itself is kept for those
+  // who read it.
+  void record(Tensor& y, Backward backward, Kept::Make make = {});
+  // What a backward function is to hold of a tensor that it will read.
+  Kept keep(const Tensor& x) const;
 
   // The gradient buffer of an input, zeroed at first use; null when it needs none. Backward functions accumulate into
   // it.
@@ -78,9 +86,11 @@ class Tape {
  private:
   struct Node {
     Backward backward;
+    std::shared_ptr<const Kept::Make> make;
     Tensor grad;
   };
   Tensor& gradient_of(const Tensor& x);
+  KeptPrecision precision_;
   std::vector<Node> nodes_;
   static thread_local Tape* active_;
 };

@@ -15,12 +15,16 @@
 namespace hearth {
 namespace {
 
-// Buffers that no tensor uses, by size class: powers of two in four steps, so a buffer is at most a quarter larger than
-// asked for. Under AddressSanitizer nothing is kept, so that it sees every use after free and past the end.
+// A shared_ptr's control block lies in the first kHeader bytes of the buffer that it counts: one allocation a tensor.
+constexpr size_t kAlignment = 64, kHeader = kAlignment;
+
+// Buffers that no tensor uses, by size class: powers of two in eight steps, so a buffer is at most an eighth larger
+// than asked for. Under AddressSanitizer nothing is kept, so that it sees every use after free and past the end.
 class BufferPool {
  public:
   ~BufferPool() { clear(); }
 
+  // kHeader bytes and `bytes` more. Classes are of the latter, so that round sizes stay round.
   std::byte* take(size_t bytes) {
     const SizeClass wanted = size_class(bytes);
     {
@@ -38,7 +42,7 @@ class BufferPool {
         return buffer;
       }
     }
-    void* buffer = std::aligned_alloc(kAlignment, wanted.bytes);
+    void* buffer = std::aligned_alloc(kAlignment, kHeader + wanted.bytes);
     if (!buffer) throw resource_exhausted("out of memory: a tensor of {} bytes cannot be allocated", bytes);
     return static_cast<std::byte*>(buffer);
   }
@@ -57,8 +61,6 @@ class BufferPool {
       std::free(buffer);
     }
   }
-
-  static constexpr size_t kAlignment = 64;
 
   TensorMemory memory() {
     const std::lock_guard lock(mutex_);
@@ -80,7 +82,7 @@ class BufferPool {
 #else
   static constexpr bool kKept = true;
 #endif
-  static constexpr size_t kSmallest = 256;
+  static constexpr size_t kSmallest = 256, kSteps = 8;
 
   struct SizeClass {
     size_t index, bytes;
@@ -89,9 +91,9 @@ class BufferPool {
     if (!kKept) return {0, (bytes + kAlignment - 1) / kAlignment * kAlignment};
     if (bytes <= kSmallest) return {0, kSmallest};
     const size_t power = std::bit_width(bytes - 1) - 1;  // 2^power < bytes <= 2^(power + 1)
-    const size_t step = (size_t{1} << power) / 4;
-    const size_t steps = (bytes - (size_t{1} << power) + step - 1) / step;  // 1..4
-    return {power * 4 + steps, (size_t{1} << power) + steps * step};
+    const size_t step = (size_t{1} << power) / kSteps;
+    const size_t steps = (bytes - (size_t{1} << power) + step - 1) / step;  // 1..kSteps
+    return {power * kSteps + steps, (size_t{1} << power) + steps * step};
   }
 
   void clear() noexcept {
@@ -103,7 +105,7 @@ class BufferPool {
   }
 
   std::mutex mutex_;
-  std::array<std::vector<std::byte*>, 64 * 4 + 5> free_;
+  std::array<std::vector<std::byte*>, 64 * kSteps + kSteps + 1> free_;
   size_t kept_bytes_ = 0, most_bytes_ = size_t{64} << 20;
   TensorMemory memory_;
 };
@@ -112,9 +114,6 @@ BufferPool& pool() {
   static BufferPool buffers;
   return buffers;
 }
-
-// A shared_ptr's control block lies in the first kHeader bytes of the buffer that it counts: one allocation a tensor.
-constexpr size_t kHeader = BufferPool::kAlignment;
 
 template <class T>
 struct HeaderAllocator {
@@ -138,7 +137,7 @@ struct HeaderAllocator {
 };
 
 std::shared_ptr<float> allocate(const Shape& shape) {
-  const size_t bytes = kHeader + shape.size() * sizeof(float);
+  const size_t bytes = shape.size() * sizeof(float);
   std::byte* buffer = pool().take(bytes);
   return {reinterpret_cast<float*>(buffer + kHeader), [](float*) {}, HeaderAllocator<float>(buffer, bytes)};
 }

@@ -22,34 +22,41 @@ namespace {
 constexpr double kGiB = 1 << 30;
 constexpr double kUsable = 0.95;  // of what is available: the estimate's own error
 
+struct Measured {
+  const LanguageModel& model;
+  Trainable& trainable;
+  KeptPrecision precision;
+};
+
 // Bytes of tensors that a step over so many tokens has alive at once. Every layer and the head take part.
-int64_t measure(const LanguageModel& model, Trainable& trainable, int64_t tokens, int recomputed_layers) {
+int64_t measure(const Measured& of, int64_t tokens, int recomputed_layers) {
   TokenizedExample example;
   example.input_ids.assign(tokens, 0);
   example.labels.assign(tokens, 0);
   const TokenizedExample* one = &example;
-  TrainingBatch batch = collate({&one, 1}, trainable.adapter());
+  TrainingBatch batch = collate({&one, 1}, of.trainable.adapter());
   batch.batch.recomputed_layers = recomputed_layers;
   const int64_t before = tensor_memory().live;
   start_tensor_peak();
   {
-    Tape tape;
+    Tape tape(of.precision);
     const Tape::Recording on(tape);
-    const Tensor loss = sft_loss(model.forward(batch.batch), model.output_head(), batch.targets, batch.num_targets);
+    const Tensor loss =
+        sft_loss(of.model.forward(batch.batch), of.model.output_head(), batch.targets, batch.num_targets);
     tape.backward(loss);
   }
-  zero_gradients(trainable.parameters());
+  zero_gradients(of.trainable.parameters());
   return tensor_memory().peak - before;
 }
 
 // A step over `tokens`, from two that are affordable: what a token takes, and what a step takes besides.
-int64_t estimate(const LanguageModel& model, Trainable& trainable, int64_t tokens, int recomputed_layers) {
+int64_t estimate(const Measured& of, int64_t tokens, int recomputed_layers) {
   constexpr int64_t kFew = 128, kMore = 256;  // above the rows that the head computes at once
-  const int64_t longest = std::max<int64_t>(model.dims().max_positions, 1);
+  const int64_t longest = std::max<int64_t>(of.model.dims().max_positions, 1);
   const int64_t more = std::min({kMore, tokens, longest}), few = std::min(kFew, more);
-  const int64_t large = measure(model, trainable, more, recomputed_layers);
+  const int64_t large = measure(of, more, recomputed_layers);
   if (more == tokens || few == more) return large * std::max<int64_t>(1, (tokens + more - 1) / more);
-  const int64_t small = measure(model, trainable, few, recomputed_layers);
+  const int64_t small = measure(of, few, recomputed_layers);
   return large + (large - small) * (tokens - more) / (more - few);
 }
 
@@ -99,18 +106,23 @@ std::string MemoryPlan::describe() const {
       recomputed_layers > 0 ? " (layers are computed again in the backward pass)" : "", gib(available));
 }
 
+KeptPrecision kept_precision(const TrainingSpec& training) {
+  return training.bf16 ? KeptPrecision::kBFloat16 : KeptPrecision::kFloat32;
+}
+
 MemoryPlan plan_memory(const TrainSpec& spec, const LanguageModel& model, Trainable& trainable, int64_t batch_tokens,
                        int64_t available) {
   MemoryPlan plan{.batch_tokens = batch_tokens};
   for (const Parameter* parameter : trainable.parameters())
     plan.optimizer += int64_t{3} * static_cast<int64_t>(parameter->value.size() * sizeof(float));
   plan.available = available;
-  plan.step = estimate(model, trainable, batch_tokens, 0);
+  const Measured measured{model, trainable, kept_precision(spec.training)};
+  plan.step = estimate(measured, batch_tokens, 0);
   plan.resident = resident_memory();
   const auto fits = [&] { return static_cast<double>(plan.peak()) <= kUsable * static_cast<double>(plan.available); };
   if (!fits() && spec.training.gradient_checkpointing) {
     plan.recomputed_layers = model.dims().num_layers;
-    plan.step = estimate(model, trainable, batch_tokens, plan.recomputed_layers);
+    plan.step = estimate(measured, batch_tokens, plan.recomputed_layers);
   }
   if (!fits())
     throw resource_exhausted("this job does not fit: {}; {}{}", plan.describe(), remedy(spec, plan),

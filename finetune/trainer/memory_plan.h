@@ -8,6 +8,7 @@
 
 #include "finetune/spec/train_spec.h"
 #include "finetune/trainer/trainable.h"
+#include "runtime/kept.h"
 #include "runtime/language_model.h"
 
 namespace hearth {
@@ -24,6 +25,9 @@ struct MemoryPlan {
   // "peak memory about 1.1 GiB: 0.4 model and data, 0.1 optimizer, 0.6 activations of 1,024 tokens; 17.2 GiB available"
   std::string describe() const;
 };
+
+// What a step keeps for its backward sweep.
+KeptPrecision kept_precision(const TrainingSpec& training);
 
 // Computes two short steps without an update. Throws kResourceExhausted with remedies when nothing makes it fit.
 // `available`: bytes; available_memory() where it is not known better.

@@ -7,6 +7,7 @@
 #include "finetune/losses/sft.h"
 #include "finetune/optim/clip.h"
 #include "finetune/trainer/collator.h"
+#include "finetune/trainer/memory_plan.h"
 #include "finetune/trainer/noise.h"
 #include "runtime/base/error.h"
 #include "runtime/ops/ops.h"
@@ -91,7 +92,7 @@ double Trainer::backward(const ExampleBatch& examples, int64_t step, int64_t bat
   if (training_.neftune_noise_alpha)
     collated.batch.embedding_noise =
         neftune_noise(collated.batch, run_.model.dims().hidden_size, *training_.neftune_noise_alpha, seed);
-  Tape tape;
+  Tape tape(kept_precision(training_));
   const Tape::Recording on(tape);
   const Tensor hidden = run_.model.forward(collated.batch);
   const Tensor loss =

@@ -105,6 +105,15 @@ inline Lanes copy_sign(const Lanes& a, const Lanes& b) {
                                (std::bit_cast<FourBits>(b.part[i]) & sign));
   });
 }
+// Sixteen numbers of bf16, rounded to nearest even; nan stays nan.
+inline void store_bf16(const Lanes& x, uint16_t* p) {
+  for (int i = 0; i < 16; ++i) p[i] = f32_to_bf16(x.lane(i));
+}
+inline Lanes load_bf16(const uint16_t* p) {
+  Lanes y;
+  for (int i = 0; i < 16; ++i) y.set(i, bf16_to_f32(p[i]));
+  return y;
+}
 // Lanes 1, 0, 3, 2, ...
 inline Lanes swap_neighbours(const Lanes& x) {
   return each_part([&](int i) {

@@ -16,7 +16,7 @@ constexpr int64_t kBlockRows = 64;  // that pass together; a multiple of a tile'
 constexpr int64_t kGrainRows = 64;  // of a thread
 
 // Of the calling thread: factors laid out, or the partial sums of every thread. Of each: a block's rows.
-thread_local Scratch factor_scratch, partial_scratch, wide_scratch, narrow_scratch, column_scratch;
+thread_local Scratch factor_scratch, partial_scratch, row_scratch, wide_scratch, narrow_scratch, column_scratch;
 
 int64_t padded(int64_t n) { return (n + kTileOutputs - 1) / kTileOutputs * kTileOutputs; }
 
@@ -63,8 +63,8 @@ struct Partial {
 };
 
 struct Backward {
-  const float* x;
-  int64_t rows, in;
+  const RowSource& x;
+  int64_t first, in;  // row of x
   std::span<const LowRankGradient> gradients;
   float* dx;
   Isa isa;
@@ -82,7 +82,9 @@ struct Backward {
   }
 };
 
-void add_block(const Backward& call, const LowRankGradient& g, const Partial& sums, int64_t row, int64_t rows) {
+// x: of the block's rows.
+void add_block(const Backward& call, const LowRankGradient& g, const Partial& sums, int64_t row, int64_t rows,
+               const float* x) {
   const FloatKernels& kernels = float_kernels(call.isa);
   const int64_t rank = g.rank, in = call.in;
   const float* dy = g.dy + row * g.out;
@@ -95,8 +97,7 @@ void add_block(const Backward& call, const LowRankGradient& g, const Partial& su
   if (g.db)
     kernels.multiply_f32(
         {g.h + row * rank, rank, kTileRows, dy, g.out, kTileOutputs, sums.db, g.out, rank, g.out, rows});
-  if (g.da)
-    kernels.multiply_f32({dh, rank, kTileRows, call.x + row * in, in, kTileOutputs, sums.da, in, rank, in, rows});
+  if (g.da) kernels.multiply_f32({dh, rank, kTileRows, x, in, kTileOutputs, sums.da, in, rank, in, rows});
   if (!call.dx) return;
   float* turned = column_scratch.of<float>(padded(rows) * rank);
   lay_out_f32({dh, rank, rows, rank}, 0, tiles_of(rows), turned, call.isa);
@@ -153,19 +154,24 @@ void low_rank(const float* x, int64_t rows, int64_t in, std::span<const LowRankP
   });
 }
 
-void low_rank_backward(const float* x, int64_t rows, int64_t in, std::span<const LowRankGradient> gradients, float* dx,
-                       Isa isa) {
+void low_rank_backward(const RowSource& x, int64_t first, int64_t rows, int64_t in,
+                       std::span<const LowRankGradient> gradients, float* dx, Isa isa) {
   HEARTH_CHECK(static_cast<int64_t>(gradients.size()) <= kMostLowRanks);
   if (rows == 0) return;
-  Backward call = {x, rows, in, gradients, dx, isa};
+  Backward call = {x, first, in, gradients, dx, isa};
+  const bool reads_x = std::any_of(gradients.begin(), gradients.end(), [](const LowRankGradient& g) { return g.da; });
   call.partials = partial_scratch.of<float>(call.floats() * num_threads());
   int64_t summed = 1;  // threads that have sums
   for_rows(rows, [&](int64_t t, int64_t threads, int64_t begin, int64_t end) {
     if (t == 0) summed = threads;
     std::fill_n(call.partials + t * call.floats(), call.floats(), 0.f);
     for (int64_t row = begin; row < end; row += kBlockRows) {
+      const int64_t count = std::min(kBlockRows, end - row);
+      const float* block = nullptr;
+      if (reads_x)
+        block = x.read(first + row, first + row + count, row_scratch.of<float>(x.is_made() ? count * in : 0));
       for (size_t i = 0; i < gradients.size(); ++i)
-        add_block(call, gradients[i], call.partial(t, i), row, std::min(kBlockRows, end - row));
+        add_block(call, gradients[i], call.partial(t, i), row, count, block);
     }
   });
   on_threads(summed, [&](int64_t t, int64_t threads) {

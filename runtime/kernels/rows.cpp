@@ -72,6 +72,14 @@ void add_columns(const float* x, int64_t rows, int64_t n, float* y) {
   });
 }
 
+void round_bf16(const float* x, int64_t n, uint16_t* y) {
+  parallel_for(n, kGrain, [=](int64_t i, int64_t end) { table().round_bf16(x + i, end - i, y + i); });
+}
+
+void widen_bf16(const uint16_t* x, int64_t n, float* y) {
+  parallel_for(n, kGrain, [=](int64_t i, int64_t end) { table().widen_bf16(x + i, end - i, y + i); });
+}
+
 double sum(const float* x, int64_t n) {
   double total = 0;
   for (int64_t i = 0; i < n; ++i) total += x[i];

@@ -19,6 +19,8 @@ void add_product(const float* a, const float* b, int64_t n, float* y);  // y += 
 void add_constant(float value, int64_t n, float* y);                    // y += value
 void add_columns(const float* x, int64_t rows, int64_t n, float* y);    // y[n] += sum over rows of x[rows, n]
 double sum(const float* x, int64_t n);
+void round_bf16(const float* x, int64_t n, uint16_t* y);  // to nearest even; nan stays nan
+void widen_bf16(const uint16_t* x, int64_t n, float* y);
 
 void activate(const float* x, Activation activation, int64_t n, float* y);
 void activate_backward(const float* x, const float* dy, Activation activation, int64_t n, float* dx);

@@ -23,6 +23,8 @@ struct RowKernels {
   void (*scale)(const float* x, float factor, int64_t n, float* y);
   void (*add_scaled)(const float* x, float factor, int64_t n, float* y);
   void (*add_product)(const float* a, const float* b, float factor, int64_t n, float* y);
+  void (*round_bf16)(const float* x, int64_t n, uint16_t* y);
+  void (*widen_bf16)(const uint16_t* x, int64_t n, float* y);
   void (*activate)(const float* x, Activation activation, int64_t n, float* y);
   void (*activate_backward)(const float* x, const float* dy, Activation activation, int64_t n, float* dx);
   void (*gated)(const float* gate, const float* up, Activation activation, int64_t n, float* y);

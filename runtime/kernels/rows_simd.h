@@ -40,6 +40,24 @@ inline void add_product(const float* a, const float* b, float factor, int64_t n,
   });
 }
 
+inline void round_bf16(const float* x, int64_t n, uint16_t* y) {
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) store_bf16(Lanes::load(x + i), y + i);
+  if (i == n) return;
+  uint16_t last[16];
+  store_bf16(Lanes::load(x + i, static_cast<int>(n - i)), last);
+  for (int k = 0; i < n; ++i, ++k) y[i] = last[k];
+}
+
+inline void widen_bf16(const uint16_t* x, int64_t n, float* y) {
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) load_bf16(x + i).store(y + i);
+  if (i == n) return;
+  uint16_t last[16] = {};
+  for (int64_t k = 0; i + k < n; ++k) last[k] = x[i + k];
+  load_bf16(last).store(y + i, static_cast<int>(n - i));
+}
+
 // fn(cosines, sines, floats from the row's start) for every head of the rows.
 template <class Fn>
 inline void for_heads(const Rotation& rotation, int64_t begin, int64_t end, Fn fn) {
@@ -200,6 +218,8 @@ inline constexpr RowKernels kRowKernels = {add,
                                            scale,
                                            add_scaled,
                                            add_product,
+                                           round_bf16,
+                                           widen_bf16,
                                            activate,
                                            activate_backward,
                                            gated,

@@ -5,19 +5,10 @@
 
 #include "runtime/kernels/float_kernels.h"
 #include "runtime/kernels/intrinsics.h"
+#include "runtime/kernels/lanes.h"
 
 namespace hearth::kernels {
 namespace {
-
-// Eight floats -> bf16 in the low halves of eight words, to nearest even; nan stays nan.
-inline __m256i rounded(__m256 x) {
-  const __m256i bits = _mm256_castps_si256(x);
-  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-  const __m256i up = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
-  const __m256i nan = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
-  const __m256 is_nan = _mm256_cmp_ps(x, x, _CMP_UNORD_Q);
-  return _mm256_srli_epi32(_mm256_blendv_epi8(up, nan, _mm256_castps_si256(is_nan)), 16);
-}
 
 inline void round_tile(const float* in, int64_t stride, int64_t rows, int64_t columns, uint16_t* tile) {
   for (int64_t r = 0; r < kTileRows; ++r) {

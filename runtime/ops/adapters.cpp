@@ -16,7 +16,7 @@ Tensor dropout(const Tensor& x, float p, uint64_t seed) {
   Tensor y(x.shape());
   kernels::dropout(x.data(), p, seed, n, y.data());
   if (Tape* tape = Tape::wanted_by(x)) {
-    tape->record(y, [x, p, seed, n](const Tensor& dy, Tape& t) {
+    tape->record(y, [x = x.on_tape(), p, seed, n](const Tensor& dy, Tape& t) {
       kernels::dropout_backward(dy.data(), p, seed, n, t.grad(x)->data());
     });
   }
@@ -30,7 +30,7 @@ Tensor add_bias(const Tensor& x, const Tensor& bias) {
   std::copy_n(x.data(), x.size(), y.data());
   kernels::add_to_rows(bias.data(), x.rows(), x.dim(-1), y.data());
   if (Tape* tape = Tape::wanted_by(x, bias)) {
-    tape->record(y, [x, bias](const Tensor& dy, Tape& t) {
+    tape->record(y, [x = x.on_tape(), bias = bias.on_tape()](const Tensor& dy, Tape& t) {
       if (Tensor* dx = t.grad(x)) kernels::add_scaled(dy.data(), 1.0f, static_cast<int64_t>(dy.size()), dx->data());
       if (Tensor* db = t.grad(bias)) kernels::add_columns(dy.data(), dy.rows(), dy.dim(-1), db->data());
     });

@@ -82,10 +82,12 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Batch&
   Tensor log_sums = tape ? Tensor({q.rows(), spec.num_heads}) : Tensor();
   kernels::attend(shape, q.data(), k.data(), v.data(), segments, y.data(), tape ? log_sums.data() : nullptr);
   if (tape) {
-    tape->record(y, [q, k, v, y, log_sums, shape, segments = std::move(segments)](const Tensor& dy, Tape& t) {
-      kernels::attend_backward(
-          shape, {q.data(), k.data(), v.data(), y.data(), dy.data(), log_sums.data(), t.sum(q), t.sum(k), t.sum(v)},
-          segments);
+    tape->record(y, [q = tape->keep(q), k = tape->keep(k), v = tape->keep(v), y = tape->keep(y), log_sums, shape,
+                     segments = std::move(segments)](const Tensor& dy, Tape& t) {
+      kernels::attend_backward(shape,
+                               {q.value().data(), k.value().data(), v.value().data(), y.value().data(), dy.data(),
+                                log_sums.data(), t.sum(q.place()), t.sum(k.place()), t.sum(v.place())},
+                               segments);
     });
   }
   return y;

@@ -17,7 +17,7 @@ Tensor checkpoint(std::function<Tensor(const Tensor&)> compute, const Tensor& x)
   // Recorded whether or not x needs a gradient: parameters inside do.
   tape->record(y, [x, compute = std::move(compute)](const Tensor& dy, Tape& t) {
     Parameter input{"checkpoint", x, {}};
-    Tape inner;
+    Tape inner(t.precision());
     {
       const Tape::Recording on(inner);
       const Tensor again = compute(Tape::leaf(input));

@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include "runtime/base/parallel.h"
 #include "runtime/kernels/rows.h"
 #include "runtime/ops/checks.h"
 #include "runtime/ops/ops.h"
@@ -10,6 +13,19 @@ int64_t count(const Tensor& x) { return static_cast<int64_t>(x.size()); }
 void require_same_shape(const char* op, const Tensor& a, const Tensor& b) {
   require(a.defined() && b.defined() && a.shape() == b.shape(), op, "shapes must be equal, are {} and {}", a.shape(),
           b.shape());
+}
+
+// fn(first row, end, first element, elements) over all of x, on all threads, in blocks that a kernel takes alone.
+template <class Fn>
+void for_blocks(const Tensor& x, Fn fn) {
+  constexpr int64_t kFloats = 16 << 10;
+  const int64_t width = std::max<int64_t>(x.dim(-1), 1), rows = std::max<int64_t>(kFloats / width, 1);
+  parallel_for(x.rows(), rows, [&](int64_t row, int64_t last) {
+    for (; row < last; row += rows) {
+      const int64_t end = std::min(row + rows, last);
+      fn(row, end, row * width, (end - row) * width);
+    }
+  });
 }
 
 Tensor scaled_sum(const char* op, const Tensor& x, double factor) {
@@ -69,9 +85,18 @@ Tensor activate(const Tensor& x, Activation activation) {
   Tensor y(x.shape());
   kernels::activate(x.data(), activation, count(y), y.data());
   if (Tape* tape = Tape::wanted_by(x)) {
-    tape->record(y, [x, activation](const Tensor& dy, Tape& t) {
-      kernels::activate_backward(x.data(), dy.data(), activation, count(dy), t.grad(x)->data());
-    });
+    const Kept kept = tape->keep(x);
+    tape->record(
+        y,
+        [kept, activation](const Tensor& dy, Tape& t) {
+          float* dx = t.grad(kept.place())->data();
+          for_blocks(dy, [&](int64_t begin, int64_t end, int64_t at, int64_t n) {
+            kernels::activate_backward(KeptRows(kept, begin, end).data(), dy.data() + at, activation, n, dx + at);
+          });
+        },
+        [kept, activation, width = x.dim(-1)](int64_t begin, int64_t end, float* out) {
+          kernels::activate(KeptRows(kept, begin, end).data(), activation, (end - begin) * width, out);
+        });
   }
   return y;
 }
@@ -81,9 +106,21 @@ Tensor gated(const Tensor& gate, const Tensor& up, Activation activation) {
   Tensor y(gate.shape());
   kernels::gated(gate.data(), up.data(), activation, count(y), y.data());
   if (Tape* tape = Tape::wanted_by(gate, up)) {
-    tape->record(y, [gate, up, activation](const Tensor& dy, Tape& t) {
-      kernels::gated_backward({gate.data(), up.data(), dy.data(), t.sum(gate), t.sum(up)}, activation, count(dy));
-    });
+    const Kept g = tape->keep(gate), u = tape->keep(up);
+    tape->record(
+        y,
+        [g, u, activation](const Tensor& dy, Tape& t) {
+          const kernels::GradientSum dgate = t.sum(g.place()), dup = t.sum(u.place());
+          for_blocks(dy, [&](int64_t begin, int64_t end, int64_t at, int64_t n) {
+            const KeptRows gate_rows(g, begin, end), up_rows(u, begin, end);
+            kernels::gated_backward({gate_rows.data(), up_rows.data(), dy.data() + at, dgate.from(at), dup.from(at)},
+                                    activation, n);
+          });
+        },
+        [g, u, activation, width = gate.dim(-1)](int64_t begin, int64_t end, float* out) {
+          kernels::gated(KeptRows(g, begin, end).data(), KeptRows(u, begin, end).data(), activation,
+                         (end - begin) * width, out);
+        });
   }
   return y;
 }

@@ -70,8 +70,9 @@ void add_parts(const Tensor& x, std::span<Part> parts, std::span<Tensor> y) {
 }
 
 // The gradients of `parts` whose projection has one, and the share of x.
-void add_part_gradients(const Tensor& x, std::span<Part> parts, std::span<const Tensor> dy, Tape& tape) {
-  Tensor* dx = tape.grad(x);
+void add_part_gradients(const Kept& x, std::span<Part> parts, std::span<const Tensor> dy, Tape& tape) {
+  Tensor* dx = tape.grad(x.place());
+  const int64_t in = x.place().dim(-1);
   for_shared_rows(parts, [&](std::span<Part> shared) {
     const int64_t begin = shared[0].rows.begin, rows = shared[0].rows.end - begin;
     std::array<kernels::LowRankGradient, kMost> gradients;
@@ -89,14 +90,15 @@ void add_part_gradients(const Tensor& x, std::span<Part> parts, std::span<const 
                             .da = da ? da->data() : nullptr,
                             .db = db ? db->data() : nullptr};
     }
-    kernels::low_rank_backward(x.row(begin), rows, x.dim(-1), std::span(gradients).first(count),
+    kernels::low_rank_backward(x.rows(), begin, rows, in, std::span(gradients).first(count),
                                dx ? dx->row(begin) : nullptr);
   });
 }
 
 // What the backward pass of a group needs.
 struct Group {
-  Tensor x;
+  Tensor x;                          // its place on the tape
+  Kept kept = {};                    // its values, which only parts read
   std::vector<Weight> weights = {};  // frozen: their gradient goes to x alone
   std::vector<Tensor> biases = {};
   std::vector<Part> parts = {};
@@ -111,7 +113,7 @@ void sweep(Group& group, Tape& tape) {
       kernels::matmul_backward(dy.data(), dy.rows(), view(group.weights[i]), tape.sum(group.x));
     if (Tensor* db = tape.grad(group.biases[i])) kernels::add_columns(dy.data(), dy.rows(), dy.dim(-1), db->data());
   }
-  add_part_gradients(group.x, group.parts, group.dy, tape);
+  if (!group.parts.empty()) add_part_gradients(group.kept, group.parts, group.dy, tape);
 }
 
 bool wants_gradient(const Group& group) {
@@ -125,7 +127,8 @@ bool wants_gradient(const Group& group) {
 void record(Group computed, std::span<Tensor> y) {
   Tape* tape = Tape::active();
   if (!tape || !wants_gradient(computed)) return;
-  if (computed.parts.empty()) computed.x = computed.x.on_tape();  // frozen weights do not read it
+  if (!computed.parts.empty()) computed.kept = tape->keep(computed.x);
+  computed.x = computed.x.on_tape();
   for (Tensor& bias : computed.biases) bias = bias.on_tape();
   const auto group = std::make_shared<Group>(std::move(computed));
   group->dy.resize(y.size());
@@ -182,12 +185,18 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const W
   Tensor y({x.rows(), weight.dim(0)});
   kernels::dense(x.data(), x.rows(), matrix(weight), bias.defined() ? bias.data() : nullptr, precision, y.data());
   if (Tape* tape = Tape::wanted_by(x, weight, bias)) {
-    tape->record(y, [x, weight, bias = bias.on_tape(), precision, matrix](const Tensor& dy, Tape& t) {
-      if (x.needs_grad()) kernels::dense_backward(dy.data(), dy.rows(), matrix(weight), precision, t.sum(x));
-      if (Tensor* dw = t.grad(weight))
-        kernels::dense_weight_backward({dy.data(), x.data(), x.rows(), dy.dim(-1), x.dim(-1)}, precision, dw->data());
-      if (Tensor* db = t.grad(bias)) kernels::add_columns(dy.data(), dy.rows(), dy.dim(-1), db->data());
-    });
+    tape->record(y,
+                 [kept = tape->keep(x), weight, bias = bias.on_tape(), precision, matrix](const Tensor& dy, Tape& t) {
+                   const Tensor& place = kept.place();
+                   if (place.needs_grad())
+                     kernels::dense_backward(dy.data(), dy.rows(), matrix(weight), precision, t.sum(place));
+                   if (Tensor* dw = t.grad(weight)) {
+                     const Tensor in = kept.value();
+                     kernels::dense_weight_backward({dy.data(), in.data(), in.rows(), dy.dim(-1), in.dim(-1)},
+                                                    precision, dw->data());
+                   }
+                   if (Tensor* db = t.grad(bias)) kernels::add_columns(dy.data(), dy.rows(), dy.dim(-1), db->data());
+                 });
   }
   return y;
 }

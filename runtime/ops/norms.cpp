@@ -8,6 +8,9 @@ namespace {
 
 struct Sizes {
   int64_t rows, n, groups;  // of the weight: 1 where all groups of a row share it
+  int64_t in_row;           // groups of a row of x
+
+  int64_t of(int64_t x_rows) const { return x_rows * in_row; }
 
   kernels::Norm norm(const Tensor& weight, const Tensor& bias, float eps) const {
     return {weight.data(), bias.defined() ? bias.data() : nullptr, eps, n, groups};
@@ -23,7 +26,7 @@ Sizes checked(const char* op, const Tensor& x, const Tensor& weight) {
   require(rank == 1 ? width % n == 0 : width == weight.dim(0) * n, op,
           "weight is {}, must be [n] where n divides the last dimension of x {}, or [groups, n] where they make it",
           weight.shape(), x.shape());
-  return {static_cast<int64_t>(x.size()) / n, n, rank == 1 ? 1 : weight.dim(0)};
+  return {static_cast<int64_t>(x.size()) / n, n, rank == 1 ? 1 : weight.dim(0), width / n};
 }
 
 float* data(Tensor* x) { return x ? x->data() : nullptr; }
@@ -37,11 +40,18 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight, float eps) {
   Tensor inverse_rms = tape ? Tensor({sizes.rows}) : Tensor();
   kernels::rms_norm(x.data(), sizes.norm(weight, {}, eps), sizes.rows, y.data(), inverse_rms.data());
   if (tape) {
-    tape->record(y, [x, weight, eps, inverse_rms, sizes](const Tensor& dy, Tape& t) {
-      kernels::rms_norm_backward(
-          {x.data(), dy.data(), inverse_rms.data(), t.sum(x), data(t.grad(weight)), nullptr, sizes.rows},
-          sizes.norm(weight, {}, eps));
-    });
+    const Kept kept = tape->keep(x);
+    tape->record(
+        y,
+        [kept, weight, eps, inverse_rms, sizes](const Tensor& dy, Tape& t) {
+          kernels::rms_norm_backward({kept.value().data(), dy.data(), inverse_rms.data(), t.sum(kept.place()),
+                                      data(t.grad(weight)), nullptr, sizes.rows},
+                                     sizes.norm(weight, {}, eps));
+        },
+        [kept, weight, eps, sizes](int64_t begin, int64_t end, float* out) {
+          const KeptRows in(kept, begin, end);
+          kernels::rms_norm(in.data(), sizes.norm(weight, {}, eps), sizes.of(end - begin), out, nullptr);
+        });
   }
   return y;
 }
@@ -55,11 +65,18 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, flo
   Tensor statistics = tape ? Tensor({sizes.rows, 2}) : Tensor();
   kernels::layer_norm(x.data(), sizes.norm(weight, bias, eps), sizes.rows, y.data(), statistics.data());
   if (tape) {
-    tape->record(y, [x, weight, bias, eps, statistics, sizes](const Tensor& dy, Tape& t) {
-      kernels::layer_norm_backward(
-          {x.data(), dy.data(), statistics.data(), t.sum(x), data(t.grad(weight)), data(t.grad(bias)), sizes.rows},
-          sizes.norm(weight, bias, eps));
-    });
+    const Kept kept = tape->keep(x);
+    tape->record(
+        y,
+        [kept, weight, bias, eps, statistics, sizes](const Tensor& dy, Tape& t) {
+          kernels::layer_norm_backward({kept.value().data(), dy.data(), statistics.data(), t.sum(kept.place()),
+                                        data(t.grad(weight)), data(t.grad(bias)), sizes.rows},
+                                       sizes.norm(weight, bias, eps));
+        },
+        [kept, weight, bias, eps, sizes](int64_t begin, int64_t end, float* out) {
+          const KeptRows in(kept, begin, end);
+          kernels::layer_norm(in.data(), sizes.norm(weight, bias, eps), sizes.of(end - begin), out, nullptr);
+        });
   }
   return y;
 }
