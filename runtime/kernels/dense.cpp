@@ -98,8 +98,11 @@ void add_bf16(const DenseGradient& g, float* dw, Isa isa) {
 #pragma omp barrier  // nothing above throws
       const Share part = share(g.out, t, threads);
       if (part.count <= 0) return;
-      float_kernels(isa).multiply_bf16({a + part.begin / kTileRows * panel, panel, b, panel, dw + part.begin * g.in,
-                                        g.in, part.count, g.in, blocks});
+      float_kernels(isa).multiply_bf16({{a + part.begin / kTileRows * panel, panel, b, panel, blocks},
+                                        dw + part.begin * g.in,
+                                        g.in,
+                                        part.count,
+                                        g.in});
     });
   }
 }

@@ -27,29 +27,34 @@ void widen(const uint16_t* tile, float* out) {
 }
 
 // Both operands as f32, multiplied and added in the order of depth.
-void multiply_bf16(const Bf16Product& p) {
+void multiply(const Bf16Operands& p, const Bf16Product& of, bool starts) {
   alignas(32) float a[kChunk * kTileElements], b[kPanels][kChunk * kTileElements];
   alignas(32) uint16_t turned[kTileElements];
-  for (int64_t column = 0; column < p.columns; column += kPanels * kTileOutputs) {
-    const int64_t columns = p.columns - column < kPanels * kTileOutputs ? p.columns - column : kPanels * kTileOutputs;
+  for (int64_t column = 0; column < of.columns; column += kPanels * kTileOutputs) {
+    const int64_t columns = of.columns - column < kPanels * kTileOutputs ? of.columns - column : kPanels * kTileOutputs;
     for (int64_t block = 0; block < p.blocks; block += kChunk) {
       const int64_t blocks = p.blocks - block < kChunk ? p.blocks - block : kChunk;
       for (int64_t i = 0; i * kTileOutputs < columns; ++i) {
         const uint16_t* panel = p.b + (column / kTileOutputs + i) * p.b_panel + block * kTileElements;
         for (int64_t k = 0; k < blocks; ++k) widen(panel + k * kTileElements, b[i] + k * kTileElements);
       }
-      for (int64_t row = 0; row < p.rows; row += kTileRows) {
+      for (int64_t row = 0; row < of.rows; row += kTileRows) {
         const uint16_t* tiles = p.a + row / kTileRows * p.a_tile + block * kTileElements;
         for (int64_t k = 0; k < blocks; ++k) {
           transpose_tile(tiles + k * kTileElements, turned);
           widen(turned, a + k * kTileElements);
         }
-        const int64_t rows = p.rows - row < kTileRows ? p.rows - row : kTileRows;
-        multiply_f32({a, kTileRows, 0, b[0], kTileOutputs, kChunk * kTileElements, p.c + row * p.c_stride + column,
-                      p.c_stride, rows, columns, blocks * kTileDepth, p.starts && block == 0});
+        const int64_t rows = of.rows - row < kTileRows ? of.rows - row : kTileRows;
+        multiply_f32({a, kTileRows, 0, b[0], kTileOutputs, kChunk * kTileElements, of.c + row * of.c_stride + column,
+                      of.c_stride, rows, columns, blocks * kTileDepth, starts && block == 0});
       }
     }
   }
+}
+
+void multiply_bf16(const Bf16Product& p) {
+  multiply(p.first, p, p.starts);
+  multiply(p.second, p, false);
 }
 
 constexpr FloatKernels kKernels = {multiply_f32, multiply_bf16, round_tile, transpose_tile, pair_rows};

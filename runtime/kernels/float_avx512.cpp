@@ -11,8 +11,6 @@ namespace {
 // kRows rows and kPanels panels, whose sums stay in registers.
 template <int kRows, int kPanels>
 inline void multiply_group(const Bf16Product& p, int64_t row, int64_t panel, __mmask16 last) {
-  const uint16_t* a = p.a + row / kTileRows * p.a_tile + row % kTileRows * kTileDepth;
-  const uint16_t* b = p.b + panel * p.b_panel;
   float* c = p.c + row * p.c_stride + panel * kTileOutputs;
   __m512 sum[kRows][kPanels];
 #pragma GCC unroll 8
@@ -23,16 +21,21 @@ inline void multiply_group(const Bf16Product& p, int64_t row, int64_t panel, __m
       sum[r][i] = p.starts ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(mask, c + r * p.c_stride + i * kTileOutputs);
     }
   }
-  for (int64_t block = 0; block < p.blocks; ++block, a += kTileElements, b += kTileElements) {
-    for (int d = 0; d < kTileDepth; d += 2) {
-      __m512i shared[kPanels];
+  for (const Bf16Operands* o : {&p.first, &p.second}) {
+    const uint16_t* a = o->a + row / kTileRows * o->a_tile + row % kTileRows * kTileDepth;
+    const uint16_t* b = o->b + panel * o->b_panel;
+    for (int64_t block = 0; block < o->blocks; ++block, a += kTileElements, b += kTileElements) {
+      for (int d = 0; d < kTileDepth; d += 2) {
+        __m512i shared[kPanels];
 #pragma GCC unroll 3
-      for (int i = 0; i < kPanels; ++i) shared[i] = _mm512_loadu_si512(b + i * p.b_panel + d * kTileOutputs);
+        for (int i = 0; i < kPanels; ++i) shared[i] = _mm512_loadu_si512(b + i * o->b_panel + d * kTileOutputs);
 #pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-        const __m512i pair = _mm512_set1_epi32(*reinterpret_cast<const int32_t*>(a + r * kTileDepth + d));
+        for (int r = 0; r < kRows; ++r) {
+          const __m512i pair = _mm512_set1_epi32(*reinterpret_cast<const int32_t*>(a + r * kTileDepth + d));
 #pragma GCC unroll 3
-        for (int i = 0; i < kPanels; ++i) sum[r][i] = _mm512_dpbf16_ps(sum[r][i], (__m512bh)pair, (__m512bh)shared[i]);
+          for (int i = 0; i < kPanels; ++i)
+            sum[r][i] = _mm512_dpbf16_ps(sum[r][i], (__m512bh)pair, (__m512bh)shared[i]);
+        }
       }
     }
   }

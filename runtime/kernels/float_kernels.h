@@ -29,19 +29,25 @@ struct FloatProduct {
   bool starts = false;
 };
 
-// The same with operands in tiles of bf16, 32 of the depth each:
+// Operands in tiles of bf16, 32 of the depth each:
 //   row tile t of a: a + t * a_tile, `blocks` tiles [16 rows][32]
 //   panel p of b: b + p * b_panel, `blocks` tiles [16 pairs of the depth][16 columns][2]
 // Rows and columns past the last, and the depth past the last, are zero in the tiles (or not read).
+struct Bf16Operands {
+  const uint16_t* a = nullptr;
+  int64_t a_tile = 0;
+  const uint16_t* b = nullptr;
+  int64_t b_panel = 0, blocks = 0;
+};
+
+// The same as FloatProduct of their numbers; then a second product is added to the first, of the same rows and columns.
 struct Bf16Product {
-  const uint16_t* a;
-  int64_t a_tile;
-  const uint16_t* b;
-  int64_t b_panel;
+  Bf16Operands first;
   float* c;
   int64_t c_stride;
-  int64_t rows, columns, blocks;
+  int64_t rows, columns;
   bool starts = false;
+  Bf16Operands second = {};
 };
 
 struct FloatKernels {

@@ -21,17 +21,21 @@ void multiply_f32(const FloatProduct& p) {
   }
 }
 
+float add_products(const Bf16Operands& o, int64_t row, int64_t column, float sum) {
+  const uint16_t* a = o.a + row / kTileRows * o.a_tile + row % kTileRows * kTileDepth;
+  const uint16_t* b = o.b + column / kTileOutputs * o.b_panel + column % kTileOutputs * 2;
+  for (int64_t block = 0; block < o.blocks; ++block, a += kTileElements, b += kTileElements) {
+    for (int d = 0; d < kTileDepth; ++d)
+      sum = std::fma(bf16_to_f32(a[d]), bf16_to_f32(b[d / 2 * 2 * kTileOutputs + d % 2]), sum);
+  }
+  return sum;
+}
+
 void multiply_bf16(const Bf16Product& p) {
   for (int64_t r = 0; r < p.rows; ++r) {
     for (int64_t j = 0; j < p.columns; ++j) {
-      const uint16_t* a = p.a + r / kTileRows * p.a_tile + r % kTileRows * kTileDepth;
-      const uint16_t* b = p.b + j / kTileOutputs * p.b_panel + j % kTileOutputs * 2;
-      float sum = p.starts ? 0.f : p.c[r * p.c_stride + j];
-      for (int64_t block = 0; block < p.blocks; ++block, a += kTileElements, b += kTileElements) {
-        for (int d = 0; d < kTileDepth; ++d)
-          sum = std::fma(bf16_to_f32(a[d]), bf16_to_f32(b[d / 2 * 2 * kTileOutputs + d % 2]), sum);
-      }
-      p.c[r * p.c_stride + j] = sum;
+      float& c = p.c[r * p.c_stride + j];
+      c = add_products(p.second, r, j, add_products(p.first, r, j, p.starts ? 0.f : c));
     }
   }
 }

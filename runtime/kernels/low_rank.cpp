@@ -64,7 +64,7 @@ struct Partial {
 
 struct Backward {
   const RowSource& x;
-  int64_t first, in;  // row of x
+  int64_t in;
   std::span<const LowRankGradient> gradients;
   float* dx;
   Isa isa;
@@ -154,11 +154,11 @@ void low_rank(const float* x, int64_t rows, int64_t in, std::span<const LowRankP
   });
 }
 
-void low_rank_backward(const RowSource& x, int64_t first, int64_t rows, int64_t in,
-                       std::span<const LowRankGradient> gradients, float* dx, Isa isa) {
+void low_rank_backward(const RowSource& x, int64_t rows, int64_t in, std::span<const LowRankGradient> gradients,
+                       float* dx, Isa isa) {
   HEARTH_CHECK(static_cast<int64_t>(gradients.size()) <= kMostLowRanks);
   if (rows == 0) return;
-  Backward call = {x, first, in, gradients, dx, isa};
+  Backward call = {x, in, gradients, dx, isa};
   const bool reads_x = std::any_of(gradients.begin(), gradients.end(), [](const LowRankGradient& g) { return g.da; });
   call.partials = partial_scratch.of<float>(call.floats() * num_threads());
   int64_t summed = 1;  // threads that have sums
@@ -168,8 +168,7 @@ void low_rank_backward(const RowSource& x, int64_t first, int64_t rows, int64_t 
     for (int64_t row = begin; row < end; row += kBlockRows) {
       const int64_t count = std::min(kBlockRows, end - row);
       const float* block = nullptr;
-      if (reads_x)
-        block = x.read(first + row, first + row + count, row_scratch.of<float>(x.is_made() ? count * in : 0));
+      if (reads_x) block = x.read(row, row + count, row_scratch.of<float>(x.is_made() ? count * in : 0));
       for (size_t i = 0; i < gradients.size(); ++i)
         add_block(call, gradients[i], call.partial(t, i), row, count, block);
     }

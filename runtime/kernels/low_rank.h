@@ -36,8 +36,8 @@ struct LowRankGradient {
   float *da, *db;   // like a and b, accumulated into; each may be null
 };
 // With dh = scale * dy B:  db += scale * dy^T h, da += dh^T x, dx += dh A for every gradient.
-// x: rows [first, first + rows) of it, [in] each, not read where no da is wanted; dx [rows, in], may be null
-void low_rank_backward(const RowSource& x, int64_t first, int64_t rows, int64_t in,
-                       std::span<const LowRankGradient> gradients, float* dx, Isa isa = hearth::isa());
+// x [rows, in], not read where no da is wanted; dx [rows, in], may be null
+void low_rank_backward(const RowSource& x, int64_t rows, int64_t in, std::span<const LowRankGradient> gradients,
+                       float* dx, Isa isa = hearth::isa());
 
 }  // namespace hearth::kernels

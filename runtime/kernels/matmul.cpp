@@ -8,6 +8,7 @@
 
 #include "runtime/base/error.h"
 #include "runtime/base/parallel.h"
+#include "runtime/kernels/bf16_matmul.h"
 #include "runtime/kernels/float_operands.h"
 #include "runtime/kernels/matmul_float.h"
 #include "runtime/kernels/matmul_kernels.h"
@@ -20,12 +21,11 @@ constexpr int64_t kActivationTileBytes = 256 << 10;
 constexpr int64_t kUnpackRows = 24;    // from here on unpacking a panel first is faster
 constexpr int64_t kUnpackBlocks = 16;  // at a time: 20 KB
 constexpr int64_t kFloatTileBytes = 1 << 20;
-constexpr int64_t kBf16TileBytes = 512 << 10;  // AMX waits for what the second-level cache has let go of
-constexpr int64_t kFloatRows = 1024;           // of a task at most
-constexpr int64_t kSerialWork = 16 << 10;      // multiply-adds below which waking threads costs more
+constexpr int64_t kFloatRows = 1024;       // of a task at most
+constexpr int64_t kSerialWork = 16 << 10;  // multiply-adds below which waking threads costs more
 
 // Buffers of one thread of the team, and of a call (x laid out, owned by the calling thread).
-thread_local Scratch activation_scratch, column_scratch, pair_scratch, panel_scratch, tile_scratch;
+thread_local Scratch activation_scratch, column_scratch, panel_scratch, tile_scratch;
 
 struct Job {
   const Product* product = nullptr;
@@ -39,10 +39,9 @@ struct Call {
   int64_t rows = 0, in = 0;
   ActivationBlock* activations = nullptr;  // [rows][in / 32] or null
   float* columns = nullptr;                // as FloatRows has them, or null
-  uint16_t* tiles = nullptr;
 
   int64_t blocks() const { return in / kPackedBlock; }
-  FloatRows float_rows() const { return {x, columns, tiles, rows, in}; }
+  FloatRows float_rows() const { return {x, columns, rows, in}; }
 };
 
 Panel panel_of(const PackedWeight& w, int64_t p) {
@@ -91,28 +90,24 @@ void run_task(const Call& call, const Job& job, int64_t task) {
   const int64_t output = task % job.groups * job.group_outputs, row = task / job.groups * job.tile_rows;
   const FloatTask t = {row, std::min(job.tile_rows, call.rows - row), output,
                        std::min(job.group_outputs, w.out - output), product.bias == nullptr};
-  if (w.packed && !w.is_bf16()) return run_packed(call, product, t);
+  if (w.packed) return run_packed(call, product, t);
   float* y = product.y + row * w.out + output;
   if (!t.starts) start_with_bias(product.bias + output, t.outputs, t.rows, y, w.out);
-  if (w.is_bf16()) {
-    multiply_bf16(call.float_rows(), w, t, y, call.isa);
-  } else {
-    multiply_exact(call.float_rows(), w, t, y, call.isa);
-  }
+  multiply_exact(call.float_rows(), w, t, y, call.isa);
 }
 
 Job plan(const Product& product, int64_t rows) {
   const WeightView& w = product.weight;
   Job job;
   job.product = &product;
-  if (w.packed && !w.is_bf16()) {
+  if (w.packed) {
     job.group_outputs = kPanelOutputs;
     const int64_t row_size = w.packed->blocks() * static_cast<int64_t>(sizeof(ActivationBlock));
     job.tile_rows = std::clamp<int64_t>(kActivationTileBytes / row_size / 8 * 8, 16, 256);
   } else {
     job.group_outputs = kGroupPanels * kPanelOutputs;
-    // f32 passes 256 inputs at a time: its rows may be more.
-    const int64_t rows_in_cache = w.is_bf16() ? kBf16TileBytes / (2 * w.in) : kFloatTileBytes / w.in;
+    // 256 inputs pass at a time: more rows stay in the cache.
+    const int64_t rows_in_cache = kFloatTileBytes / w.in;
     job.tile_rows = std::clamp<int64_t>(rows_in_cache / 32 * 32, 32, kFloatRows);
   }
   job.groups = (w.out + job.group_outputs - 1) / job.group_outputs;
@@ -140,7 +135,6 @@ void lay_out_share(const Call& call, int64_t t, int64_t threads) {
   const int64_t tiles = tiles_of(call.rows), begin = tiles * t / threads, end = tiles * (t + 1) / threads;
   const RowsView x = {call.x, call.in, call.rows, call.in};
   if (call.columns) lay_out_f32(x, begin, end, call.columns, call.isa);
-  if (call.tiles) lay_out_bf16(x, begin, end, call.tiles, call.isa);
 }
 
 }  // namespace
@@ -162,21 +156,21 @@ void matmul(const float* x, int64_t rows, std::span<const Product> products, Isa
   constexpr size_t kMostProducts = 8;
   HEARTH_CHECK(products.size() <= kMostProducts);
   if (rows == 0 || products.empty()) return;
+  if (products[0].weight.is_bf16()) return multiply_bf16(x, rows, products, isa);
   Call call = {isa, x, rows, products[0].weight.in};
   Job jobs[kMostProducts];
   int64_t tasks = 0, outputs = 0;
-  bool integers = false, exact = false, bf16 = false;
+  bool integers = false, exact = false;
   for (size_t i = 0; i < products.size(); ++i) {
     const WeightView& w = products[i].weight;
-    HEARTH_CHECK(w.in == call.in);
+    HEARTH_CHECK(w.in == call.in && !w.is_bf16() && products[i].adapter.rank == 0);
     jobs[i] = plan(products[i], rows);
     tasks += jobs[i].tasks;
     outputs += w.out;
-    (!w.packed ? exact : w.is_bf16() ? bf16 : integers) = true;
+    (w.packed ? integers : exact) = true;
   }
   if (integers) call.activations = activation_scratch.of<ActivationBlock>(rows * call.blocks());
   if (exact && rows > 1) call.columns = column_scratch.of<float>(tiles_of(rows) * kTileRows * call.in);
-  if (bf16) call.tiles = pair_scratch.of<uint16_t>(tiles_of(rows) * blocks_of(call.in) * kTileElements);
   const std::span<const Job> plans(jobs, products.size());
   const int wanted = rows * outputs * call.in < kSerialWork ? 1 : num_threads();
   on_threads(wanted, [&](int64_t t, int64_t threads) {

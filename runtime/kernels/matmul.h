@@ -18,6 +18,7 @@
 #include "runtime/kernels/format.h"
 #include "runtime/kernels/gradient_sum.h"
 #include "runtime/kernels/packed_weight.h"
+#include "runtime/kernels/row_source.h"
 
 namespace hearth::kernels {
 
@@ -32,17 +33,43 @@ struct WeightView {
   bool is_bf16() const { return packed && packed->is_bf16(); }
 };
 
+// What an adapter adds to a product, scale * (x A^T) B^T (arXiv 2106.09685); of rank 0 nothing.
+struct LowRankFactors {
+  const float* a = nullptr;  // [rank, in]
+  const float* b = nullptr;  // [out, rank]
+  int64_t rank = 0;
+  float scale = 1;
+};
+inline int64_t padded_rank(int64_t rank) { return (rank + kPanelOutputs - 1) / kPanelOutputs * kPanelOutputs; }
+
 // One product of a group that shares x.
 struct Product {
   WeightView weight;
   const float* bias = nullptr;  // [out] or null
   float* y = nullptr;           // [rows, out], overwritten
+  // Only with a weight in bf16, whose arithmetic they share; low_rank.h has them in f32.
+  LowRankFactors adapter = {};
+  float* h = nullptr;  // [rows, padded_rank], overwritten with x A^T
 };
 
-// y = x W^T + bias for every product, in one parallel region.  x [rows, in]
+// y = x W^T + bias (+ the adapter's) for every product, in one parallel region. In bf16 are all weights or none.
+// x [rows, in]
 void matmul(const float* x, int64_t rows, std::span<const Product> products, Isa isa = hearth::isa());
 
 // dx += (or, as the first, =) dy W, in exact f32, or from the bf16 form.  dy [rows, out], dx [rows, in]
 void matmul_backward(const float* dy, int64_t rows, const WeightView& weight, GradientSum dx, Isa isa = hearth::isa());
+
+// The gradient of a product whose weight is in bf16. With dh = scale * dy B:
+//   db += scale * dy^T h, da += dh^T x, dx += dy W + dh A
+struct ProductGradient {
+  WeightView weight;
+  const float* dy = nullptr;  // [rows, out]
+  LowRankFactors adapter = {};
+  const float* h = nullptr;            // which matmul wrote
+  float *da = nullptr, *db = nullptr;  // like a and b, accumulated into; each may be null
+};
+// x [rows, in] is read only where a da is wanted; dx [rows, in]
+void matmul_backward(const RowSource& x, int64_t rows, std::span<const ProductGradient> products, GradientSum dx,
+                     Isa isa = hearth::isa());
 
 }  // namespace hearth::kernels

@@ -67,11 +67,4 @@ void multiply_exact(const FloatRows& x, const WeightView& w, const FloatTask& ta
   }
 }
 
-void multiply_bf16(const FloatRows& x, const WeightView& w, const FloatTask& task, float* y, Isa isa) {
-  const int64_t blocks = w.packed->blocks();
-  const auto* b = reinterpret_cast<const uint16_t*>(w.packed->panel(task.output / kPanelOutputs));
-  float_kernels(isa).multiply_bf16({x.tiles + task.row / kTileRows * blocks * kTileElements, blocks * kTileElements, b,
-                                    blocks * kTileElements, y, w.out, task.rows, task.outputs, blocks, task.starts});
-}
-
 }  // namespace hearth::kernels

@@ -1,4 +1,4 @@
-// The two float regimes of matmul: a task of rows and outputs, from operands laid out once a call.
+// The exact f32 regime of matmul: a task of rows and outputs, from x laid out once a call.
 #pragma once
 
 #include <cstdint>
@@ -10,11 +10,10 @@ namespace hearth::kernels {
 
 inline constexpr int64_t kGroupPanels = 6;  // panels of a task, which the kernels take two or three at a time
 
-// x of a call as the float kernels read it; only what its products need is there.
+// x of a call as the kernels read it.
 struct FloatRows {
-  const float* x = nullptr;         // [rows, in]
-  const float* columns = nullptr;   // [row tiles][in][16]; not needed for a single row
-  const uint16_t* tiles = nullptr;  // [row tiles][blocks][16][32]
+  const float* x = nullptr;        // [rows, in]
+  const float* columns = nullptr;  // [row tiles][in][16]; not needed for a single row
   int64_t rows = 0, in = 0;
 };
 
@@ -26,6 +25,5 @@ struct FloatTask {
 
 // y, whose row `row` and output `output` it points to, += x W^T, or = where it starts; rows of y are w.out apart.
 void multiply_exact(const FloatRows& x, const WeightView& w, const FloatTask& task, float* y, Isa isa);
-void multiply_bf16(const FloatRows& x, const WeightView& w, const FloatTask& task, float* y, Isa isa);
 
 }  // namespace hearth::kernels

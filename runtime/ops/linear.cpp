@@ -90,7 +90,7 @@ void add_part_gradients(const Kept& x, std::span<Part> parts, std::span<const Te
                             .da = da ? da->data() : nullptr,
                             .db = db ? db->data() : nullptr};
     }
-    kernels::low_rank_backward(x.rows(), begin, rows, in, std::span(gradients).first(count),
+    kernels::low_rank_backward(x.rows().from(begin), rows, in, std::span(gradients).first(count),
                                dx ? dx->row(begin) : nullptr);
   });
 }
@@ -105,13 +105,81 @@ struct Group {
   std::vector<Tensor> dy = {};  // of those projections that the sweep has passed
 };
 
+// Products in bf16 take the parts of their rows along: fn(first row, end) for consecutive rows that share their parts.
+template <class Fn>
+void for_runs(const std::vector<Part>& parts, int64_t rows, Fn fn) {
+  std::vector<int64_t> borders{0, rows};
+  for (const Part& part : parts) borders.insert(borders.end(), {part.rows.begin, part.rows.end});
+  std::sort(borders.begin(), borders.end());
+  for (size_t i = 1; i < borders.size(); ++i)
+    if (borders[i - 1] < borders[i]) fn(borders[i - 1], borders[i]);
+}
+
+// The part of a projection that has these rows, or null.
+Part* part_of(std::vector<Part>& parts, size_t projection, int64_t row) {
+  const auto found = std::find_if(parts.begin(), parts.end(), [&](const Part& part) {
+    return part.projection == projection && part.rows.begin <= row && row < part.rows.end;
+  });
+  return found == parts.end() ? nullptr : &*found;
+}
+
+kernels::LowRankFactors factors(const LowRankRows& rows) {
+  return {rows.a.data(), rows.b.data(), rows.a.dim(0), rows.scale};
+}
+
+// Of row `row` of the call.
+float* row_of_h(Part& part, int64_t row) { return part.h.row(row - part.rows.begin); }
+
+void multiply_bf16(const Tensor& x, std::span<const kernels::Product> products, std::vector<Part>& parts) {
+  for (Part& part : parts) part.h = Tensor({part.rows.end - part.rows.begin, kernels::padded_rank(part.rows.a.dim(0))});
+  for_runs(parts, x.rows(), [&](int64_t begin, int64_t end) {
+    std::array<kernels::Product, kMost> run;
+    for (size_t i = 0; i < products.size(); ++i) {
+      run[i] = products[i];
+      run[i].y += begin * run[i].weight.out;
+      Part* part = part_of(parts, i, begin);
+      if (!part) continue;
+      run[i].adapter = factors(part->rows);
+      run[i].h = row_of_h(*part, begin);
+    }
+    kernels::matmul(x.row(begin), end - begin, std::span(run).first(products.size()));
+  });
+}
+
+void sweep_bf16(Group& group, Tape& tape) {
+  const int64_t in = group.x.dim(-1);
+  const kernels::GradientSum dx = tape.sum(group.x);
+  const kernels::RowSource x = group.parts.empty() ? kernels::RowSource(nullptr, in) : group.kept.rows();
+  for_runs(group.parts, group.x.rows(), [&](int64_t begin, int64_t end) {
+    std::array<kernels::ProductGradient, kMost> run;
+    size_t count = 0;
+    for (size_t i = 0; i < group.dy.size(); ++i) {
+      if (!group.dy[i].defined()) continue;
+      kernels::ProductGradient& g = run[count++];
+      g = {.weight = view(group.weights[i]), .dy = group.dy[i].row(begin)};
+      Part* part = part_of(group.parts, i, begin);
+      if (!part) continue;
+      Tensor *da = tape.grad(part->rows.a), *db = tape.grad(part->rows.b);
+      g.adapter = factors(part->rows);
+      g.h = row_of_h(*part, begin);
+      g.da = da ? da->data() : nullptr;
+      g.db = db ? db->data() : nullptr;
+    }
+    kernels::matmul_backward(x.from(begin), end - begin, std::span(run).first(count), dx.from(begin * in));
+  });
+}
+
 void sweep(Group& group, Tape& tape) {
   for (size_t i = 0; i < group.dy.size(); ++i) {
+    if (!group.dy[i].defined()) continue;
+    if (Tensor* db = tape.grad(group.biases[i]))
+      kernels::add_columns(group.dy[i].data(), group.dy[i].rows(), group.dy[i].dim(-1), db->data());
+  }
+  if (!group.weights.empty() && group.weights[0].is_bf16()) return sweep_bf16(group, tape);
+  for (size_t i = 0; i < group.weights.size(); ++i) {
     const Tensor& dy = group.dy[i];
-    if (!dy.defined()) continue;
-    if (!group.weights.empty() && group.x.needs_grad())
+    if (dy.defined() && group.x.needs_grad())
       kernels::matmul_backward(dy.data(), dy.rows(), view(group.weights[i]), tape.sum(group.x));
-    if (Tensor* db = tape.grad(group.biases[i])) kernels::add_columns(dy.data(), dy.rows(), dy.dim(-1), db->data());
   }
   if (!group.parts.empty()) add_part_gradients(group.kept, group.parts, group.dy, tape);
 }
@@ -168,10 +236,15 @@ std::vector<Tensor> linear(const Tensor& x, std::span<const Projection> projecti
     y.emplace_back(Shape{x.rows(), p.weight->out()});
     products[i] = {view(*p.weight), p.bias ? p.bias->data() : nullptr, y.back().data()};
   }
-  kernels::matmul(x.data(), x.rows(), std::span(products).first(y.size()));
-  std::stable_sort(group.parts.begin(), group.parts.end(),
-                   [](const Part& a, const Part& b) { return a.rows.begin < b.rows.begin; });
-  add_parts(x, group.parts, y);
+  const std::span<const kernels::Product> all = std::span(products).first(y.size());
+  if (!all.empty() && all[0].weight.is_bf16()) {
+    multiply_bf16(x, all, group.parts);
+  } else {
+    kernels::matmul(x.data(), x.rows(), all);
+    std::stable_sort(group.parts.begin(), group.parts.end(),
+                     [](const Part& a, const Part& b) { return a.rows.begin < b.rows.begin; });
+    add_parts(x, group.parts, y);
+  }
   record(std::move(group), y);
   return y;
 }

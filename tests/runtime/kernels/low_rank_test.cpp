@@ -144,7 +144,7 @@ TEST(LowRankBackward, AddsTheGradientsOfTheFactorsAndOfX) {
         da.emplace_back(gradients.back().da, gradients.back().da + rank * size.in);
         db.emplace_back(gradients.back().db, gradients.back().db + out * rank);
       }
-      low_rank_backward({x.data(), size.in}, 0, size.rows, size.in, gradients, dx.data(), isa);
+      low_rank_backward({x.data(), size.in}, size.rows, size.in, gradients, dx.data(), isa);
       for (size_t i = 0; i < gradients.size(); ++i)
         expect_gradients(gradients[i], x.data(), size.rows, size.in, da[i], db[i]);
       std::vector<std::vector<double>> dh;
@@ -173,9 +173,9 @@ TEST(LowRankBackward, WantsNoGradientThatIsNull) {
   std::memset(adapter.h.data(), 0, adapter.h.size() * sizeof(float));
   const std::vector<float> da(g.da, g.da + 8 * 20);
   g.da = g.db = nullptr;
-  low_rank_backward({nullptr, 20}, 0, 5, 20, {&g, 1}, nullptr);
+  low_rank_backward({nullptr, 20}, 5, 20, {&g, 1}, nullptr);
   std::vector<float> dx(5 * 20);
-  low_rank_backward({nullptr, 20}, 0, 5, 20, {&g, 1}, dx.data());
+  low_rank_backward({nullptr, 20}, 5, 20, {&g, 1}, dx.data());
   EXPECT_NE(dx[99], 0.f);
   EXPECT_EQ(std::memcmp(da.data(), adapter.da.data(), da.size() * sizeof(float)), 0);
 }
@@ -189,7 +189,7 @@ TEST(LowRank, GivesTheSameBitsTwice) {
       const LowRankProduct p = adapter.product();
       const LowRankGradient g = adapter.gradient();
       low_rank(x.data(), 333, 576, {&p, 1}, isa);
-      low_rank_backward({x.data(), 576}, 0, 333, 576, {&g, 1}, nullptr, isa);
+      low_rank_backward({x.data(), 576}, 333, 576, {&g, 1}, nullptr, isa);
       std::vector<float> all(p.y, p.y + 333 * 200);
       all.insert(all.end(), g.da, g.da + 16 * 576);
       all.insert(all.end(), g.db, g.db + 200 * 16);
