@@ -6,6 +6,7 @@
 
 #include "runtime/base/error.h"
 #include "runtime/base/parallel.h"
+#include "runtime/kernels/attention_bf16.h"
 #include "runtime/kernels/attention_kernels.h"
 #include "runtime/kernels/matmul_kernels.h"
 #include "runtime/kernels/scratch.h"
@@ -184,6 +185,7 @@ void attend_backward(const AttentionShape& shape, const AttentionGradient& g,
     tile.scale = shape.scale;
     tile.softcap = shape.softcap;
     tile.window = window_within(shape, item.rows);
+    if (g.in_bf16 && shape.softcap == 0) return attend_backward_bf16(tile, isa);
     tile.tile_rows = std::min(item.rows, tile_rows(shape));
     tile.transpose = matmul_kernels(isa).transpose;
     tile.scratch = tile_scratch.of<float>(attend_backward_scratch(int64_t{tile.tile_rows} * group, shape.head_dim));

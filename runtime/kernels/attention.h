@@ -53,6 +53,7 @@ void attend(const AttentionShape& shape, const float* q, const float* k, const f
 struct AttentionGradient {
   const float *q, *k, *v, *y, *dy, *log_sums;
   GradientSum dq, dk, dv;
+  bool in_bf16 = false;  // products of numbers rounded to bf16, where there is no softcap; else exact f32
 };
 // Computes the probabilities again from log_sums.
 void attend_backward(const AttentionShape& shape, const AttentionGradient& gradient,

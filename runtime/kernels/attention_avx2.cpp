@@ -4,7 +4,7 @@
 namespace hearth::kernels {
 namespace {
 
-constexpr AttentionKernels kAttentionKernels = {attend_tile, attend_backward_tile, write_block};
+constexpr AttentionKernels kAttentionKernels = {attend_tile, attend_backward_tile, differentiate_square, write_block};
 
 }  // namespace
 

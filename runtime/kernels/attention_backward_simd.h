@@ -162,6 +162,32 @@ inline void pass_rows(const AttentionGradientTile& t, const GradientState& s, in
   }
 }
 
+// A line of a square: a key.
+inline void differentiate_line(const ScoreSquare& s, int line) {
+  float *scores = s.scores + line * kSpanTokens, *slopes = s.slopes + line * kSpanTokens;
+  const int key = s.key + line;
+  const int first_row = key - s.row;  // of the square, that sees the key; and the first after the last
+  const int end = least(s.rows, s.window > 0 ? key + s.window : s.rows) - s.row;
+  const Lanes scale = Lanes::broadcast(s.scale);
+  for (int i = 0; i < kSpanTokens; i += 16) {
+    Lanes probability = Lanes::zero(), slope = Lanes::zero();
+    if (first_row < i + 16 && i < end) {
+      probability = exp(Lanes::load(scores + i) * scale - Lanes::load(s.log_sums + i));
+      slope = probability * (Lanes::load(slopes + i) - Lanes::load(s.dots + i)) * scale;
+      if (first_row > i || end < i + 16) {
+        probability = first(first_row - i, Lanes::zero(), first(end - i, probability, Lanes::zero()));
+        slope = first(first_row - i, Lanes::zero(), first(end - i, slope, Lanes::zero()));
+      }
+    }
+    probability.store(scores + i);
+    slope.store(slopes + i);
+  }
+}
+
+inline void differentiate_square(const ScoreSquare& square) {
+  for (int line = 0; line < kSpanTokens; ++line) differentiate_line(square, line);
+}
+
 inline void clear_row(float* out, int64_t n) {  // nothing past it
   for_lanes(0, n, [=](auto part, int64_t i) { part.store(Lanes::zero(), out + i); });
 }

@@ -56,6 +56,18 @@ struct AttentionGradientTile {
   float* scratch;  // attend_backward_scratch() floats
 };
 
+// A square of scores, kSpanTokens keys (a line each) by as many rows; what no row sees becomes 0.
+struct ScoreSquare {
+  float* scores;          // q k^T -> probabilities
+  float* slopes;          // dy v^T -> scale * the gradient of the scores
+  const float* log_sums;  // [kSpanTokens], of the rows
+  const float* dots;      // [kSpanTokens], sum(dy * y) of the rows
+  int key, row;           // the first ones
+  int rows;               // of the sequence; rows from here on, and their numbers above, count for nothing
+  int window;             // as in AttentionTile
+  float scale;
+};
+
 struct BlockWrite {
   const float *k, *v;  // of the first token
   int64_t stride;
@@ -69,6 +81,7 @@ struct BlockWrite {
 struct AttentionKernels {
   void (*attend)(const AttentionTile& tile);
   void (*attend_backward)(const AttentionGradientTile& tile);
+  void (*differentiate)(const ScoreSquare& square);
   void (*write_block)(const BlockWrite& write);
 };
 

@@ -54,33 +54,6 @@ void for_row_blocks(Range tiles, int64_t rows, int64_t most, Fn fn) {
   }
 }
 
-// A matrix as the second operand, whose columns are its rows: [panels of rows][blocks of columns].
-void lay_out_rows(const FloatKernels& kernels, const RowsView& m, uint16_t* out) {
-  for (int64_t row = 0; row < m.rows; row += kTileOutputs) {
-    for (int64_t column = 0; column < m.columns; column += kTileDepth, out += kTileElements) {
-      uint16_t tile[kTileElements];
-      kernels.round_tile(m.values + row * m.stride + column, m.stride, std::min<int64_t>(kTileRows, m.rows - row),
-                         std::min<int64_t>(kTileDepth, m.columns - column), tile);
-      kernels.transpose_tile(tile, out);
-    }
-  }
-}
-
-// As the second operand, whose depth is its rows: [panels of columns, an even number][blocks of rows].
-void lay_out_columns(const FloatKernels& kernels, const RowsView& m, uint16_t* out) {
-  const int64_t panel = blocks_of(m.rows) * kTileElements;
-  for (int64_t column = 0; column < m.columns; column += kTileDepth, out += 2 * panel) {
-    for (int64_t row = 0; row < blocks_of(m.rows) * kTileDepth; row += kTileRows) {
-      uint16_t tile[kTileElements];
-      const int64_t rows = std::clamp<int64_t>(m.rows - row, 0, kTileRows);
-      kernels.round_tile(m.values + std::min(row, m.rows) * m.stride + column, m.stride, rows,
-                         std::min<int64_t>(kTileDepth, m.columns - column), tile);
-      uint16_t* half = out + row * kTileOutputs;
-      kernels.pair_rows(tile, half, half + panel);
-    }
-  }
-}
-
 int64_t elements_of_rows(const RowsView& m) { return tiles_of(m.rows) * blocks_of(m.columns) * kTileElements; }
 int64_t elements_of_columns(const RowsView& m) { return blocks_of(m.columns) * 2 * blocks_of(m.rows) * kTileElements; }
 
@@ -100,7 +73,7 @@ struct FactorViews {
   RowsView a, b;
 };
 
-using Layout = void (*)(const FloatKernels&, const RowsView&, uint16_t*);
+using Layout = void (*)(const RowsView&, uint16_t*, Isa);
 using Elements = int64_t (*)(const RowsView&);
 
 template <class ProductType>
@@ -117,8 +90,8 @@ std::array<Factors, kMostProducts> lay_out_factors(std::span<const ProductType> 
   for (size_t i = 0; i < products.size(); ++i) {
     if (products[i].adapter.rank == 0) continue;
     factors[i] = {next, next + elements(views[i].a)};
-    lay_out(float_kernels(isa), views[i].a, next);
-    lay_out(float_kernels(isa), views[i].b, next + elements(views[i].a));
+    lay_out(views[i].a, next, isa);
+    lay_out(views[i].b, next + elements(views[i].a), isa);
     next += elements(views[i].a) + elements(views[i].b);
   }
   return factors;
@@ -378,7 +351,8 @@ void add_partials(const Backward& call, int64_t row_parts, int64_t t, int64_t th
 void multiply_bf16(const float* x, int64_t rows, std::span<const Product> products, Isa isa) {
   HEARTH_CHECK(products.size() <= kMostProducts);
   const Forward call = {
-      x, rows, products[0].weight.in, products, lay_out_factors(products, lay_out_rows, elements_of_rows, isa), isa};
+      x,  rows, products[0].weight.in, products, lay_out_factors(products, lay_out_bf16_rows, elements_of_rows, isa),
+      isa};
   int64_t outputs = 0;
   for (const Product& p : products) outputs += p.weight.out;
   const int wanted = rows * outputs * call.in < kSerialWork ? 1 : num_threads();
@@ -388,9 +362,13 @@ void multiply_bf16(const float* x, int64_t rows, std::span<const Product> produc
 void multiply_bf16_backward(const RowSource& x, int64_t rows, std::span<const ProductGradient> products, GradientSum dx,
                             Isa isa) {
   HEARTH_CHECK(products.size() <= kMostProducts);
-  Backward call = {
-      x,  rows, products[0].weight.in, products, lay_out_factors(products, lay_out_columns, elements_of_columns, isa),
-      dx, isa};
+  Backward call = {x,
+                   rows,
+                   products[0].weight.in,
+                   products,
+                   lay_out_factors(products, lay_out_bf16_columns, elements_of_columns, isa),
+                   dx,
+                   isa};
   int64_t outputs = 0;
   for (const ProductGradient& p : products) outputs += p.weight.out;
   const int wanted = rows * outputs * call.in < kSerialWork ? 1 : num_threads();

@@ -49,4 +49,31 @@ void lay_out_bf16(const RowsView& in, int64_t begin, int64_t end, uint16_t* out,
   }
 }
 
+void lay_out_bf16_rows(const RowsView& m, uint16_t* out, Isa isa) {
+  const FloatKernels& kernels = float_kernels(isa);
+  for (int64_t row = 0; row < m.rows; row += kTileOutputs) {
+    for (int64_t column = 0; column < m.columns; column += kTileDepth, out += kTileElements) {
+      uint16_t tile[kTileElements];
+      kernels.round_tile(m.values + row * m.stride + column, m.stride, std::min<int64_t>(kTileRows, m.rows - row),
+                         std::min<int64_t>(kTileDepth, m.columns - column), tile);
+      kernels.transpose_tile(tile, out);
+    }
+  }
+}
+
+void lay_out_bf16_columns(const RowsView& m, uint16_t* out, Isa isa) {
+  const FloatKernels& kernels = float_kernels(isa);
+  const int64_t panel = blocks_of(m.rows) * kTileElements;
+  for (int64_t column = 0; column < m.columns; column += kTileDepth, out += 2 * panel) {
+    for (int64_t row = 0; row < blocks_of(m.rows) * kTileDepth; row += kTileRows) {
+      uint16_t tile[kTileElements];
+      const int64_t rows = std::clamp<int64_t>(m.rows - row, 0, kTileRows);
+      kernels.round_tile(m.values + std::min(row, m.rows) * m.stride + column, m.stride, rows,
+                         std::min<int64_t>(kTileDepth, m.columns - column), tile);
+      uint16_t* half = out + row * kTileOutputs;
+      kernels.pair_rows(tile, half, half + panel);
+    }
+  }
+}
+
 }  // namespace hearth::kernels

@@ -22,5 +22,10 @@ inline int64_t blocks_of(int64_t columns) { return (columns + kTileDepth - 1) / 
 void lay_out_f32(const RowsView& in, int64_t begin, int64_t end, float* out, Isa isa);
 // -> out [tiles][blocks][16][32] of bf16, padded with zeros.
 void lay_out_bf16(const RowsView& in, int64_t begin, int64_t end, uint16_t* out, Isa isa);
+// A matrix as the second operand of bf16 products, all of it on the caller's thread, padded with zeros.
+// Its rows become columns: [panels of rows][blocks of columns].
+void lay_out_bf16_rows(const RowsView& m, uint16_t* out, Isa isa);
+// Its rows become the depth: [panels of columns, an even number][blocks of rows].
+void lay_out_bf16_columns(const RowsView& m, uint16_t* out, Isa isa);
 
 }  // namespace hearth::kernels

@@ -84,10 +84,11 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Batch&
   if (tape) {
     tape->record(y, [q = tape->keep(q), k = tape->keep(k), v = tape->keep(v), y = tape->keep(y), log_sums, shape,
                      segments = std::move(segments)](const Tensor& dy, Tape& t) {
-      kernels::attend_backward(shape,
-                               {q.value().data(), k.value().data(), v.value().data(), y.value().data(), dy.data(),
-                                log_sums.data(), t.sum(q.place()), t.sum(k.place()), t.sum(v.place())},
-                               segments);
+      kernels::attend_backward(
+          shape,
+          {q.value().data(), k.value().data(), v.value().data(), y.value().data(), dy.data(), log_sums.data(),
+           t.sum(q.place()), t.sum(k.place()), t.sum(v.place()), t.precision() == KeptPrecision::kBFloat16},
+          segments);
     });
   }
   return y;
