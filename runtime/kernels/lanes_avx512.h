@@ -52,13 +52,8 @@ inline Lanes copy_sign(Lanes a, Lanes b) {
                                               _mm512_and_si512(sign, _mm512_castps_si512(b.all))))};
 }
 inline void store_bf16(Lanes x, uint16_t* p) {
-  const __m512i bits = _mm512_castps_si512(x.all),
-                odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-  const __m512i up = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
-  const __m512i nan = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
-  const __mmask16 is_nan = _mm512_cmp_ps_mask(x.all, x.all, _CMP_UNORD_Q);
-  const __m512i rounded = _mm512_srli_epi32(_mm512_mask_blend_epi32(is_nan, up, nan), 16);
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(rounded));
+  const auto twice = (__m512i)_mm512_cvtne2ps_pbh(x.all, x.all);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_castsi512_si256(twice));
 }
 inline Lanes load_bf16(const uint16_t* p) {
   const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));

@@ -105,7 +105,7 @@ inline Lanes copy_sign(const Lanes& a, const Lanes& b) {
                                (std::bit_cast<FourBits>(b.part[i]) & sign));
   });
 }
-// Sixteen numbers of bf16, rounded to nearest even; nan stays nan.
+// Sixteen numbers of bf16, rounded to nearest even; nan stays nan. (AVX-512 makes subnormal numbers 0.)
 inline void store_bf16(const Lanes& x, uint16_t* p) {
   for (int i = 0; i < 16; ++i) p[i] = f32_to_bf16(x.lane(i));
 }

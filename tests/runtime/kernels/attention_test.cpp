@@ -136,15 +136,15 @@ double largest_difference(const Values& a, const Values& b) {
   return largest;
 }
 
-Values gradients(const Inputs& in, Isa isa) {
+Values gradients(const Inputs& in, Isa isa, bool in_bf16 = false) {
   Values log_sums;
   const Values y = attend_without_cache(in, isa, &log_sums), dy = random_values(in.q.size(), 4);
   Values dq(in.q.size(), 0.5f), dk(in.k.size(), 0.25f), dv(in.v.size(), 0.125f);
   const AttentionSegment segment = {0, in.tokens, 0, nullptr};
-  attend_backward(
-      in.shape,
-      {in.q.data(), in.k.data(), in.v.data(), y.data(), dy.data(), log_sums.data(), dq.data(), dk.data(), dv.data()},
-      {&segment, 1}, isa);
+  attend_backward(in.shape,
+                  {in.q.data(), in.k.data(), in.v.data(), y.data(), dy.data(), log_sums.data(), dq.data(), dk.data(),
+                   dv.data(), in_bf16},
+                  {&segment, 1}, isa);
   dq.insert(dq.end(), dk.begin(), dk.end());
   dq.insert(dq.end(), dv.begin(), dv.end());
   return dq;
@@ -173,6 +173,34 @@ TEST(Attention, EveryInstructionSetGivesTheSameBits) {
         EXPECT_EQ(attend_without_cache(in, isa), uncached) << to_string(isa) << " " << shape.head_dim;
         EXPECT_EQ(attend_in_chunks(in, 9, true, isa), cached) << to_string(isa) << " " << shape.head_dim;
         EXPECT_EQ(gradients(in, isa), gradient) << to_string(isa) << " " << shape.head_dim;
+      }
+    }
+  }
+}
+
+// Of vectors of equal length: the length of the difference over that of `b`.
+double relative_difference(const Values& a, const Values& b) {
+  double difference = 0, length = 0;
+  for (size_t i = 0; i < b.size(); ++i) {
+    difference += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
+    length += double{b[i]} * b[i];
+  }
+  return a.size() == b.size() ? std::sqrt(difference / length) : 1e300;
+}
+
+TEST(Attention, TheGradientInBf16CostsItsRounding) {
+  for (const AttentionShape& shape : kShapes) {
+    for (const int64_t tokens : {1, 15, 17, 64, 65, 200}) {
+      const Inputs in(shape, tokens);
+      const Values exact = gradients(in, Isa::kScalar);
+      for (const Isa isa : testable_isas()) {
+        if (isa == Isa::kScalar && tokens > 65) continue;  // slow
+        const Values found = gradients(in, isa, true);
+        EXPECT_LE(relative_difference(found, exact), 0x1p-7)
+            << to_string(isa) << " " << shape.head_dim << " " << tokens;
+        if (shape.softcap != 0) {
+          EXPECT_EQ(found, exact);
+        }
       }
     }
   }

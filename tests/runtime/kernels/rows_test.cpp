@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "runtime/base/random.h"
+#include "runtime/kernels/half.h"
 #include "runtime/kernels/rows_kernels.h"
 #include "tests/runtime/kernels/guarded_buffer.h"
 #include "tests/runtime/kernels/isas.h"
@@ -71,6 +72,11 @@ std::vector<float> outputs(Isa isa, int64_t n) {
   keep(y);
   k.scale(a.data(), 1.7f, 4 * n, y.data());
   keep(y);
+  const GuardedBuffer<uint16_t> halves(static_cast<size_t>(4 * n));
+  k.round_bf16(a.data(), 4 * n, halves.data());
+  k.widen_bf16(halves.data(), 4 * n, y.data());
+  keep(y);
+  for (int64_t i = 0; i < 4 * n; ++i) EXPECT_EQ(halves.data()[i], f32_to_bf16(a.data()[i]));
   k.softcap(y.data(), 1.3f, 4 * n);
   keep(y);
   k.softcap_slope(y.data(), 1.3f, 4 * n, z.data());

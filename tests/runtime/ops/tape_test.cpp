@@ -1,8 +1,12 @@
 #include "runtime/tape.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include <gtest/gtest.h>
 
 #include "runtime/base/error.h"
+#include "runtime/kernels/half.h"
 #include "runtime/ops/ops.h"
 #include "tests/support/random_tensor.h"
 
@@ -126,6 +130,56 @@ TEST(Tape, RefusesAGradientOfAnotherShape) {
   Tape tape;
   const Tape::Recording on(tape);
   EXPECT_THROW(Tape::leaf(p), Error);
+}
+
+// Of a norm and a gated product of it, whose outputs are made again: bits do not change by that.
+Tensor gradient_of_gate(const Tensor& x, Tape& tape) {
+  Parameter p{"p", x, Tensor::zeros(x.shape())};
+  const Tape::Recording on(tape);
+  const Tensor normed = ops::rms_norm(Tape::leaf(p), random_tensor({x.dim(-1)}, 3), 1e-5f);
+  const Tensor y = ops::gated(normed, ops::activate(normed, Activation::kSilu), Activation::kSilu);
+  tape.backward(ops::sum(ops::multiply(y, random_tensor(y.shape(), 4))));
+  return p.grad;
+}
+
+TEST(Tape, KeepsWhatCannotBeMadeAgainOnly) {
+  Parameter p{"p", random_tensor({70, 48}, 1), {}};
+  Tape tape;
+  const Tape::Recording on(tape);
+  const Tensor x = Tape::leaf(p), y = ops::rms_norm(x, random_tensor({48}, 3), 1e-5f);
+  EXPECT_EQ(tape.keep(x).value().data(), x.data());
+  const Kept made = tape.keep(y);
+  EXPECT_TRUE(made.rows().is_made());
+  const Tensor again = made.value();
+  EXPECT_NE(again.data(), y.data());
+  EXPECT_TRUE(std::equal(y.data(), y.data() + y.size(), again.data()));
+  const KeptRows rows(made, 65, 70);
+  EXPECT_TRUE(std::equal(rows.data(), rows.data() + 5 * 48, y.row(65)));
+}
+
+TEST(Tape, InBf16KeepsRoundedValues) {
+  Parameter p{"p", random_tensor({7, 5}, 1), {}};
+  Tape tape(KeptPrecision::kBFloat16);
+  const Tape::Recording on(tape);
+  const Tensor x = Tape::leaf(p);
+  const Kept kept = tape.keep(x);
+  const Tensor value = kept.value();
+  for (size_t i = 0; i < x.size(); ++i) EXPECT_EQ(value.data()[i], bf16_to_f32(f32_to_bf16(x.data()[i])));
+  EXPECT_EQ(kept.place().shape(), x.shape());
+  EXPECT_TRUE(kept.place().needs_grad());
+}
+
+TEST(Tape, InBf16GradientsAreCloseToTheExactOnes) {
+  const Tensor x = random_tensor({70, 48}, 1);
+  Tape exact, rounded(KeptPrecision::kBFloat16);
+  const Tensor a = gradient_of_gate(x, exact), b = gradient_of_gate(x, rounded);
+  double difference = 0, length = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    difference += std::pow(double{a.data()[i]} - b.data()[i], 2);
+    length += std::pow(double{a.data()[i]}, 2);
+  }
+  EXPECT_GT(difference, 0);
+  EXPECT_LT(std::sqrt(difference / length), 1e-2);
 }
 
 }  // namespace
