@@ -6,6 +6,7 @@
 #include <functional>
 #include <utility>
 
+#include "finetune/encoding/infer_seqlen.h"
 #include "finetune/encoding/join_turns.h"
 #include "finetune/encoding/packing.h"
 #include "finetune/encoding/turn_encoder.h"
@@ -48,6 +49,33 @@ Outcome encode_supervised(const TurnEncoder& encoder, const JoinOptions& options
                            example.response.size());
   JoinedTurns joined = join_turns(encoder.turns(example), options);
   return {std::move(joined.example), joined.truncated, {}};
+}
+
+// Chosen and rejected answer to the same prompt, one behind the other and each by itself. Source: LLaMA-Factory's
+// PairwiseDatasetProcessor.
+Outcome encode_pair(const TurnEncoder& encoder, int cutoff_len, const Example& example) {
+  if (example.prompt.size() % 2 != 1 || example.response.size() != 2)
+    throw invalid_argument("it has {} messages and {} answers: must be an odd number and 2", example.prompt.size(),
+                           example.response.size());
+  std::vector<TokenId> prompt, answers[2];
+  for (size_t i = 0; i < 2; ++i) {
+    Example one = example;
+    one.response = {example.response[i]};
+    EncodedTurn turn = encoder.last_turn(one);
+    if (turn.target.empty()) throw invalid_argument("the template writes nothing of an answer");
+    if (i == 0) prompt = std::move(turn.source);
+    answers[i] = std::move(turn.target);
+    if (encoder.final_eos()) answers[i].push_back(*encoder.final_eos());
+  }
+  const auto length = [](const std::vector<TokenId>& ids) { return static_cast<int>(ids.size()); };
+  const int longest = std::max(length(answers[0]), length(answers[1]));
+  const TurnLengths kept = infer_seqlen(length(prompt), longest, cutoff_len);
+  Outcome out;
+  out.truncated = kept.source < length(prompt) || kept.target < longest;
+  prompt.resize(std::min(kept.source, length(prompt)));
+  for (std::vector<TokenId>& answer : answers) answer.resize(std::min(kept.target, length(answer)));
+  out.tokenized = join_pair(prompt, answers[0], answers[1]);
+  return out;
 }
 
 // Text and its end are one text to the tokenizer.
@@ -143,8 +171,16 @@ EncodedData encode_examples(const LoadedModel& model, std::span<const Example> e
     encoded.source = "texts as they are";
     return encoded;
   }
-  if (stage != Stage::kSft) throw invalid_argument("only stages sft and pt are encoded here");
+  if (stage != Stage::kSft && stage != Stage::kDpo)
+    throw invalid_argument("only stages sft, pt and dpo are encoded here");
   const TurnEncoder encoder(model, data, now);
+  if (stage == Stage::kDpo) {
+    EncodedData encoded = collect(
+        examples,
+        encode_each(examples, [&](const Example& example) { return encode_pair(encoder, cutoff_len, example); }), {});
+    encoded.source = encoder.source();
+    return encoded;
+  }
   const JoinOptions options{cutoff_len, data.train_on_prompt, data.mask_history, encoder.final_eos()};
   Pack pack;
   if (data.packs(stage))

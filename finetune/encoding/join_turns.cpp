@@ -60,4 +60,19 @@ JoinedTurns join_turns(std::vector<EncodedTurn> turns, const JoinOptions& option
   return joined;
 }
 
+TokenizedExample join_pair(const std::vector<TokenId>& prompt, const std::vector<TokenId>& chosen,
+                           const std::vector<TokenId>& rejected) {
+  TokenizedExample pair;
+  for (const std::vector<TokenId>* answer : {&chosen, &rejected}) {
+    const size_t begin = pair.input_ids.size();
+    pair.input_ids.insert(pair.input_ids.end(), prompt.begin(), prompt.end());
+    pair.input_ids.insert(pair.input_ids.end(), answer->begin(), answer->end());
+    pair.labels.insert(pair.labels.end(), prompt.size(), kIgnoredLabel);
+    pair.labels.insert(pair.labels.end(), answer->begin(), answer->end());
+    if (begin < pair.labels.size()) pair.labels[begin] = kIgnoredLabel;  // nothing stands before it
+    pair.packed_lengths.push_back(static_cast<int>(pair.input_ids.size() - begin));
+  }
+  return pair;
+}
+
 }  // namespace hearth

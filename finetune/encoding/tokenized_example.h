@@ -15,7 +15,8 @@ struct TokenizedExample {
   // place; but where a template has one end of sequence for the whole conversation (efficient_eos), that end of
   // sequence at the first token of every later turn.
   std::vector<TokenId> labels;
-  // The lengths of the examples packed into it, in order, which start their positions at 0 each. Empty: one.
+  // The lengths of the examples packed into it, in order, which start their positions at 0 each. Empty: one. In stage
+  // dpo two: the chosen and the rejected answer, each behind its prompt.
   std::vector<int> packed_lengths = {};
   // Packed examples see each other (`packing` without `neat_packing`).
   bool attends_across = false;

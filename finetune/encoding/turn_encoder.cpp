@@ -86,11 +86,28 @@ std::optional<TokenId> TurnEncoder::final_eos() const {
   return slots_ && slots_->efficient_eos ? std::optional(tokenizer_.eos()) : std::nullopt;
 }
 
-std::vector<EncodedTurn> TurnEncoder::turns(const Example& example) const {
+bool TurnEncoder::goes_by_slots(const Example& example) const {
   if (!example.images.empty() || !example.videos.empty() || !example.audios.empty())
     throw invalid_argument("it has images, videos or audios, which the model does not read");
-  return slots_ && (!slots_need_plain_text_ || is_plain_text(example)) ? turns_of_slots(example)
-                                                                       : turns_of_spans(example);
+  return slots_ && (!slots_need_plain_text_ || is_plain_text(example));
+}
+
+std::vector<EncodedTurn> TurnEncoder::turns(const Example& example) const {
+  return goes_by_slots(example) ? turns_of_slots(example) : turns_of_spans(example);
+}
+
+EncodedTurn TurnEncoder::last_turn(const Example& example) const {
+  if (goes_by_slots(example)) {
+    const SlotTurn turn = slots_->last_turn(conversation_of(example, now_));
+    return {tokenizer_.encode(turn.prompt), tokenizer_.encode(turn.response)};
+  }
+  EncodedTurn last;
+  for (EncodedTurn& turn : turns_of_spans(example)) {
+    last.source.insert(last.source.end(), last.target.begin(), last.target.end());
+    last.source.insert(last.source.end(), turn.source.begin(), turn.source.end());
+    last.target = std::move(turn.target);
+  }
+  return last;
 }
 
 std::vector<EncodedTurn> TurnEncoder::turns_of_slots(const Example& example) const {

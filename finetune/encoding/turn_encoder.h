@@ -34,6 +34,10 @@ class TurnEncoder {
   // Throws kInvalidArgument for a conversation that the template refuses. Safe to call from many threads.
   std::vector<EncodedTurn> turns(const Example& example) const;
 
+  // All before the last answer, and that answer alone: LLaMA-Factory's encode_oneturn, which leaves the thoughts of
+  // earlier answers out. Throws likewise.
+  EncodedTurn last_turn(const Example& example) const;
+
   // Of templates with efficient_eos: the end of sequence that is put behind the whole conversation, and learnt.
   std::optional<TokenId> final_eos() const;
   const TrainingTokenizer& tokenizer() const { return tokenizer_; }
@@ -41,6 +45,7 @@ class TurnEncoder {
   const std::string& source() const { return source_; }
 
  private:
+  bool goes_by_slots(const Example& example) const;
   std::vector<EncodedTurn> turns_of_slots(const Example& example) const;
   std::vector<EncodedTurn> turns_of_spans(const Example& example) const;
   void look_for_slots();

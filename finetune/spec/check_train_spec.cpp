@@ -84,6 +84,27 @@ void check_stage(const TrainSpec& spec, const Checker& check) {
                "'pissa_init' changes the reference model of 'stage: kto' and 'stage: ppo': remove it");
 }
 
+void check_preference(const TrainSpec& spec, const Checker& check) {
+  const PreferenceSpec& preference = spec.preference;
+  const bool compares = preference.has_reference();
+  check.refuse(compares && spec.finetuning_type != FinetuningType::kLora, "finetuning_type",
+               "this 'pref_loss' compares with the model without its adapter: 'finetuning_type' must be lora, or "
+               "'pref_loss' orpo or simpo");
+  check.refuse(compares && !spec.lora.additional_target.empty(), "additional_target",
+               "'additional_target' trains modules of the reference too: remove it, or take 'pref_loss' orpo or simpo");
+  check.refuse(compares && spec.lora.pissa_init, "pissa_init",
+               "'pissa_init' takes the reference's principal part away: remove it, or take 'pref_loss' orpo or simpo");
+  check.refuse(preference.loss == PreferenceLoss::kExoPair && preference.label_smoothing == 0, "pref_loss",
+               "'pref_loss: exo_pair' takes the logarithm of 'dpo_label_smoothing': 0.001 is its paper's value");
+  check.refuse(preference.loss == PreferenceLoss::kRobust && preference.label_smoothing >= 0.5, "dpo_label_smoothing",
+               "'pref_loss: robust' needs 'dpo_label_smoothing' below 0.5");
+  check.refuse(spec.training.label_smoothing_factor > 0, "label_smoothing_factor",
+               "'label_smoothing_factor' is for 'stage: sft': 'dpo_label_smoothing' is that of pairs");
+  check.refuse(spec.training.compute_accuracy, "compute_accuracy",
+               "'compute_accuracy' is for 'stage: sft': rewards/accuracies are always there");
+  check.refuse(spec.data.packing.value_or(false), "packing", "'packing' is for stages sft and pt: remove it");
+}
+
 void check_method(const TrainSpec& spec, const Checker& check) {
   const LoraSpec& lora = spec.lora;
   const size_t adapters = spec.adapter_name_or_path.size();
@@ -158,11 +179,11 @@ void check_training(const TrainSpec& spec, const Checker& check) {
 // What LLaMA-Factory has and hearth does not yet.
 void check_there(const TrainSpec& spec, const Checker& check) {
   const auto not_there = [&](bool asked, std::string_view key, std::string_view what) {
-    check.refuse(asked, key, fmt::format("'{}' is not there yet: {}", what, "stages sft and pt train and evaluate"));
+    check.refuse(asked, key,
+                 fmt::format("'{}' is not there yet: {}", what, "stages sft, pt and dpo train and evaluate"));
   };
   not_there(spec.stage == Stage::kRewardModel, "stage", "stage: rm");
   not_there(spec.stage == Stage::kPpo, "stage", "stage: ppo");
-  not_there(spec.stage == Stage::kDpo, "stage", "stage: dpo");
   not_there(spec.stage == Stage::kKto, "stage", "stage: kto");
   not_there(spec.training.predict_with_generate, "predict_with_generate", "predict_with_generate");
   not_there(spec.training.do_predict, "do_predict", "do_predict");
@@ -179,6 +200,7 @@ void check_train_spec(const TrainSpec& spec, const KeyPlaces& places) {
   const Checker check{places};
   check_present(spec, check);
   check_stage(spec, check);
+  if (spec.stage == Stage::kDpo) check_preference(spec, check);
   check_method(spec, check);
   check_data(spec, check);
   check_training(spec, check);

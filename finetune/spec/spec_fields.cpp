@@ -23,6 +23,14 @@ constexpr int64_t kMaxSeed = 0xffffffff;  // numpy's
 constexpr double kLarge = 1e9;
 constexpr double kBelowOne = 0.9999999;
 
+constexpr std::pair<std::string_view, PreferenceLoss> kPreferenceLosses[] = {
+    {"sigmoid", PreferenceLoss::kSigmoid},   {"hinge", PreferenceLoss::kHinge},
+    {"ipo", PreferenceLoss::kIpo},           {"orpo", PreferenceLoss::kOrpo},
+    {"simpo", PreferenceLoss::kSimpo},       {"robust", PreferenceLoss::kRobust},
+    {"exo_pair", PreferenceLoss::kExoPair},  {"nca_pair", PreferenceLoss::kNcaPair},
+    {"bco_pair", PreferenceLoss::kBcoPair},  {"sppo_hard", PreferenceLoss::kSppoHard},
+    {"apo_zero", PreferenceLoss::kApoZero},  {"apo_down", PreferenceLoss::kApoDown},
+    {"discopop", PreferenceLoss::kDiscopop}, {"sigmoid_norm", PreferenceLoss::kSigmoidNorm}};
 constexpr std::pair<std::string_view, Stage> kStages[] = {{"sft", Stage::kSft},        {"pt", Stage::kPretraining},
                                                           {"rm", Stage::kRewardModel}, {"ppo", Stage::kPpo},
                                                           {"dpo", Stage::kDpo},        {"kto", Stage::kKto}};
@@ -155,6 +163,14 @@ void add_lora_fields(TrainSpec& spec, std::vector<SpecField>& out) {
   out.push_back(field("freeze_extra_modules", freeze.extra_modules));
 }
 
+void add_preference_fields(PreferenceSpec& preference, std::vector<SpecField>& out) {
+  out.push_back(choice_field("pref_loss", preference.loss, kPreferenceLosses));
+  out.push_back(field("pref_beta", preference.beta, Range{1e-9, kLarge}));
+  out.push_back(field("pref_ftx", preference.ftx, Range{0, kLarge}));
+  out.push_back(field("dpo_label_smoothing", preference.label_smoothing, Range{0, 0.5}));
+  out.push_back(field("simpo_gamma", preference.simpo_gamma, Range{0, kLarge}));
+}
+
 void add_data_fields(TrainSpec& spec, std::vector<SpecField>& out) {
   DataSpec& data = spec.data;
   out.push_back(field("dataset", data.dataset));
@@ -241,6 +257,7 @@ std::vector<SpecField> result_fields(TrainSpec& spec) {
   out.push_back(choice_field("stage", spec.stage, kStages));
   out.push_back(choice_field("finetuning_type", spec.finetuning_type, kFinetuningTypes));
   add_lora_fields(spec, out);
+  add_preference_fields(spec.preference, out);
   add_chat_fields(spec, out);
   add_data_fields(spec, out);
   add_optimisation_fields(spec, out);

@@ -30,6 +30,24 @@ enum class SchedulerType {
   kWarmupStableDecay
 };
 
+// TRL's names; those of LLaMA-Factory are the first five.
+enum class PreferenceLoss {
+  kSigmoid,
+  kHinge,
+  kIpo,
+  kOrpo,
+  kSimpo,
+  kRobust,
+  kExoPair,
+  kNcaPair,
+  kBcoPair,
+  kSppoHard,
+  kApoZero,
+  kApoDown,
+  kDiscopop,
+  kSigmoidNorm
+};
+
 struct DataSpec {
   std::vector<std::string> dataset, eval_dataset;
   std::filesystem::path dataset_dir = "data";
@@ -71,6 +89,16 @@ struct FreezeSpec {
   int trainable_layers = 2;  // the last ones; negative: the first ones
   std::vector<std::string> trainable_modules = {"all"};
   std::vector<std::string> extra_modules;
+};
+
+// Of stage dpo.
+struct PreferenceSpec {
+  PreferenceLoss loss = PreferenceLoss::kSigmoid;
+  double beta = 0.1;
+  double ftx = 0;              // of the chosen answer's own loss, which is added
+  double label_smoothing = 0;  // of sigmoid, robust, exo_pair
+  double simpo_gamma = 0.5;
+  bool has_reference() const { return loss != PreferenceLoss::kOrpo && loss != PreferenceLoss::kSimpo; }
 };
 
 struct TrainingSpec {
@@ -122,6 +150,7 @@ struct TrainSpec {
   DataSpec data;
   LoraSpec lora;
   FreezeSpec freeze;
+  PreferenceSpec preference;
   TrainingSpec training;
   // Each of one line, to be shown once: keys of GPUs, keys without effect.
   std::vector<std::string> warnings;

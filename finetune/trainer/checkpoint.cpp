@@ -83,6 +83,8 @@ void save_totals(const RunTotals& totals, const fs::path& path) {
   const nlohmann::ordered_json json = {{"loss", totals.loss},
                                        {"window_loss", totals.window_loss},
                                        {"window_steps", totals.window_steps},
+                                       {"window_batches", totals.window_batches},
+                                       {"window_metrics", totals.window_metrics},
                                        {"evaluations_without_progress", totals.evaluations_without_progress},
                                        {"examples", totals.examples},
                                        {"seconds", totals.seconds}};
@@ -96,6 +98,8 @@ RunTotals read_totals(const fs::path& path) {
     totals = {.loss = json.at("loss").get<double>(),
               .window_loss = json.at("window_loss").get<double>(),
               .window_steps = json.at("window_steps").get<int64_t>(),
+              .window_batches = json.at("window_batches").get<int64_t>(),
+              .window_metrics = json.at("window_metrics").get<std::vector<double>>(),
               .evaluations_without_progress = json.at("evaluations_without_progress").get<int64_t>(),
               .examples = json.at("examples").get<int64_t>(),
               .seconds = json.at("seconds").get<double>()};

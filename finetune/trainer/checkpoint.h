@@ -20,7 +20,8 @@ namespace hearth {
 struct RunTotals {
   double loss = 0;         // of all steps
   double window_loss = 0;  // of the steps since the last log line
-  int64_t window_steps = 0;
+  int64_t window_steps = 0, window_batches = 0;
+  std::vector<double> window_metrics;  // the objective's, summed over the window's batches
   int64_t evaluations_without_progress = 0;
   int64_t examples = 0;  // trained on
   double seconds = 0;    // of all runs that led here

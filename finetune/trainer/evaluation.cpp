@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <numeric>
 
 #include "finetune/trainer/collator.h"
 #include "runtime/kernels/rows.h"
@@ -41,8 +40,11 @@ double accuracy_of(const LanguageModel& model, const Tensor& hidden, const Train
 
 }  // namespace
 
-Evaluation evaluate(const LanguageModel& model, const Adapter* adapter, const std::vector<TokenizedExample>& examples,
-                    const EvaluationOptions& options, Communicator& processes) {
+Evaluation evaluate(const EvaluatedModel& evaluated, const std::vector<TokenizedExample>& examples,
+                    const EvaluationOptions& options) {
+  Communicator& processes = evaluated.processes;
+  const size_t num_metrics = evaluated.objective.metric_names().size();
+  std::vector<double> sums(3 + num_metrics);  // then the objective's, weighted by examples
   const Tape::Paused no_gradients;
   double loss = 0, accuracy = 0, targets = 0;
   const size_t stride = static_cast<size_t>(options.batch_size) * processes.size();
@@ -55,21 +57,25 @@ Evaluation evaluate(const LanguageModel& model, const Adapter* adapter, const st
       part.push_back(&examples[i]);
       lengths.push_back(static_cast<int>(examples[i].input_ids.size()));
     }
-    const TrainingBatch batch = collate(part, adapter);
+    const TrainingBatch batch = collate(part, evaluated.adapter);
     if (batch.num_targets > 0) {
-      const Tensor hidden = model.forward(batch.batch);
-      const Tensor logprobs = ops::token_logprobs(hidden, model.output_head(), batch.targets);
-      const double sum = std::accumulate(logprobs.data(), logprobs.data() + logprobs.size(), 0.0);
-      loss -= sum / static_cast<double>(batch.num_targets) * static_cast<double>(part.size());
+      std::vector<double> metrics(num_metrics);
+      const BatchLoss found = evaluated.objective.loss(batch, {.targets = batch.num_targets, .batches = 1}, metrics);
+      loss += found.value * static_cast<double>(part.size());
       targets += static_cast<double>(batch.num_targets);
-      if (options.accuracy) accuracy += accuracy_of(model, hidden, batch, lengths);
+      for (size_t m = 0; m < num_metrics; ++m) sums[3 + m] += metrics[m] * static_cast<double>(part.size());
+      if (options.accuracy) accuracy += accuracy_of(evaluated.model, found.hidden, batch, lengths);
     }
     if (options.progress) options.progress(static_cast<int64_t>(end));
   }
-  double sums[] = {loss, accuracy, targets};
+  sums[0] = loss;
+  sums[1] = accuracy;
+  sums[2] = targets;
   processes.sum(std::span(sums));
   const double n = std::max(static_cast<double>(examples.size()), 1.0);
-  return {.loss = sums[0] / n, .token_accuracy = sums[1] / n, .targets = static_cast<int64_t>(sums[2])};
+  Evaluation out{.loss = sums[0] / n, .token_accuracy = sums[1] / n, .targets = static_cast<int64_t>(sums[2])};
+  for (size_t m = 0; m < num_metrics; ++m) out.metrics.push_back(sums[3 + m] / n);
+  return out;
 }
 
 namespace {
@@ -78,12 +84,14 @@ std::string prefix_of(const EvalSet& set) { return set.name.empty() ? "eval_" : 
 
 }  // namespace
 
-std::vector<std::string> metric_names(const TrainingSpec& training, const std::vector<EvalSet>& sets) {
+std::vector<std::string> metric_names(const Objective& objective, const TrainingSpec& training,
+                                      const std::vector<EvalSet>& sets) {
   std::vector<std::string> names;
   for (const EvalSet& set : sets) {
     for (const char* name : {"loss", "runtime", "samples_per_second", "steps_per_second"})
       names.push_back(prefix_of(set) + name);
     if (training.compute_accuracy) names.push_back(prefix_of(set) + "accuracy");
+    for (const std::string& name : objective.metric_names()) names.push_back(prefix_of(set) + name);
   }
   return names;
 }
@@ -101,12 +109,14 @@ LogRecord evaluate_sets(const EvaluatedModel& evaluated, const std::vector<EvalS
     const auto report = [&](int64_t n) { progress(done + n, total); };
     const EvaluationOptions options{
         .batch_size = batch_size, .accuracy = training.compute_accuracy, .progress = report};
-    const Evaluation found = evaluate(evaluated.model, evaluated.adapter, set.examples, options, evaluated.processes);
+    const Evaluation found = evaluate(evaluated, set.examples, options);
     const double seconds = std::max(std::chrono::duration<double>(Clock::now() - start).count(), 1e-9);
     const auto n = static_cast<double>(set.examples.size());
     const std::string prefix = prefix_of(set);
     metrics[prefix + "loss"] = found.loss;
     if (training.compute_accuracy) metrics[prefix + "accuracy"] = found.token_accuracy;
+    const std::vector<std::string> names = evaluated.objective.metric_names();
+    for (size_t m = 0; m < names.size(); ++m) metrics[prefix + names[m]] = found.metrics[m];
     metrics[prefix + "runtime"] = seconds;
     metrics[prefix + "samples_per_second"] = n / seconds;
     metrics[prefix + "steps_per_second"] = std::ceil(n / batch_size) / seconds;

@@ -11,6 +11,7 @@
 #include "finetune/parallel/communicator.h"
 #include "finetune/reports/trainer_state.h"
 #include "finetune/spec/train_spec.h"
+#include "finetune/trainer/objective.h"
 #include "runtime/adapter.h"
 #include "runtime/language_model.h"
 
@@ -25,6 +26,7 @@ struct Evaluation {
   double loss = 0;            // as above
   double token_accuracy = 0;  // compute_accuracy: the mean over examples of how often the likeliest token is the label
   int64_t targets = 0;
+  std::vector<double> metrics = {};  // of the objective: means over examples
 };
 
 struct EvaluationOptions {
@@ -34,19 +36,20 @@ struct EvaluationOptions {
 };
 
 // Batches are shared among the processes, which all get the sums.
-Evaluation evaluate(const LanguageModel& model, const Adapter* adapter, const std::vector<TokenizedExample>& examples,
-                    const EvaluationOptions& options, Communicator& processes);
-
 struct EvaluatedModel {
+  const Objective& objective;
   const LanguageModel& model;
   const Adapter* adapter;
   const TrainingSpec& training;
   Communicator& processes;
 };
+Evaluation evaluate(const EvaluatedModel& evaluated, const std::vector<TokenizedExample>& examples,
+                    const EvaluationOptions& options);
 // Metrics of every set by transformers' names: eval_loss, eval_runtime ...; of a set with a name eval_NAME_loss.
 // progress(examples done, of all).
 // "eval_loss", ... : what evaluate_sets will give.
-std::vector<std::string> metric_names(const TrainingSpec& training, const std::vector<EvalSet>& sets);
+std::vector<std::string> metric_names(const Objective& objective, const TrainingSpec& training,
+                                      const std::vector<EvalSet>& sets);
 LogRecord evaluate_sets(const EvaluatedModel& evaluated, const std::vector<EvalSet>& sets,
                         const std::function<void(int64_t, int64_t)>& progress);
 

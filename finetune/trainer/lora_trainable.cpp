@@ -126,7 +126,7 @@ std::unique_ptr<Trainable> make_lora_trainable(const TrainSpec& spec, const Load
   PeftAdapter peft = makes_new ? new_adapter(spec, tensors) : read_adapter(names.back(), tensors);
   if (peft.taken) merge_into(tensors, *peft.taken, dtype);
   for (const std::unique_ptr<LowRank>& part : peft.adapter->low_ranks)
-    if (part) part->dropout = spec.lora.dropout;
+    if (part) part->dropout = spec.stage == Stage::kDpo ? 0 : spec.lora.dropout;  // as TRL and LLaMA-Factory
   return std::make_unique<LoraTrainable>(std::move(peft), tensors, spec.lora.pissa_convert);
 }
 

@@ -145,7 +145,8 @@ void save_final(const TrainSpec& spec, const Trainable& trainable, Trainer& trai
   write_file_atomic(out / "training_args.yaml", to_yaml(spec));
   trainer.state().save(out / "trainer_state.json");
   if (spec.training.plot_loss)
-    plot_history(trainer.state(), logged(trainer.state(), {"loss", "eval_loss", "eval_accuracy"}), out);
+    plot_history(trainer.state(), logged(trainer.state(), {"loss", "eval_loss", "eval_accuracy", "rewards/accuracies"}),
+                 out);
   save_results(out, "train", result.metrics);
 }
 
@@ -154,12 +155,15 @@ std::unique_ptr<TrainingSet> make_set(const TrainSpec& spec, const LoadedModel& 
   return std::make_unique<InMemorySet>(spec.training, std::move(data.train));
 }
 
-JobResult evaluate_only(const TrainSpec& spec, const LoadedModel& loaded, Trainable& trainable, const JobData& data,
-                        JobMonitor& monitor, Communicator& processes) {
+JobResult evaluate_only(const TrainSpec& spec, const LoadedModel& loaded, Trainable& trainable,
+                        const Objective& objective, const JobData& data, JobMonitor& monitor, Communicator& processes) {
   JobResult result;
-  result.metrics = evaluate_sets(
-      {.model = *loaded.model, .adapter = trainable.adapter(), .training = spec.training, .processes = processes},
-      data.eval, [&](int64_t done, int64_t total) { monitor.on_evaluating(done, total); });
+  result.metrics = evaluate_sets({.objective = objective,
+                                  .model = *loaded.model,
+                                  .adapter = trainable.adapter(),
+                                  .training = spec.training,
+                                  .processes = processes},
+                                 data.eval, [&](int64_t done, int64_t total) { monitor.on_evaluating(done, total); });
   if (spec.stage == Stage::kPretraining) add_perplexity(result.metrics);
   if (processes.writes()) save_results(spec.training.output_dir, "eval", result.metrics);
   return result;
@@ -186,11 +190,14 @@ JobResult run_job(const TrainSpec& given, JobMonitor& monitor, Communicator& pro
 
   const std::unique_ptr<Trainable> trainable = make_trainable(spec, loaded);
   monitor.on_note(trainable->description());
-  if (!t.do_train) return evaluate_only(spec, loaded, *trainable, data, monitor, processes);
+  const std::unique_ptr<Objective> objective = make_objective(spec, *loaded.model);
+  if (const std::string note = objective->description(); !note.empty()) monitor.on_note(note);
+  if (!t.do_train) return evaluate_only(spec, loaded, *trainable, *objective, data, monitor, processes);
   const std::unique_ptr<TrainingSet> examples = make_set(spec, loaded, data);
   TrainingRun run{.spec = spec,
                   .model = *loaded.model,
                   .trainable = *trainable,
+                  .objective = *objective,
                   .examples = *examples,
                   .eval = data.eval,
                   .processes = processes};

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <span>
 
-#include "finetune/losses/sft.h"
 #include "finetune/optim/clip.h"
 #include "finetune/trainer/collator.h"
 #include "finetune/trainer/memory_plan.h"
@@ -43,10 +42,11 @@ bool happens(Interval strategy, double every, const TrainingSet& examples, int64
 }
 
 // The key that runs are judged by. Throws kInvalidArgument where one is to be judged by what there is not.
-std::string best_metric(const TrainingSpec& training, const std::vector<EvalSet>& sets) {
+std::string best_metric(const TrainingRun& run) {
+  const TrainingSpec& training = run.spec.training;
   const std::string& wanted = training.metric_for_best_model;
   const std::string key = wanted.starts_with("eval_") ? wanted : "eval_" + wanted;
-  const std::vector<std::string> names = metric_names(training, sets);
+  const std::vector<std::string> names = metric_names(run.objective, training, run.eval);
   const bool judges = training.load_best_model_at_end || training.early_stopping_steps.has_value();
   if (judges && std::find(names.begin(), names.end(), key) == names.end())
     throw invalid_argument("metric_for_best_model: '{}' is not among this job's metrics ({})", wanted,
@@ -63,7 +63,7 @@ Trainer::Trainer(const TrainingRun& run, Reports& reports, TrainingMonitor& moni
       monitor_(monitor),
       schedule_(make_schedule(training_, run.examples.steps())),
       optimizer_(make_optimizer(run)),
-      best_metric_(best_metric(training_, run.eval)) {
+      best_metric_(best_metric(run)) {
   for (Parameter* parameter : run_.trainable.parameters())
     run_.processes.broadcast(std::span(parameter->value.data(), parameter->value.size()));
   state_.max_steps = run_.examples.steps();
@@ -82,8 +82,9 @@ void Trainer::resume(const std::filesystem::path& checkpoint) {
   last_saved_ = last_evaluated_ = state_.global_step;
 }
 
-// One batch forwards and backwards. Its share of the loss, which is the mean over all `targets` of the step.
-double Trainer::backward(const ExampleBatch& examples, int64_t step, int64_t batch, int64_t targets) {
+// One batch forwards and backwards: its share of the step's loss.
+double Trainer::backward(const ExampleBatch& examples, int64_t step, int64_t batch, const LossShare& share,
+                         std::span<double> metrics) {
   TrainingBatch collated = collate(examples, run_.trainable.adapter());
   if (collated.num_targets == 0) return 0;
   const uint64_t seed = noise_seed(training_.seed, step, batch);
@@ -94,18 +95,15 @@ double Trainer::backward(const ExampleBatch& examples, int64_t step, int64_t bat
         neftune_noise(collated.batch, run_.model.dims().hidden_size, *training_.neftune_noise_alpha, seed);
   Tape tape(kept_precision(training_));
   const Tape::Recording on(tape);
-  const Tensor hidden = run_.model.forward(collated.batch);
-  const Tensor loss =
-      sft_loss(hidden, run_.model.output_head(), collated.targets, targets, training_.label_smoothing_factor);
-  const double value = loss.data()[0];
-  if (!std::isfinite(value)) return value;
-  tape.backward(loss);
-  return value;
+  const BatchLoss loss = run_.objective.loss(collated, share, metrics);
+  if (std::isfinite(loss.value)) tape.backward(loss.differentiable);
+  return loss.value;
 }
 
-void Trainer::add_up(double& loss) {
+void Trainer::add_up(StepResult& result) {
   if (run_.processes.size() == 1) return;
-  run_.processes.sum(std::span(&loss, 1));
+  run_.processes.sum(std::span(&result.loss, 1));
+  if (!result.metrics.empty()) run_.processes.sum(std::span(result.metrics));
   for (Parameter* parameter : run_.trainable.parameters())
     run_.processes.sum(std::span(parameter->grad.data(), parameter->grad.size()));
 }
@@ -123,10 +121,13 @@ Trainer::StepResult Trainer::step(int64_t index) {
   }
   const std::string remedy =
       "lower learning_rate, or look for the example with `hearth preprocess`; checkpoints before it are kept";
+  result.batches = static_cast<int64_t>(batches.size());
+  result.metrics.resize(run_.objective.metric_names().size());
+  const LossShare share{std::max<int64_t>(targets, 1), result.batches};
   const auto size = static_cast<size_t>(run_.processes.size()), rank = static_cast<size_t>(run_.processes.rank());
   for (size_t b = rank; b < batches.size() && std::isfinite(result.loss); b += size)
-    result.loss += backward(batches[b], index, static_cast<int64_t>(b), std::max<int64_t>(targets, 1));
-  add_up(result.loss);
+    result.loss += backward(batches[b], index, static_cast<int64_t>(b), share, result.metrics);
+  add_up(result);
   if (!std::isfinite(result.loss))
     throw failed_precondition("step {}: the loss is {}; {}", index + 1, result.loss, remedy);
   result.grad_norm = clip_grad_norm(run_.trainable.parameters(), training_.max_grad_norm);
@@ -144,9 +145,13 @@ void Trainer::log(const StepResult& result) {
   record["loss"] = totals_.window_loss / static_cast<double>(std::max<int64_t>(totals_.window_steps, 1));
   record["grad_norm"] = result.grad_norm;
   record["learning_rate"] = result.learning_rate;
+  const std::vector<std::string> names = run_.objective.metric_names();
+  const auto batches = static_cast<double>(std::max<int64_t>(totals_.window_batches, 1));
+  for (size_t i = 0; i < names.size(); ++i) record[names[i]] = totals_.window_metrics[i] / batches;
   if (training_.include_num_input_tokens_seen) record["num_input_tokens_seen"] = state_.num_input_tokens_seen;
   totals_.window_loss = 0;
-  totals_.window_steps = 0;
+  totals_.window_steps = totals_.window_batches = 0;
+  totals_.window_metrics.assign(names.size(), 0);
   state_.log(std::move(record));
   reports_.on_log(state_);
   monitor_.on_log(state_.log_history.back());
@@ -155,9 +160,12 @@ void Trainer::log(const StepResult& result) {
 LogRecord Trainer::evaluate() {
   const bool changes = training_.load_best_model_at_end && state_.best_global_step != state_.global_step;
   if (last_evaluated_ == state_.global_step && !last_metrics_.is_null() && !changes) return last_metrics_;
-  return evaluate_sets(
-      {.model = run_.model, .adapter = run_.trainable.adapter(), .training = training_, .processes = run_.processes},
-      run_.eval, [&](int64_t done, int64_t total) { monitor_.on_evaluating(done, total); });
+  return evaluate_sets({.objective = run_.objective,
+                        .model = run_.model,
+                        .adapter = run_.trainable.adapter(),
+                        .training = training_,
+                        .processes = run_.processes},
+                       run_.eval, [&](int64_t done, int64_t total) { monitor_.on_evaluating(done, total); });
 }
 
 void Trainer::evaluate_and_judge() {
@@ -245,6 +253,9 @@ Trainer::Result Trainer::train() {
     totals_.examples += done.examples;
     totals_.window_loss += done.loss;
     ++totals_.window_steps;
+    totals_.window_batches += done.batches;
+    totals_.window_metrics.resize(done.metrics.size());
+    for (size_t i = 0; i < done.metrics.size(); ++i) totals_.window_metrics[i] += done.metrics[i];
     totals_.seconds = before + seconds_since(start);
     monitor_.on_step(state_, done.loss, static_cast<double>(done.tokens) / std::max(seconds_since(step_start), 1e-9));
     if (happens(training_.logging_strategy, state_.logging_steps, run_.examples, now) ||

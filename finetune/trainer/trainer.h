@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@
 #include "finetune/spec/train_spec.h"
 #include "finetune/trainer/checkpoint.h"
 #include "finetune/trainer/evaluation.h"
+#include "finetune/trainer/objective.h"
 #include "finetune/trainer/trainable.h"
 #include "finetune/trainer/training_set.h"
 #include "runtime/language_model.h"
@@ -40,6 +42,7 @@ struct TrainingRun {
   const TrainSpec& spec;
   const LanguageModel& model;
   Trainable& trainable;
+  const Objective& objective;
   TrainingSet& examples;
   const std::vector<EvalSet>& eval;
   Communicator& processes;
@@ -72,13 +75,15 @@ class Trainer {
  private:
   struct StepResult {
     double loss = 0, grad_norm = 0, learning_rate = 0;
-    int64_t tokens = 0, examples = 0;
+    int64_t tokens = 0, examples = 0, batches = 0;
+    std::vector<double> metrics;  // of the objective, summed over batches
   };
 
   StepResult step(int64_t index);
-  // Loss and gradients of all processes' batches.
-  void add_up(double& loss);
-  double backward(const ExampleBatch& examples, int64_t step, int64_t batch, int64_t targets);
+  // Loss, metrics and gradients of all processes' batches.
+  void add_up(StepResult& result);
+  double backward(const ExampleBatch& examples, int64_t step, int64_t batch, const LossShare& share,
+                  std::span<double> metrics);
   void log(const StepResult& result);
   // Evaluates, and takes note of the best and of the want of progress.
   void evaluate_and_judge();

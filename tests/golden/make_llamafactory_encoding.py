@@ -27,7 +27,7 @@ except (ImportError, OSError):
 import gguf
 from llamafactory.data import template as reference
 from llamafactory.data import tool_utils
-from llamafactory.data.processor import PackedSupervisedDatasetProcessor, PretrainDatasetProcessor, SupervisedDatasetProcessor
+from llamafactory.data.processor import PackedSupervisedDatasetProcessor, PairwiseDatasetProcessor, PretrainDatasetProcessor, SupervisedDatasetProcessor
 from llamafactory.data.processor.processor_utils import infer_seqlen
 from llamafactory.hparams import DataArguments
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
@@ -92,13 +92,19 @@ class Reference:
         assert len(tokenizer) == size, (template, "adds tokens")
         if arguments.packing is None:  # as the parser does
             arguments.packing = stage == "pt"
-        processor_class = PretrainDatasetProcessor if stage == "pt" else PackedSupervisedDatasetProcessor if arguments.packing else SupervisedDatasetProcessor
+        processor_class = PackedSupervisedDatasetProcessor if arguments.packing else SupervisedDatasetProcessor
+        processor_class = {"pt": PretrainDatasetProcessor, "dpo": PairwiseDatasetProcessor}.get(stage, processor_class)
         processor = processor_class(template=slots, tokenizer=tokenizer, processor=None, data_args=arguments)
         pairs = []
         for begin in range(0, len(examples), arguments.preprocessing_batch_size):
             batch = examples[begin:begin + arguments.preprocessing_batch_size]
             columns = {key: [example.get(key) for example in batch] for key in ("_prompt", "_response", "_system", "_tools", "_images", "_videos", "_audios")}
             out = processor.preprocess_dataset(columns)
+            if stage == "dpo":
+                columns = [[out[f"{answer}_{key}"] for answer in ("chosen", "rejected")] for key in ("input_ids", "labels")]
+                for chosen, rejected, *labels in zip(*columns[0], *columns[1]):
+                    pairs.append([chosen + rejected, labels[0] + labels[1], [len(chosen), len(rejected)]])
+                continue
             for i, ids in enumerate(out["input_ids"]):
                 if stage == "pt":
                     collated = DataCollatorForLanguageModeling(tokenizer, mlm=False)([{"input_ids": ids}])
@@ -139,8 +145,14 @@ def load_data(directory):
     roles = {"human": "user", "gpt": "assistant", "function_call": "function", "observation": "observation"}
     glaive = [standard([{"role": roles[m["from"]], "content": m["value"]} for m in row["conversations"]], tools=row["tools"])
               for row in json.loads((directory / "glaive_toolcall_en_demo.json").read_text())]
+    ranked = []
+    for row in json.loads((directory / "dpo_en_demo.json").read_text()):
+        system = "".join(m["value"] for m in row["conversations"] if m["from"] == "system")
+        prompt = [{"role": roles[m["from"]], "content": m["value"]} for m in row["conversations"] if m["from"] != "system"]
+        answers = [{"role": "assistant", "content": row[key]["value"]} for key in ("chosen", "rejected")]
+        ranked.append({"_prompt": prompt, "_response": answers, "_system": system, "_tools": ""})
     wiki = [{"_prompt": [{"role": "user", "content": line}], "_response": []} for line in (directory / "wiki_demo.txt").read_text().split("\n") if line]
-    return {"alpaca_en_demo": alpaca("alpaca_en_demo.json"), "identity": alpaca("identity.json"), "glaive_toolcall_en_demo": glaive, "wiki_demo": wiki}
+    return {"alpaca_en_demo": alpaca("alpaca_en_demo.json"), "identity": alpaca("identity.json"), "glaive_toolcall_en_demo": glaive, "dpo_en_demo": ranked, "wiki_demo": wiki}
 
 
 def digest(pairs):
@@ -213,6 +225,11 @@ def main():
         pairs = run(kind[template], template, "pt", data["wiki_demo"], options, special)
         digests.append({"template": template, "tokenizer": kind[template], "data": "wiki_demo", "rows": [0, len(data["wiki_demo"])], "options": options, "stage": "pt",
                         "special": special, "examples": len(pairs), "sha256": digest(pairs)})
+    for number, template in enumerate(PLAIN + EXTENDED):
+        begin, options = number * 11, [{}, {"cutoff_len": 300}, {"cutoff_len": 90}][number % 3]
+        pairs = run(kind[template], template, "dpo", data["dpo_en_demo"][begin:begin + 11], options)
+        digests.append({"template": template, "tokenizer": kind[template], "data": "dpo_en_demo", "rows": [begin, begin + 11], "options": options, "stage": "dpo",
+                        "examples": len(pairs), "sha256": digest(pairs)})
     seqlen = [[s, t, c, *infer_seqlen(s, t, c)] for s, t, c in
               [(3000, 2000, 1000), (2000, 3000, 1000), (1000, 100, 1000), (100, 1000, 1000), (100, 500, 1000), (500, 100, 1000), (0, 5, 3), (5, 0, 3), (1, 1, 1), (7, 3, 5),
                (10, 20, 29), (333, 667, 999)]]

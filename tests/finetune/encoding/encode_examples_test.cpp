@@ -191,7 +191,7 @@ TEST(EncodeExamples, WhatCannotBeIsRefused) {
   packed.neat_packing = true;
   packed.cutoff_len = 1;
   EXPECT_EQ(error_of(model_named("default"), packed), "cutoff_len is 1, must be at least 2");
-  EXPECT_THAT(error_of(model_named("default"), {}, Stage::kDpo), HasSubstr("sft and pt"));
+  EXPECT_THAT(error_of(model_named("default"), {}, Stage::kKto), HasSubstr("sft, pt and dpo"));
 }
 
 TEST(EncodeExamples, AMissingStopWordIsInTheWayOnlyOfTextsThatSpellIt) {

@@ -83,10 +83,22 @@ Example alpaca_row(const Json& row) {
 
 Example sharegpt_row(const Json& row) {
   Example example;
-  for (const Json& message : row["conversations"])
-    example.prompt.push_back({role_of(message["from"]), message["value"].get<std::string>()});
-  example.response.push_back(example.prompt.back());
-  example.prompt.pop_back();
+  const auto said = [](const Json& message) {
+    return SlotMessage{role_of(message["from"]), message["value"].get<std::string>()};
+  };
+  for (const Json& message : row["conversations"]) {
+    if (message["from"] == "system") {
+      example.system = message["value"];
+    } else {
+      example.prompt.push_back(said(message));
+    }
+  }
+  if (row.contains("chosen")) {
+    example.response = {said(row["chosen"]), said(row["rejected"])};
+  } else {
+    example.response.push_back(example.prompt.back());
+    example.prompt.pop_back();
+  }
   example.tools = text_or_nothing(row, "tools");
   return example;
 }

@@ -20,7 +20,8 @@ constexpr std::time_t kNow = 1753533296;  // 2025-07-26, the script's
 
 EncodedData encode(const Json& golden_case, const std::vector<Example>& examples,
                    std::shared_ptr<const Tokenizer> tokenizer) {
-  const Stage stage = golden_case.value("stage", "sft") == "pt" ? Stage::kPretraining : Stage::kSft;
+  const std::string name = golden_case.value("stage", "sft");
+  const Stage stage = name == "pt" ? Stage::kPretraining : name == "dpo" ? Stage::kDpo : Stage::kSft;
   return encode_examples(test::golden_model(golden_case, std::move(tokenizer)), examples,
                          test::golden_data_spec(golden_case["options"]), stage, kNow);
 }
@@ -76,7 +77,7 @@ TEST(EncodingGolden, ConversationsHaveTheReferencesIdsAndLabels) {
 TEST(EncodingGolden, DataSetsHaveTheReferencesIdsAndLabels) {
   if (!std::filesystem::exists(test::kDataDirectory)) GTEST_SKIP() << test::kDataDirectory << " is not there";
   std::map<std::string, std::vector<Example>> rows;
-  ASSERT_GE(test::golden_encoding()["digests"].size(), 80);
+  ASSERT_GE(test::golden_encoding()["digests"].size(), 100);
   for (const Json& golden_case : test::golden_encoding()["digests"]) {
     const std::string data = golden_case["data"];
     SCOPED_TRACE(name_of(golden_case) + " " + data);

@@ -330,12 +330,30 @@ TEST(TrainSpec, KeysThatContradictEachOther) {
        "'load_best_model_at_end' needs 'save_steps' (500) to be a multiple of 'eval_steps' (300)"},
       {"load_best_model_at_end: true\neval_strategy: steps\neval_steps: 0.1\nval_size: 2",
        "'load_best_model_at_end' needs 'save_steps' (500) to be a multiple of 'eval_steps' (0.1)"},
-      {"stage: dpo", "'stage: dpo' is not there yet: stages sft and pt train and evaluate"},
-      {"stage: kto", "'stage: kto' is not there yet: stages sft and pt train and evaluate"},
-      {"stage: rm", "'stage: rm' is not there yet: stages sft and pt train and evaluate"},
-      {"stage: ppo", "'stage: ppo' is not there yet: stages sft and pt train and evaluate"},
+      {"stage: kto", "'stage: kto' is not there yet: stages sft, pt and dpo train and evaluate"},
+      {"finetuning_type: full\nstage: dpo",
+       "this 'pref_loss' compares with the model without its adapter: 'finetuning_type' must be lora, or 'pref_loss' "
+       "orpo or simpo"},
+      {"pissa_init: true\nstage: dpo",
+       "'pissa_init' takes the reference's principal part away: remove it, or take 'pref_loss' orpo or simpo"},
+      {"additional_target: embed_tokens\nstage: dpo",
+       "'additional_target' trains modules of the reference too: remove it, or take 'pref_loss' orpo or simpo"},
+      {"pref_loss: exo_pair\nstage: dpo",
+       "'pref_loss: exo_pair' takes the logarithm of 'dpo_label_smoothing': 0.001 is its paper's value"},
+      {"dpo_label_smoothing: 0.5\npref_loss: robust\nstage: dpo",
+       "'pref_loss: robust' needs 'dpo_label_smoothing' below 0.5"},
+      {"packing: true\nstage: dpo", "'packing' is for stages sft and pt: remove it"},
+      {"compute_accuracy: true\nstage: dpo",
+       "'compute_accuracy' is for 'stage: sft': rewards/accuracies are always there"},
+      {"label_smoothing_factor: 0.1\nstage: dpo",
+       "'label_smoothing_factor' is for 'stage: sft': 'dpo_label_smoothing' is that of pairs"},
+      {"pref_bco_weight: 0.5",
+       "'pref_bco_weight: 0.5' is not supported: pref_loss: bco_pair is the loss alone: remove the key"},
+      {"stage: kto", "'stage: kto' is not there yet: stages sft, pt and dpo train and evaluate"},
+      {"stage: rm", "'stage: rm' is not there yet: stages sft, pt and dpo train and evaluate"},
+      {"stage: ppo", "'stage: ppo' is not there yet: stages sft, pt and dpo train and evaluate"},
       {"predict_with_generate: true\nval_size: 2",
-       "'predict_with_generate' is not there yet: stages sft and pt train and evaluate"},
+       "'predict_with_generate' is not there yet: stages sft, pt and dpo train and evaluate"},
   };
   expect_refusals(refusals, kJob);
   read(std::string(kJob) +
@@ -408,7 +426,7 @@ TEST(TrainSpec, TheExamplesAreRead) {
     EXPECT_THAT(spec.warnings, IsEmpty()) << file.path();
     ++count;
   }
-  EXPECT_EQ(count, 2);
+  EXPECT_EQ(count, 3);
 }
 
 TEST(TrainSpec, ExtraKeysMayPass) {

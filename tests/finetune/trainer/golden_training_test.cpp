@@ -74,9 +74,11 @@ TEST_P(GoldenTraining, EqualsTransformersAndPeft) {
   QuietMonitor monitor;
   Reports reports(nullptr, {});
   SingleProcess alone;
+  const std::unique_ptr<Objective> objective = make_objective(spec, *loaded.model);
   Trainer trainer({.spec = spec,
                    .model = *loaded.model,
                    .trainable = *trainable,
+                   .objective = *objective,
                    .examples = examples,
                    .eval = {},
                    .processes = alone},

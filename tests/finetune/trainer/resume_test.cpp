@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "finetune/encoding/join_turns.h"
 #include "finetune/spec/load_train_spec.h"
 #include "finetune/trainer/output_dir.h"
 #include "finetune/trainer/trainer.h"
@@ -26,13 +27,23 @@ std::vector<TokenizedExample> examples() {
   return data;
 }
 
+// Of examples that follow each other.
+std::vector<TokenizedExample> pairs() {
+  const std::vector<TokenizedExample> data = examples();
+  std::vector<TokenizedExample> out;
+  for (size_t i = 1; i < data.size(); ++i) out.push_back(join_pair({3, 4}, data[i - 1].input_ids, data[i].input_ids));
+  return out;
+}
+
 class Resume : public testing::Test {
  protected:
   Resume() { test::make_directory(test::tiny_model("none"), directory_.path() / "model"); }
 
   TrainSpec spec(const std::string& out, const std::string& more = "") const {
+    const std::string stage = more.starts_with("stage: ") ? "" : "stage: sft\n";
     const std::string text =
-        "stage: sft\ndo_train: true\nfinetuning_type: lora\nlora_rank: 4\ndataset: none\n"
+        stage +
+        "do_train: true\nfinetuning_type: lora\nlora_rank: 4\ndataset: none\n"
         "per_device_train_batch_size: 2\ngradient_accumulation_steps: 2\nlearning_rate: 1e-3\nnum_train_epochs: 3\n"
         "logging_steps: 2\nlora_dropout: 0.2\nneftune_noise_alpha: 5\nlr_scheduler_type: cosine\n" +
         more;
@@ -52,7 +63,8 @@ class Resume : public testing::Test {
   static Ran run(const TrainSpec& spec, const std::filesystem::path& checkpoint = {}, int64_t stop_after = -1) {
     const LoadedModel loaded = load_model(spec.model_name_or_path, {.compute_dtype = ComputeDtype::kFloat32});
     const std::unique_ptr<Trainable> trainable = make_trainable(spec, loaded);
-    const std::vector<TokenizedExample> data = examples();
+    const std::unique_ptr<Objective> objective = make_objective(spec, *loaded.model);
+    const std::vector<TokenizedExample> data = spec.stage == Stage::kDpo ? pairs() : examples();
     InMemorySet set(spec.training, data);
     const std::vector<EvalSet> eval = {{"", {data[2], data[5]}}};
     QuietMonitor monitor;
@@ -62,6 +74,7 @@ class Resume : public testing::Test {
     Trainer trainer({.spec = spec,
                      .model = *loaded.model,
                      .trainable = *trainable,
+                     .objective = *objective,
                      .examples = set,
                      .eval = eval,
                      .processes = alone},
@@ -92,6 +105,21 @@ TEST_F(Resume, ContinuesBitForBit) {
     for (size_t i = 0; i + 1 < whole.state.log_history.size(); ++i)
       EXPECT_EQ(second.state.log_history[i]["loss"], whole.state.log_history[i]["loss"]);
   }
+}
+
+// Log lines of pairs have means over two steps, one before the end of the first run and one after it.
+TEST_F(Resume, OfPairsContinuesBitForBit) {
+  const Ran whole = run(spec("whole", "stage: dpo\n"));
+  const Ran first = run(spec("cut", "stage: dpo\n"), {}, 3);
+  const OutputDir found = inspect_output_dir(spec("cut", "stage: dpo\n"));
+  ASSERT_TRUE(first.result.stopped && found.checkpoint.has_value());
+  const Ran second = run(spec("cut", "stage: dpo\n"), *found.checkpoint);
+  EXPECT_EQ(second.values, whole.values);
+  ASSERT_EQ(second.state.log_history.size(), whole.state.log_history.size());
+  for (size_t i = 0; i + 1 < whole.state.log_history.size(); ++i)
+    for (const auto& [name, value] : whole.state.log_history[i].items())
+      EXPECT_EQ(second.state.log_history[i].at(name), value) << name;
+  EXPECT_TRUE(whole.state.log_history[0].contains("rewards/margins"));
 }
 
 TEST_F(Resume, OfAnotherJobIsRefusedWithItsKeys) {
