@@ -1,6 +1,6 @@
 """The jobs of examples/, as they stand, on the default model. Slow: minutes.
 
-Who the model is after 20 examples, and the loss on held out instructions against the base model's. HEARTH_PEFT_PYTHON, a python that has torch and peft
+Who the model is after 20 examples, the loss on held out instructions against the base model's, and pairs of answers told apart. HEARTH_PEFT_PYTHON, a python that has torch and peft
 (`./dev test --slow` sets it), also loads an adapter of hearth's.
 """
 
@@ -46,6 +46,22 @@ def instructions(results, folder):
     results["the loss on held out instructions falls clearly"] = losses[1] < losses[0] - 0.05
 
 
+def preferences(results, folder):
+    if not DATA.is_dir():
+        print(f"SKIPPED: {DATA} is not there")
+        return
+    out = folder / "dpo"
+    run = hearth("train", EXAMPLES / "smollm2_lora_dpo.yaml", f"dataset_dir={DATA}", f"output_dir={out}")
+    if run.returncode != 0:
+        print(run, file=sys.stderr)
+    history = json.loads((out / "trainer_state.json").read_text())["log_history"]
+    accuracies = [record["rewards/accuracies"] for record in history if "loss" in record]
+    margins = [record["eval_rewards/margins"] for record in history if "eval_loss" in record]
+    print("accuracies on the training pairs:", *accuracies, "margins on held out pairs:", *margins)
+    results["training pairs are told apart"] = accuracies[-1] > 0.8
+    results["the margin on held out pairs grows"] = margins[0] == 0 < margins[1] < margins[-1]
+
+
 def peft_loads_it(results):
     python = os.environ["HEARTH_PEFT_PYTHON"]
     with Job() as job:
@@ -64,6 +80,7 @@ def main():
         folder = pathlib.Path(name)
         identity(results, folder)
         instructions(results, folder)
+        preferences(results, folder)
     peft_loads_it(results)
     conclude(results)
 

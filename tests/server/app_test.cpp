@@ -1,6 +1,8 @@
 // The daemon as a whole: who may call what, clients that leave, bodies that are damaged, draining.
 #include "server/app.h"
 
+#include <chrono>
+#include <string>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -104,7 +106,12 @@ TEST(App, ListensToTheNetworkOnlyWithAKey) {
 TEST(App, MetricsCountTokensAndTimes) {
   const TestApp daemon;
   EXPECT_EQ(daemon.post("/v1/chat/completions", ordered_json::parse(chat_body({{"max_tokens", 5}}))).status, 200);
-  const std::string text = daemon.get("/metrics").body;
+  std::string text;
+  // An answer is counted when it has left, which its reader may be ahead of.
+  for (int i = 0; i < 500 && text.find("hearth_http_requests_total{route=\"/v1/chat") == std::string::npos; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    text = daemon.get("/metrics").body;
+  }
   for (const char* line :
        {"hearth_answers_total{finish_reason=\"length\",model=\"tiny\"} 1",
         "hearth_generated_tokens_total{model=\"tiny\"} 6", "hearth_time_to_first_token_seconds_count{model=\"tiny\"} 1",
