@@ -26,9 +26,8 @@ struct Sizes {
   int64_t depth, row_blocks;  // of 32
   int64_t padded_rows() const { return (rows + kSide - 1) / kSide * kSide; }
   int64_t padded_dim() const { return depth * kTileDepth; }
-  // Of rows or keys in tiles or panels of either kind, rows padded to a square's.
+  // Of rows or keys in tiles or panels of either kind, or as f32: rows padded to a square's.
   int64_t elements() const { return padded_rows() * padded_dim(); }
-  int64_t sums() const { return padded_rows() * padded_dim(); }
 };
 
 // Of one kv head.
@@ -63,7 +62,7 @@ Keys lay_out_keys(const Call& call) {
   uint16_t *v = k + s.elements(), *turned = v + s.elements();
   lay_out_bf16({t.k, t.kv_stride, s.rows, s.head_dim}, 0, tiles_of(s.rows), k, call.isa);
   lay_out_bf16({t.v, t.kv_stride, s.rows, s.head_dim}, 0, tiles_of(s.rows), v, call.isa);
-  float* columns = sum_scratch.of<float>(s.sums());  // [head_dim][padded rows]
+  float* columns = sum_scratch.of<float>(s.elements());  // [head_dim][padded rows]
   for (int64_t r = 0; r < s.rows; ++r)
     for (int64_t i = 0; i < s.head_dim; ++i) columns[i * s.padded_rows() + r] = t.k[r * t.kv_stride + i];
   lay_out_bf16({columns, s.padded_rows(), s.head_dim, s.rows}, 0, tiles_of(s.head_dim), turned, call.isa);
@@ -184,7 +183,7 @@ void add_dq(const Call& call, int head, const float* turned) {
 void attend_backward_bf16(const AttentionGradientTile& t, Isa isa) {
   const Call call = {t, Sizes(t), float_kernels(isa), isa};
   const Keys keys = lay_out_keys(call);
-  const int64_t n = call.sizes.sums();
+  const int64_t n = call.sizes.elements();
   Sums sums = {sum_scratch.of<float>(3 * n), nullptr, nullptr};
   sums.dv = sums.dk + n;
   sums.dq = sums.dv + n;

@@ -149,6 +149,7 @@ void multiply_bf16(const Tensor& x, std::span<const kernels::Product> products, 
 void sweep_bf16(Group& group, Tape& tape) {
   const int64_t in = group.x.dim(-1);
   const kernels::GradientSum dx = tape.sum(group.x);
+  if (!dx && group.parts.empty()) return;
   const kernels::RowSource x = group.parts.empty() ? kernels::RowSource(nullptr, in) : group.kept.rows();
   for_runs(group.parts, group.x.rows(), [&](int64_t begin, int64_t end) {
     std::array<kernels::ProductGradient, kMost> run;

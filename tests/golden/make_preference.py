@@ -24,11 +24,12 @@ import torch
 import torch.nn.functional as F
 from datasets import Dataset
 from tokenizers import Tokenizer, models
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, PrinterCallback, TrainerCallback
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, PrinterCallback
 from transformers.utils import logging
 from trl import DPOConfig, DPOTrainer
 
 from check_adapter import tiny_model
+from make_training import Log, Ordered
 
 OUT = pathlib.Path(__file__).parent / "preference"
 STARTS = pathlib.Path(__file__).parent / "training"
@@ -63,17 +64,7 @@ class OverIds(DPOTrainer):
     def _prepare_dataset(self, dataset, *args, **kwargs):
         return dataset
 
-    def _get_train_sampler(self, *args, **kwargs):
-        return torch.utils.data.SequentialSampler(self.train_dataset)
-
-
-class Log(TrainerCallback):
-    def __init__(self):
-        self.steps = []
-
-    def on_log(self, args, state, control, logs=None, **kwargs):
-        if "grad_norm" in logs:
-            self.steps.append([float(logs[name]) for name in METRICS])
+    _get_train_sampler = Ordered._get_train_sampler
 
 
 def train(directory: str, start: pathlib.Path, settings: dict, pairs: list[dict], dtype: torch.dtype) -> list[list[float]]:
@@ -81,7 +72,7 @@ def train(directory: str, start: pathlib.Path, settings: dict, pairs: list[dict]
     model = peft.PeftModel.from_pretrained(base, start, is_trainable=True, autocast_adapter_dtype=False)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"<pad>": 0, "<eos>": 1}, "<pad>")), pad_token="<pad>", eos_token="<eos>")
     rows = Dataset.from_list([{f"{key}_ids": value for key, value in pair.items()} for pair in pairs])
-    log = Log()
+    log = Log(METRICS)
     with tempfile.TemporaryDirectory() as out:
         given = {key: settings[key] for key in SETTINGS if key not in ("stage", "finetuning_type", "pref_beta")}
         arguments = DPOConfig(out, use_cpu=True, report_to="none", logging_steps=1, save_strategy="no", disable_tqdm=True, seed=1, bf16=False, max_length=None,

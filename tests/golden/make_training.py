@@ -83,12 +83,12 @@ class Ordered(Trainer):
 
 
 class Log(TrainerCallback):
-    def __init__(self):
-        self.steps = []
+    def __init__(self, names=("loss", "grad_norm", "learning_rate")):
+        self.names, self.steps = names, []
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         if "grad_norm" in logs:
-            self.steps.append([logs["loss"], float(logs["grad_norm"]), logs["learning_rate"]])
+            self.steps.append([float(logs[name]) for name in self.names])
 
 
 def lora_config(settings: dict) -> peft.LoraConfig:

@@ -7,8 +7,7 @@
 
 #include "finetune/encoding/join_turns.h"
 #include "finetune/spec/load_train_spec.h"
-#include "finetune/trainer/trainer.h"
-#include "tests/finetune/trainer/quiet_monitor.h"
+#include "tests/finetune/trainer/run_trainer.h"
 #include "tests/models/tiny_models.h"
 
 namespace hearth {
@@ -49,27 +48,15 @@ TEST_P(GoldenPreference, EqualsTrl) {
   const LoadedModel loaded = load_model(directory.path(), {.compute_dtype = ComputeDtype::kFloat32});
   const TrainSpec spec = golden_spec(run, directory.path());
   const std::unique_ptr<Trainable> trainable = make_trainable(spec, loaded);
-  const std::unique_ptr<Objective> objective = make_objective(spec, *loaded.model);
-  InMemorySet pairs(spec.training, golden_pairs());
-  QuietMonitor monitor;
-  Reports reports(nullptr, {});
-  SingleProcess alone;
-  Trainer trainer({.spec = spec,
-                   .model = *loaded.model,
-                   .trainable = *trainable,
-                   .objective = *objective,
-                   .examples = pairs,
-                   .eval = {},
-                   .processes = alone},
-                  reports, monitor);
-  trainer.train();
+  test::TrainerRun ran(spec, *loaded.model, *trainable, golden_pairs());
+  ran.trainer.train();
 
   const nlohmann::json& steps = run["steps"];
-  ASSERT_EQ(monitor.records.size(), steps.size());
+  ASSERT_EQ(ran.monitor.records.size(), steps.size());
   for (size_t i = 0; i < steps.size(); ++i) {
     for (size_t m = 0; m < run["metrics"].size(); ++m) {
       const std::string name = run["metrics"][m];
-      const double expected = steps[i][m], found = monitor.records[i].at(name);
+      const double expected = steps[i][m], found = ran.monitor.records[i].at(name);
       EXPECT_NEAR(found, expected, 1e-3 * std::abs(expected) + 1e-6) << "step " << i + 1 << ": " << name;
     }
   }

@@ -7,8 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "finetune/spec/load_train_spec.h"
-#include "finetune/trainer/trainer.h"
-#include "tests/finetune/trainer/quiet_monitor.h"
+#include "tests/finetune/trainer/run_trainer.h"
 #include "tests/models/tiny_models.h"
 
 namespace hearth {
@@ -70,28 +69,16 @@ TEST_P(GoldenTraining, EqualsTransformersAndPeft) {
     std::copy_n(parameter->value.data(), parameter->value.size(), before.back().data());
   }
 
-  InMemorySet examples(spec.training, golden_data(spec.stage));
-  QuietMonitor monitor;
-  Reports reports(nullptr, {});
-  SingleProcess alone;
-  const std::unique_ptr<Objective> objective = make_objective(spec, *loaded.model);
-  Trainer trainer({.spec = spec,
-                   .model = *loaded.model,
-                   .trainable = *trainable,
-                   .objective = *objective,
-                   .examples = examples,
-                   .eval = {},
-                   .processes = alone},
-                  reports, monitor);
-  trainer.train();
+  test::TrainerRun ran(spec, *loaded.model, *trainable, golden_data(spec.stage));
+  ran.trainer.train();
 
   const nlohmann::json& steps = run["steps"];
-  ASSERT_EQ(monitor.records.size(), steps.size());
+  ASSERT_EQ(ran.monitor.records.size(), steps.size());
   for (size_t i = 0; i < steps.size(); ++i) {
     const std::string step = "step " + std::to_string(i + 1) + ": ";
-    expect_near(monitor.records[i]["loss"], steps[i][0], 1e-3, step + "loss");
-    expect_near(monitor.records[i]["grad_norm"], steps[i][1], 1e-3, step + "grad_norm");
-    expect_near(monitor.records[i]["learning_rate"], steps[i][2], 1e-3, step + "learning_rate");
+    expect_near(ran.monitor.records[i]["loss"], steps[i][0], 1e-3, step + "loss");
+    expect_near(ran.monitor.records[i]["grad_norm"], steps[i][1], 1e-3, step + "grad_norm");
+    expect_near(ran.monitor.records[i]["learning_rate"], steps[i][2], 1e-3, step + "learning_rate");
   }
   const nlohmann::json& changes = run["changes"];
   EXPECT_EQ(trainable->parameters().size(), changes.size());

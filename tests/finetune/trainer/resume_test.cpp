@@ -6,8 +6,7 @@
 #include "finetune/encoding/join_turns.h"
 #include "finetune/spec/load_train_spec.h"
 #include "finetune/trainer/output_dir.h"
-#include "finetune/trainer/trainer.h"
-#include "tests/finetune/trainer/quiet_monitor.h"
+#include "tests/finetune/trainer/run_trainer.h"
 #include "tests/models/tiny_models.h"
 
 namespace hearth {
@@ -63,24 +62,11 @@ class Resume : public testing::Test {
   static Ran run(const TrainSpec& spec, const std::filesystem::path& checkpoint = {}, int64_t stop_after = -1) {
     const LoadedModel loaded = load_model(spec.model_name_or_path, {.compute_dtype = ComputeDtype::kFloat32});
     const std::unique_ptr<Trainable> trainable = make_trainable(spec, loaded);
-    const std::unique_ptr<Objective> objective = make_objective(spec, *loaded.model);
     const std::vector<TokenizedExample> data = spec.stage == Stage::kDpo ? pairs() : examples();
-    InMemorySet set(spec.training, data);
-    const std::vector<EvalSet> eval = {{"", {data[2], data[5]}}};
-    QuietMonitor monitor;
-    monitor.stop_after = stop_after;
-    Reports reports(nullptr, {});
-    SingleProcess alone;
-    Trainer trainer({.spec = spec,
-                     .model = *loaded.model,
-                     .trainable = *trainable,
-                     .objective = *objective,
-                     .examples = set,
-                     .eval = eval,
-                     .processes = alone},
-                    reports, monitor);
-    if (!checkpoint.empty()) trainer.resume(checkpoint);
-    Ran ran{.result = trainer.train(), .records = monitor.records, .values = {}, .state = trainer.state()};
+    test::TrainerRun run(spec, *loaded.model, *trainable, data, {{"", {data[2], data[5]}}});
+    run.monitor.stop_after = stop_after;
+    if (!checkpoint.empty()) run.trainer.resume(checkpoint);
+    Ran ran{.result = run.trainer.train(), .records = run.monitor.records, .values = {}, .state = run.trainer.state()};
     for (const Parameter* parameter : trainable->parameters())
       ran.values.insert(ran.values.end(), parameter->value.data(), parameter->value.data() + parameter->value.size());
     return ran;

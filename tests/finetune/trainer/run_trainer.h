@@ -1,0 +1,38 @@
+// A trainer alone in its process, without reports, over examples in memory.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "finetune/trainer/trainer.h"
+#include "tests/finetune/trainer/quiet_monitor.h"
+
+namespace hearth::test {
+
+struct TrainerRun {
+  TrainerRun(const TrainSpec& spec, const LanguageModel& model, Trainable& trainable,
+             std::vector<TokenizedExample> examples, std::vector<EvalSet> held_out = {})
+      : objective(make_objective(spec, model)),
+        set(spec.training, std::move(examples)),
+        eval(std::move(held_out)),
+        trainer({.spec = spec,
+                 .model = model,
+                 .trainable = trainable,
+                 .objective = *objective,
+                 .examples = set,
+                 .eval = eval,
+                 .processes = alone},
+                reports, monitor) {}
+
+  std::unique_ptr<Objective> objective;
+  InMemorySet set;
+  std::vector<EvalSet> eval;
+  QuietMonitor monitor;
+  Reports reports{nullptr, {}};
+  SingleProcess alone;
+  Trainer trainer;
+};
+
+}  // namespace hearth::test
