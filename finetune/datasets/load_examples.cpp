@@ -203,6 +203,11 @@ class Loader {
 
 void check_stage(const DatasetInfo& info, Stage stage) {
   const bool wants_ranking = stage == Stage::kRewardModel || stage == Stage::kDpo;
+  if (stage == Stage::kKto && info.columns.kto_tag.empty())
+    throw invalid_argument(
+        "The dataset is not applicable in the current training stage: dataset '{}' has no kto_tag under \"columns\" in "
+        "dataset_info.json, stage kto wants the column that says true or false of an answer",
+        info.name);
   if (wants_ranking == info.ranking) return;
   throw invalid_argument(
       "The dataset is not applicable in the current training stage: dataset '{}' has ranking: {} in dataset_info.json, "

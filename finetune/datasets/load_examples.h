@@ -37,7 +37,7 @@ struct ExampleSets {
 ExampleSets load_examples(const DataSpec& spec, const DataOptions& options);
 
 // Throws kInvalidArgument for a pair of rankings and another stage than reward modelling and dpo, and the other way
-// round.
+// round; and for a dataset without tags in stage kto.
 void check_stage(const DatasetInfo& info, Stage stage);
 // Throws kInvalidArgument where a column that the formatting reads is in no row.
 void check_columns(const DatasetInfo& info);

@@ -23,17 +23,16 @@ struct Outcome {
   std::string dropped;  // why; empty: it is there
 };
 
-// Examples differ in length, so threads take them one after another.
-std::vector<Outcome> encode_each(std::span<const Example> examples,
-                                 const std::function<Outcome(const Example&)>& encode) {
+// encode(i) for each of `count`. Examples differ in length, so threads take them one after another.
+std::vector<Outcome> encode_each(size_t count, const std::function<Outcome(size_t)>& encode) {
   constexpr size_t kFewest = 8;  // a thread
-  std::vector<Outcome> outcomes(examples.size());
+  std::vector<Outcome> outcomes(count);
   std::atomic<size_t> next = 0;
-  const auto wanted = std::min<int64_t>(num_threads(), static_cast<int64_t>(examples.size() / kFewest));
+  const auto wanted = std::min<int64_t>(num_threads(), static_cast<int64_t>(count / kFewest));
   on_threads(wanted, [&](int64_t, int64_t) {
-    for (size_t i = next++; i < examples.size(); i = next++) {
+    for (size_t i = next++; i < count; i = next++) {
       try {
-        outcomes[i] = encode(examples[i]);
+        outcomes[i] = encode(i);
       } catch (const Error& error) {
         if (error.code() == ErrorCode::kInternal) throw;
         outcomes[i].dropped = error.what();
@@ -51,31 +50,71 @@ Outcome encode_supervised(const TurnEncoder& encoder, const JoinOptions& options
   return {std::move(joined.example), joined.truncated, {}};
 }
 
-// Chosen and rejected answer to the same prompt, one behind the other and each by itself. Source: LLaMA-Factory's
-// PairwiseDatasetProcessor.
-Outcome encode_pair(const TurnEncoder& encoder, int cutoff_len, const Example& example) {
+int length(const std::vector<TokenId>& ids) { return static_cast<int>(ids.size()); }
+
+void check_pair(const Example& example) {
   if (example.prompt.size() % 2 != 1 || example.response.size() != 2)
     throw invalid_argument("it has {} messages and {} answers: must be an odd number and 2", example.prompt.size(),
                            example.response.size());
-  std::vector<TokenId> prompt, answers[2];
-  for (size_t i = 0; i < 2; ++i) {
-    Example one = example;
-    one.response = {example.response[i]};
-    EncodedTurn turn = encoder.last_turn(one);
-    if (turn.target.empty()) throw invalid_argument("the template writes nothing of an answer");
-    if (i == 0) prompt = std::move(turn.source);
-    answers[i] = std::move(turn.target);
-    if (encoder.final_eos()) answers[i].push_back(*encoder.final_eos());
-  }
-  const auto length = [](const std::vector<TokenId>& ids) { return static_cast<int>(ids.size()); };
-  const int longest = std::max(length(answers[0]), length(answers[1]));
-  const TurnLengths kept = infer_seqlen(length(prompt), longest, cutoff_len);
+}
+
+// The prompt of `example` and this answer to it.
+EncodedTurn encode_answer(const TurnEncoder& encoder, Example example, const SlotMessage& answer) {
+  example.response = {answer};
+  EncodedTurn turn = encoder.last_turn(example);
+  if (turn.target.empty()) throw invalid_argument("the template writes nothing of an answer");
+  if (encoder.final_eos()) turn.target.push_back(*encoder.final_eos());
+  return turn;
+}
+
+// Whether anything was cut off.
+bool cut(std::vector<TokenId>& ids, int size) {
+  const bool cuts = size < length(ids);
+  if (cuts) ids.resize(static_cast<size_t>(size));
+  return cuts;
+}
+
+// Chosen and rejected answer to the same prompt, one behind the other and each by itself. Source: LLaMA-Factory's
+// PairwiseDatasetProcessor.
+Outcome encode_pair(const TurnEncoder& encoder, int cutoff_len, const Example& example) {
+  check_pair(example);
+  EncodedTurn chosen = encode_answer(encoder, example, example.response[0]);
+  EncodedTurn rejected = encode_answer(encoder, example, example.response[1]);
+  const TurnLengths kept =
+      infer_seqlen(length(chosen.source), std::max(length(chosen.target), length(rejected.target)), cutoff_len);
   Outcome out;
-  out.truncated = kept.source < length(prompt) || kept.target < longest;
-  prompt.resize(std::min(kept.source, length(prompt)));
-  for (std::vector<TokenId>& answer : answers) answer.resize(std::min(kept.target, length(answer)));
-  out.tokenized = join_pair(prompt, answers[0], answers[1]);
+  out.truncated = cut(chosen.source, kept.source);
+  for (EncodedTurn* turn : {&chosen, &rejected}) out.truncated |= cut(turn->target, kept.target);
+  out.tokenized = join_pair(chosen.source, chosen.target, rejected.target);
   return out;
+}
+
+// An empty first response says that the second is the undesirable answer.
+const SlotMessage& own_answer(const Example& example) {
+  check_pair(example);
+  return example.response[example.response[0].content.empty() ? 1 : 0];
+}
+
+// An example's own answer and, behind the same prompt, that of `other`. Source: LLaMA-Factory's
+// FeedbackDatasetProcessor.
+Outcome encode_feedback(const TurnEncoder& encoder, int cutoff_len, const Example& example, const Example& other) {
+  EncodedTurn own = encode_answer(encoder, example, own_answer(example));
+  EncodedTurn kl = encode_answer(encoder, example, own_answer(other));
+  Outcome out;
+  for (EncodedTurn* turn : {&own, &kl}) {
+    const TurnLengths kept = infer_seqlen(length(turn->source), length(turn->target), cutoff_len);
+    out.truncated |= cut(turn->source, kept.source);
+    out.truncated |= cut(turn->target, kept.target);
+  }
+  out.tokenized = join_pair(own, kl);
+  out.tokenized.desirable = !example.response[0].content.empty();
+  return out;
+}
+
+// Whose answer is the KL answer of example i: the one before it in its group, and for the first the group's last.
+size_t kl_index(size_t i, size_t count) {
+  if (i % kEncodingGroup != 0) return i - 1;
+  return std::min(i + kEncodingGroup, count) - 1;
 }
 
 // Text and its end are one text to the tokenizer.
@@ -167,30 +206,26 @@ EncodedData encode_examples(const LoadedModel& model, std::span<const Example> e
     const PretrainingEncoder encoder(model, data);
     Pack pack;
     if (encoder.packs()) pack = [&](std::span<const TokenizedExample> texts) { return encoder.blocks(texts); };
-    EncodedData encoded = collect(examples, encode_each(examples, std::cref(encoder)), pack);
+    EncodedData encoded =
+        collect(examples, encode_each(examples.size(), [&](size_t i) { return encoder(examples[i]); }), pack);
     encoded.source = "texts as they are";
     return encoded;
   }
-  if (stage != Stage::kSft && stage != Stage::kDpo)
-    throw invalid_argument("only stages sft, pt and dpo are encoded here");
+  if (stage == Stage::kPpo) throw invalid_argument("stage ppo is not encoded; sft, pt, rm, dpo and kto are");
   const TurnEncoder encoder(model, data, now);
-  if (stage == Stage::kDpo) {
-    EncodedData encoded = collect(
-        examples,
-        encode_each(examples, [&](const Example& example) { return encode_pair(encoder, cutoff_len, example); }), {});
-    encoded.source = encoder.source();
-    return encoded;
-  }
   const JoinOptions options{cutoff_len, data.train_on_prompt, data.mask_history, encoder.final_eos()};
+  const auto encode = [&](size_t i) {
+    if (stage == Stage::kSft) return encode_supervised(encoder, options, examples[i]);
+    if (stage == Stage::kKto)
+      return encode_feedback(encoder, cutoff_len, examples[i], examples[kl_index(i, examples.size())]);
+    return encode_pair(encoder, cutoff_len, examples[i]);
+  };
   Pack pack;
-  if (data.packs(stage))
+  if (stage == Stage::kSft && data.packs(stage))
     pack = [&](std::span<const TokenizedExample> group) {
       return pack_examples(group, cutoff_len, !data.neat_packing);
     };
-  EncodedData encoded = collect(
-      examples,
-      encode_each(examples, [&](const Example& example) { return encode_supervised(encoder, options, example); }),
-      pack);
+  EncodedData encoded = collect(examples, encode_each(examples.size(), encode), pack);
   encoded.source = encoder.source();
   return encoded;
 }

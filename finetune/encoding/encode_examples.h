@@ -1,7 +1,9 @@
 // From the examples of a job to what the trainer learns from, equal to what LLaMA-Factory's processors make of them
-// (data/processor/: supervised.py, pretrain.py) to the id. Many threads, always the same result.
+// (data/processor/: supervised.py, pretrain.py, pairwise.py, feedback.py) to the id. Many threads, always the same
+// result.
 //
-// Examples are packed, and the texts of stage pt put in a row, in groups of 1000 as the reference maps them. cutoff_len
+// Examples are packed, the texts of stage pt put in a row, and the KL answers of stage kto (each the answer of the
+// example before it, the first one's the last) chosen in groups of 1000 as the reference maps them. cutoff_len
 // is the job's own: with `packing: true` or neat_packing LLaMA-Factory uses one less, and so does this. In stage pt the
 // beginning-of-text token takes the place of every block's first where the tokenizer puts one before a text, and
 // padding tokens are not learnt, nor is the end of a text where it is the padding token too.

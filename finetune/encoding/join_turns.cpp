@@ -19,6 +19,16 @@ std::vector<TokenId> source_labels(const std::vector<TokenId>& source, const Joi
   return labels;
 }
 
+void add_answer(const std::vector<TokenId>& prompt, const std::vector<TokenId>& answer, TokenizedExample& pair) {
+  const size_t begin = pair.input_ids.size();
+  append(prompt, pair.input_ids);
+  append(answer, pair.input_ids);
+  pair.labels.insert(pair.labels.end(), prompt.size(), kIgnoredLabel);
+  append(answer, pair.labels);
+  if (begin < pair.labels.size()) pair.labels[begin] = kIgnoredLabel;  // nothing stands before it
+  pair.packed_lengths.push_back(static_cast<int>(pair.input_ids.size() - begin));
+}
+
 }  // namespace
 
 JoinedTurns join_turns(std::vector<EncodedTurn> turns, const JoinOptions& options) {
@@ -60,18 +70,18 @@ JoinedTurns join_turns(std::vector<EncodedTurn> turns, const JoinOptions& option
   return joined;
 }
 
+TokenizedExample join_pair(const EncodedTurn& first, const EncodedTurn& second) {
+  TokenizedExample pair;
+  add_answer(first.source, first.target, pair);
+  add_answer(second.source, second.target, pair);
+  return pair;
+}
+
 TokenizedExample join_pair(const std::vector<TokenId>& prompt, const std::vector<TokenId>& chosen,
                            const std::vector<TokenId>& rejected) {
   TokenizedExample pair;
-  for (const std::vector<TokenId>* answer : {&chosen, &rejected}) {
-    const size_t begin = pair.input_ids.size();
-    pair.input_ids.insert(pair.input_ids.end(), prompt.begin(), prompt.end());
-    pair.input_ids.insert(pair.input_ids.end(), answer->begin(), answer->end());
-    pair.labels.insert(pair.labels.end(), prompt.size(), kIgnoredLabel);
-    pair.labels.insert(pair.labels.end(), answer->begin(), answer->end());
-    if (begin < pair.labels.size()) pair.labels[begin] = kIgnoredLabel;  // nothing stands before it
-    pair.packed_lengths.push_back(static_cast<int>(pair.input_ids.size() - begin));
-  }
+  add_answer(prompt, chosen, pair);
+  add_answer(prompt, rejected, pair);
   return pair;
 }
 

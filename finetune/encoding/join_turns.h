@@ -25,7 +25,9 @@ struct JoinedTurns {
 // Each turn gets what is left of cutoff_len, cut as infer_seqlen says from its end.
 JoinedTurns join_turns(std::vector<EncodedTurn> turns, const JoinOptions& options);
 
-// Both answers to a prompt, one behind the other and each by itself behind the prompt; the answers are learnt.
+// Two answers, one behind the other and each by itself behind its prompt; the answers are learnt.
+TokenizedExample join_pair(const EncodedTurn& first, const EncodedTurn& second);
+// Both behind the same prompt.
 TokenizedExample join_pair(const std::vector<TokenId>& prompt, const std::vector<TokenId>& chosen,
                            const std::vector<TokenId>& rejected);
 

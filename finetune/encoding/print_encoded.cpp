@@ -44,7 +44,10 @@ void print_example(std::ostream& out, const Tokenizer& tokenizer, const Tokenize
   end_run();
   if (learnt) out << marks.end;
   out << fmt::format("\nlabel_ids:\n[{}]\n", fmt::join(example.labels, ", "));
-  if (!example.packed_lengths.empty())
+  if (example.desirable)
+    out << fmt::format("kto_tag: {}, its own answer in the first {} tokens, the KL answer in the {} behind them\n",
+                       *example.desirable, example.packed_lengths.at(0), example.packed_lengths.at(1));
+  else if (!example.packed_lengths.empty())
     out << fmt::format("packed: {} examples of {} tokens\n", example.packed_lengths.size(),
                        fmt::join(example.packed_lengths, ", "));
 }
@@ -74,6 +77,13 @@ void print_totals(std::ostream& out, const EncodedData& data) {
                      all.learnt);
   out << fmt::format("length: shortest {}, median {}, 90 % up to {}, longest {}\n", all.shortest, all.median,
                      all.percentile90, all.longest);
+  const auto tagged = [&](bool tag) {
+    return std::count_if(data.examples.begin(), data.examples.end(),
+                         [tag](const TokenizedExample& example) { return example.desirable == tag; });
+  };
+  if (const auto liked = tagged(true), disliked = tagged(false); liked + disliked > 0)
+    out << fmt::format("kto_tag: {} true, {} false{}\n", liked, disliked,
+                       liked == 0 || disliked == 0 ? " (only one kind of them: stage kto compares both)" : "");
   if (data.truncated > 0) out << fmt::format("{} examples were cut to cutoff_len\n", data.truncated);
   if (data.dropped.empty()) return;
   constexpr size_t kShown = 5;

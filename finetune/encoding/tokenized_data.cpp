@@ -16,8 +16,9 @@ namespace {
 using Json = nlohmann::json;
 static_assert(std::endian::native == std::endian::little);
 
-constexpr std::string_view kMagic = "HEARTHT1";
+constexpr std::string_view kMagic = "HEARTHT2";
 constexpr size_t kPreamble = 16, kLargestHeader = size_t{16} << 20;
+constexpr int32_t kNoTag = -1;  // else 0 or 1
 constexpr const char* kFile = "tokenized.bin";
 
 class Reader {
@@ -43,7 +44,8 @@ class Reader {
   std::vector<TokenizedExample> set(const Json& set) {
     const uint64_t examples = count(set, "examples"), packed = count(set, "packed"), tokens = count(set, "tokens");
     const std::vector<int32_t> lengths = numbers(examples), packs = numbers(examples), across = numbers(examples),
-                               packed_lengths = numbers(packed), ids = numbers(tokens), labels = numbers(tokens);
+                               tags = numbers(examples), packed_lengths = numbers(packed), ids = numbers(tokens),
+                               labels = numbers(tokens);
     std::vector<TokenizedExample> out(static_cast<size_t>(examples));
     size_t token = 0, pack = 0;
     for (size_t i = 0; i < out.size(); ++i) {
@@ -51,6 +53,7 @@ class Reader {
       out[i].labels = part(labels, token, lengths[i]);
       out[i].packed_lengths = part(packed_lengths, pack, packs[i]);
       out[i].attends_across = across[i] != 0;
+      if (tags[i] != kNoTag) out[i].desirable = tag(tags[i], out[i]);
       check(out[i]);
       token += out[i].input_ids.size();
       pack += out[i].packed_lengths.size();
@@ -89,6 +92,13 @@ class Reader {
     if (size < 0 || static_cast<size_t>(size) > from.size() - begin) throw corrupt("an example of {} tokens", size);
     const auto first = from.begin() + static_cast<ptrdiff_t>(begin);
     return {first, first + size};
+  }
+
+  bool tag(int32_t number, const TokenizedExample& example) const {
+    if (number != 0 && number != 1) throw corrupt("a kto_tag of {}", number);
+    if (example.packed_lengths.size() != 2)
+      throw corrupt("a kto_tag on {} answers, must be on 2", example.packed_lengths.size());
+    return number == 1;
   }
 
   void check(const TokenizedExample& example) const {
@@ -179,18 +189,19 @@ void save_tokenized(const std::filesystem::path& directory, const TokenizedSets&
   for (const auto& [key, value] : made_with) header["made_with"].push_back(Json::array({key, value}));
   std::string data;
   for (const auto& [name, examples] : sets) {
-    std::vector<int32_t> lengths, packs, across, packed, ids, labels;
+    std::vector<int32_t> lengths, packs, across, tags, packed, ids, labels;
     for (const TokenizedExample& example : examples) {
       lengths.push_back(static_cast<int32_t>(example.input_ids.size()));
       packs.push_back(static_cast<int32_t>(example.packed_lengths.size()));
       across.push_back(example.attends_across ? 1 : 0);
+      tags.push_back(example.desirable ? int32_t{*example.desirable} : kNoTag);
       packed.insert(packed.end(), example.packed_lengths.begin(), example.packed_lengths.end());
       ids.insert(ids.end(), example.input_ids.begin(), example.input_ids.end());
       labels.insert(labels.end(), example.labels.begin(), example.labels.end());
     }
     header["sets"].push_back(
         {{"name", name}, {"examples", examples.size()}, {"packed", packed.size()}, {"tokens", ids.size()}});
-    for (const auto* numbers : {&lengths, &packs, &across, &packed, &ids, &labels}) append(*numbers, data);
+    for (const auto* numbers : {&lengths, &packs, &across, &tags, &packed, &ids, &labels}) append(*numbers, data);
   }
   const std::string text = header.dump();
   const uint64_t size = text.size();

@@ -1,7 +1,7 @@
 // Tokenised data sets on disk, which `tokenized_path` names: made once, read by every later run of the same job. Unlike
 // LLaMA-Factory's they say what they were made with, and a job that asks for something else is refused.
 //
-// One file in the directory, tokenized.bin: "HEARTHT1", the size of the header (8 bytes), the header (JSON), and for
+// One file in the directory, tokenized.bin: "HEARTHT2", the size of the header (8 bytes), the header (JSON), and for
 // each set its arrays of int32, little endian. Untrusted on reading: every size is checked before it is used.
 #pragma once
 

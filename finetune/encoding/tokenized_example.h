@@ -1,6 +1,7 @@
 // What the trainer learns from: token ids and which of them count.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "runtime/batch.h"
@@ -15,11 +16,14 @@ struct TokenizedExample {
   // place; but where a template has one end of sequence for the whole conversation (efficient_eos), that end of
   // sequence at the first token of every later turn.
   std::vector<TokenId> labels;
-  // The lengths of the examples packed into it, in order, which start their positions at 0 each. Empty: one. In stage
-  // dpo two: the chosen and the rejected answer, each behind its prompt.
+  // The lengths of the examples packed into it, in order, which start their positions at 0 each. Empty: one. In stages
+  // rm and dpo two: the chosen and the rejected answer, each behind its prompt. In stage kto two: its own answer and
+  // the KL answer, which is another example's.
   std::vector<int> packed_lengths = {};
   // Packed examples see each other (`packing` without `neat_packing`).
   bool attends_across = false;
+  // In stage kto its kto_tag: whether its own answer is one to be liked. Nothing in other stages.
+  std::optional<bool> desirable = {};
 };
 
 }  // namespace hearth

@@ -27,7 +27,7 @@ except (ImportError, OSError):
 import gguf
 from llamafactory.data import template as reference
 from llamafactory.data import tool_utils
-from llamafactory.data.processor import PackedSupervisedDatasetProcessor, PairwiseDatasetProcessor, PretrainDatasetProcessor, SupervisedDatasetProcessor
+from llamafactory.data.processor import FeedbackDatasetProcessor, PackedSupervisedDatasetProcessor, PairwiseDatasetProcessor, PretrainDatasetProcessor, SupervisedDatasetProcessor
 from llamafactory.data.processor.processor_utils import infer_seqlen
 from llamafactory.hparams import DataArguments
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
@@ -93,7 +93,7 @@ class Reference:
         if arguments.packing is None:  # as the parser does
             arguments.packing = stage == "pt"
         processor_class = PackedSupervisedDatasetProcessor if arguments.packing else SupervisedDatasetProcessor
-        processor_class = {"pt": PretrainDatasetProcessor, "dpo": PairwiseDatasetProcessor}.get(stage, processor_class)
+        processor_class = {"pt": PretrainDatasetProcessor, "dpo": PairwiseDatasetProcessor, "kto": FeedbackDatasetProcessor}.get(stage, processor_class)
         processor = processor_class(template=slots, tokenizer=tokenizer, processor=None, data_args=arguments)
         pairs = []
         for begin in range(0, len(examples), arguments.preprocessing_batch_size):
@@ -104,6 +104,10 @@ class Reference:
                 columns = [[out[f"{answer}_{key}"] for answer in ("chosen", "rejected")] for key in ("input_ids", "labels")]
                 for chosen, rejected, *labels in zip(*columns[0], *columns[1]):
                     pairs.append([chosen + rejected, labels[0] + labels[1], [len(chosen), len(rejected)]])
+                continue
+            if stage == "kto":
+                for own, labels, kl, kl_labels, tag in zip(*(out[key] for key in ("input_ids", "labels", "kl_input_ids", "kl_labels", "kto_tags"))):
+                    pairs.append([own + kl, labels + kl_labels, [len(own), len(kl)], tag])
                 continue
             for i, ids in enumerate(out["input_ids"]):
                 if stage == "pt":
@@ -136,6 +140,11 @@ def standard(messages, system="", tools=""):
     return {"_prompt": messages[:-1], "_response": messages[-1:], "_system": system, "_tools": tools}
 
 
+def with_tag(example, tag):
+    nothing = {"role": "assistant", "content": ""}
+    return {**example, "_response": example["_response"] + [nothing] if tag else [nothing] + example["_response"]}
+
+
 def load_data(directory):
     def alpaca(name):
         rows = json.loads((directory / name).read_text())
@@ -151,12 +160,16 @@ def load_data(directory):
         prompt = [{"role": roles[m["from"]], "content": m["value"]} for m in row["conversations"] if m["from"] != "system"]
         answers = [{"role": "assistant", "content": row[key]["value"]} for key in ("chosen", "rejected")]
         ranked.append({"_prompt": prompt, "_response": answers, "_system": system, "_tools": ""})
+    tagged = []
+    for row in json.loads((directory / "kto_en_demo.json").read_text()):
+        assert [m["role"] for m in row["messages"]] == ["user", "assistant"] * (len(row["messages"]) // 2)
+        tagged.append(with_tag(standard([dict(m) for m in row["messages"]]), row["label"]))
     wiki = [{"_prompt": [{"role": "user", "content": line}], "_response": []} for line in (directory / "wiki_demo.txt").read_text().split("\n") if line]
-    return {"alpaca_en_demo": alpaca("alpaca_en_demo.json"), "identity": alpaca("identity.json"), "glaive_toolcall_en_demo": glaive, "dpo_en_demo": ranked, "wiki_demo": wiki}
+    return {"alpaca_en_demo": alpaca("alpaca_en_demo.json"), "identity": alpaca("identity.json"), "glaive_toolcall_en_demo": glaive, "dpo_en_demo": ranked, "kto_en_demo": tagged, "wiki_demo": wiki}
 
 
 def digest(pairs):
-    text = "".join(f"{','.join(map(str, ids))};{','.join(map(str, labels))};{','.join(map(str, lengths))}\n" for ids, labels, lengths in pairs)
+    text = "".join(f"{','.join(map(str, ids))};{','.join(map(str, labels))};{','.join(map(str, lengths))}{''.join(f';{t}'.lower() for t in tag)}\n" for ids, labels, lengths, *tag in pairs)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -198,6 +211,15 @@ def digest_cases(data):
     yield "llama3", "glaive_toolcall_en_demo", 0, 60, {"cutoff_len": 256}
 
 
+def feedback_cases():
+    yield "chatml", {}
+    yield "llama2", {"cutoff_len": 40}
+    yield "glm4", {"cutoff_len": 24}
+    yield "falcon", {}
+    yield "qwen3", {"enable_thinking": None}
+    yield "qwen3", {"mask_history": True, "default_system": "Speak plainly."}
+
+
 def pretraining_cases():
     yield "default", {"cutoff_len": 128}, None
     yield "default", {"cutoff_len": 128, "packing": True}, None
@@ -216,6 +238,9 @@ def main():
     whole = []
     for template, options in whole_cases():
         whole.append({"template": template, "tokenizer": kind[template], "options": options, "examples": run(kind[template], template, "sft", own, options)})
+    for template, options in feedback_cases():
+        tagged = [with_tag(example, i % 3 != 1) for i, example in enumerate(own)]
+        whole.append({"template": template, "tokenizer": kind[template], "options": options, "stage": "kto", "examples": run(kind[template], template, "kto", tagged, options)})
     digests = []
     for template, name, begin, end, options in digest_cases(data):
         pairs = run(kind[template], template, "sft", data[name][begin:end], options)
@@ -229,6 +254,11 @@ def main():
         begin, options = number * 11, [{}, {"cutoff_len": 300}, {"cutoff_len": 90}][number % 3]
         pairs = run(kind[template], template, "dpo", data["dpo_en_demo"][begin:begin + 11], options)
         digests.append({"template": template, "tokenizer": kind[template], "data": "dpo_en_demo", "rows": [begin, begin + 11], "options": options, "stage": "dpo",
+                        "examples": len(pairs), "sha256": digest(pairs)})
+    feedback = [(template, number * 11, number * 11 + 11, [{}, {"cutoff_len": 300}, {"cutoff_len": 90}][number % 3]) for number, template in enumerate(PLAIN + EXTENDED)]
+    for template, begin, end, options in [*feedback, ("smollm2", 0, len(data["kto_en_demo"]), {})]:
+        pairs = run(kind[template], template, "kto", data["kto_en_demo"][begin:end], options)
+        digests.append({"template": template, "tokenizer": kind[template], "data": "kto_en_demo", "rows": [begin, end], "options": options, "stage": "kto",
                         "examples": len(pairs), "sha256": digest(pairs)})
     seqlen = [[s, t, c, *infer_seqlen(s, t, c)] for s, t, c in
               [(3000, 2000, 1000), (2000, 3000, 1000), (1000, 100, 1000), (100, 1000, 1000), (100, 500, 1000), (500, 100, 1000), (0, 5, 3), (5, 0, 3), (1, 1, 1), (7, 3, 5),

@@ -234,6 +234,7 @@ TEST_F(DatasetFiles, JobsThatDoNotFit) {
   EXPECT_EQ(refused(entry, spec()), "");
   EXPECT_THAT(refused(entry, spec(), Stage::kDpo),
               HasSubstr("dataset 'd' has ranking: false in dataset_info.json, stage dpo wants true"));
+  EXPECT_THAT(refused(entry, spec(), Stage::kKto), HasSubstr("dataset 'd' has no kto_tag under \"columns\""));
   EXPECT_THAT(refused(R"({"file_name": "x.jsonl", "columns": {"prompt": "instruktion"}})", spec()),
               HasSubstr("x.jsonl: no row has a column 'instruktion' (did you mean 'instruction'?), which dataset 'd' "
                         "reads as prompt"));

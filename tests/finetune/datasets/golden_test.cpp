@@ -117,6 +117,19 @@ TEST(Datasets, JobsTakeMixAndHoldOutTheReferencesRows) {
   }
 }
 
+TEST(Datasets, AKtoJobHasEveryTaggedRowOfTheSharedData) {
+  if (!std::filesystem::exists(kShared)) GTEST_SKIP() << "the data sets are not ours to commit";
+  DataSpec spec;
+  spec.dataset_dir = kShared;
+  spec.dataset = {"kto_en_demo"};
+  const ExampleSets sets = load_examples(spec, {.stage = Stage::kKto});
+  ASSERT_EQ(sets.train.size(), 300u);
+  for (const Example& example : sets.train) {
+    ASSERT_EQ(example.response.size(), 2u) << example.place;
+    EXPECT_NE(example.response[0].content.empty(), example.response[1].content.empty()) << example.place;
+  }
+}
+
 TEST(Datasets, DrawsAreNumpys) {
   const Json expected = golden("numpy.json");
   for (const Json& values : expected["generator"]) {

@@ -191,7 +191,7 @@ TEST(EncodeExamples, WhatCannotBeIsRefused) {
   packed.neat_packing = true;
   packed.cutoff_len = 1;
   EXPECT_EQ(error_of(model_named("default"), packed), "cutoff_len is 1, must be at least 2");
-  EXPECT_THAT(error_of(model_named("default"), {}, Stage::kKto), HasSubstr("sft, pt and dpo"));
+  EXPECT_THAT(error_of(model_named("default"), {}, Stage::kPpo), HasSubstr("stage ppo is not encoded"));
 }
 
 TEST(EncodeExamples, AMissingStopWordIsInTheWayOnlyOfTextsThatSpellIt) {
@@ -229,6 +229,54 @@ TEST(EncodeExamples, PretrainingBlocksBeginAsTheTokenizerDoes) {
   ASSERT_EQ(texts.examples.size(), 3);
   EXPECT_EQ(texts.examples[0].input_ids.front(), bos);
   EXPECT_EQ(texts.examples[0].input_ids.back(), eos);
+}
+
+// "3?" answered "3!"; the answers of rows that are multiples of 4 are undesirable.
+Example numbered(size_t i) {
+  Example example;
+  example.prompt = {{Role::kUser, std::to_string(i) + "?"}};
+  example.response = {{Role::kAssistant, std::to_string(i) + "!"}, {Role::kAssistant, ""}};
+  if (i % 4 == 0) std::swap(example.response[0], example.response[1]);
+  return example;
+}
+
+TEST(EncodeExamples, KlAnswersAreShiftedByOneInGroupsOfAThousand) {
+  std::vector<Example> examples;
+  for (size_t i = 0; i < 1003; ++i) examples.push_back(numbered(i));
+  const EncodedData encoded = encode_examples(model_named("default"), examples, {}, Stage::kKto);
+  ASSERT_EQ(encoded.examples.size(), 1003);
+  const std::pair<size_t, const char*> cases[] = {
+      {0, "999!"}, {1, "0!"}, {999, "998!"}, {1000, "1002!"}, {1002, "1001!"}};
+  for (const auto& [i, other] : cases) {
+    const TokenizedExample& example = encoded.examples[i];
+    EXPECT_THAT(learnt(*small_tokenizer(), example),
+                ElementsAre(std::to_string(i) + "!<|eot_id|>\n", std::string(other) + "<|eot_id|>\n"));
+    EXPECT_EQ(example.desirable, i % 4 != 0);
+    const std::string text = text_of(*small_tokenizer(), example), question = "Human: " + std::to_string(i) + "?";
+    EXPECT_NE(text.find(question), text.rfind(question)) << text;  // before both
+    ASSERT_EQ(example.packed_lengths.size(), 2);
+  }
+}
+
+TEST(EncodeExamples, AnExampleWhoseKlAnswerCannotBeEncodedIsDroppedToo) {
+  std::vector<Example> examples = {numbered(1), numbered(2), numbered(3), numbered(5)};
+  examples[1].response.front().content = "\xff";
+  const EncodedData encoded = encode_examples(model_named("default"), examples, {}, Stage::kKto);
+  EXPECT_EQ(encoded.examples.size(), 2);
+  EXPECT_EQ(encoded.dropped.size(), 2);
+}
+
+TEST(EncodeExamples, RewardModelsLearnFromTheSamePairsAsDpo) {
+  Example pair = two_turns();
+  pair.response.push_back({Role::kAssistant, "Go"});
+  const auto encoded = [&](Stage stage) { return encode_examples(model_named("default"), {{pair}}, {}, stage); };
+  const TokenizedExample reward = encoded(Stage::kRewardModel).examples.at(0),
+                         dpo = encoded(Stage::kDpo).examples.at(0);
+  EXPECT_EQ(reward.input_ids, dpo.input_ids);
+  EXPECT_EQ(reward.labels, dpo.labels);
+  EXPECT_EQ(reward.packed_lengths, dpo.packed_lengths);
+  EXPECT_THAT(learnt(*small_tokenizer(), reward), ElementsAre("See you<|eot_id|>\n", "Go<|eot_id|>\n"));
+  EXPECT_FALSE(reward.desirable);
 }
 
 TEST(JoinTurns, BudgetsLabelsAndTheFinalEndOfSequence) {

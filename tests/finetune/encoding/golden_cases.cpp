@@ -1,6 +1,7 @@
 #include "tests/finetune/encoding/golden_cases.h"
 
 #include <cstdlib>
+#include <utility>
 
 #include "runtime/base/error.h"
 #include "runtime/base/file.h"
@@ -103,7 +104,21 @@ Example sharegpt_row(const Json& row) {
   return example;
 }
 
+Example tagged_row(const Json& row) {
+  Example example;
+  for (const Json& message : row["messages"]) example.prompt.push_back({role_of(message["role"]), message["content"]});
+  example.response.push_back(example.prompt.back());
+  example.prompt.pop_back();
+  return with_tag(std::move(example), row["label"]);
+}
+
 }  // namespace
+
+Example with_tag(Example example, bool tag) {
+  example.response.push_back({Role::kAssistant, ""});
+  if (!tag) std::swap(example.response[0], example.response[1]);
+  return example;
+}
 
 const Json& golden_encoding() {
   static const Json json = Json::parse(read_file("tests/golden/llamafactory/encoding.json"));
@@ -181,7 +196,10 @@ std::vector<Example> read_rows(const std::string& dataset) {
     return examples;
   }
   const Json rows = Json::parse(read_file(directory / (dataset + ".json")));
-  for (const Json& row : rows) examples.push_back(row.contains("conversations") ? sharegpt_row(row) : alpaca_row(row));
+  for (const Json& row : rows)
+    examples.push_back(row.contains("conversations") ? sharegpt_row(row)
+                       : row.contains("messages")    ? tagged_row(row)
+                                                     : alpaca_row(row));
   return examples;
 }
 

@@ -29,7 +29,9 @@ DataSpec golden_data_spec(const nlohmann::json& options);
 
 // {"_prompt": [{"role", "content"}], "_response": ..., "_system", "_tools"}
 Example golden_example(const nlohmann::json& standard);
-// alpaca_en_demo, identity, glaive_toolcall_en_demo or wiki_demo.
+// The example of one answer as stage kto has it.
+Example with_tag(Example example, bool tag);
+// alpaca_en_demo, identity, glaive_toolcall_en_demo, dpo_en_demo, kto_en_demo or wiki_demo.
 std::vector<Example> read_rows(const std::string& dataset);
 
 }  // namespace hearth::test

@@ -2,7 +2,11 @@
 // of the data sets that are not ours to commit.
 #include <ctime>
 #include <filesystem>
+#include <map>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -20,10 +24,11 @@ constexpr std::time_t kNow = 1753533296;  // 2025-07-26, the script's
 
 EncodedData encode(const Json& golden_case, const std::vector<Example>& examples,
                    std::shared_ptr<const Tokenizer> tokenizer) {
-  const std::string name = golden_case.value("stage", "sft");
-  const Stage stage = name == "pt" ? Stage::kPretraining : name == "dpo" ? Stage::kDpo : Stage::kSft;
+  const std::map<std::string, Stage> stages = {
+      {"sft", Stage::kSft}, {"pt", Stage::kPretraining}, {"dpo", Stage::kDpo}, {"kto", Stage::kKto}};
   return encode_examples(test::golden_model(golden_case, std::move(tokenizer)), examples,
-                         test::golden_data_spec(golden_case["options"]), stage, kNow);
+                         test::golden_data_spec(golden_case["options"]), stages.at(golden_case.value("stage", "sft")),
+                         kNow);
 }
 
 void append(const std::vector<int>& numbers, std::string& text, char end) {
@@ -36,7 +41,8 @@ std::string digest(const std::vector<TokenizedExample>& examples) {
   for (const TokenizedExample& example : examples) {
     append(example.input_ids, text, ';');
     append(example.labels, text, ';');
-    append(example.packed_lengths, text, '\n');
+    append(example.packed_lengths, text, example.desirable ? ';' : '\n');
+    if (example.desirable) text += *example.desirable ? "true\n" : "false\n";
   }
   return test::sha256(text);
 }
@@ -55,14 +61,17 @@ TEST(EncodingGolden, InferSeqlenIsTheReferences) {
 
 TEST(EncodingGolden, ConversationsHaveTheReferencesIdsAndLabels) {
   const Json& golden = test::golden_encoding();
-  std::vector<Example> examples;
-  for (const Json& conversation : golden["conversations"]) examples.push_back(test::golden_example(conversation));
-  ASSERT_GE(golden["whole"].size(), 60);
+  std::vector<Example> answered, tagged;
+  for (const Json& conversation : golden["conversations"]) {
+    answered.push_back(test::golden_example(conversation));
+    tagged.push_back(test::with_tag(answered.back(), tagged.size() % 3 != 1));
+  }
+  ASSERT_GE(golden["whole"].size(), 69);
   for (const Json& golden_case : golden["whole"]) {
     SCOPED_TRACE(name_of(golden_case));
     const auto tokenizer = test::golden_tokenizer(golden_case);
     if (!tokenizer) GTEST_SKIP() << "HEARTH_DEFAULT_MODEL is not set";
-    const EncodedData encoded = encode(golden_case, examples, tokenizer);
+    const EncodedData encoded = encode(golden_case, golden_case.contains("stage") ? tagged : answered, tokenizer);
     for (const DroppedExample& dropped : encoded.dropped) ADD_FAILURE() << dropped.reason;
     ASSERT_EQ(encoded.examples.size(), golden_case["examples"].size());
     for (size_t i = 0; i < encoded.examples.size(); ++i) {
@@ -70,6 +79,9 @@ TEST(EncodingGolden, ConversationsHaveTheReferencesIdsAndLabels) {
       EXPECT_EQ(encoded.examples[i].input_ids, expected[0].get<std::vector<TokenId>>()) << "example " << i;
       EXPECT_EQ(encoded.examples[i].labels, expected[1].get<std::vector<TokenId>>()) << "example " << i;
       EXPECT_EQ(encoded.examples[i].packed_lengths, expected[2].get<std::vector<int>>()) << "example " << i;
+      std::optional<bool> tag;
+      if (expected.size() > 3) tag = expected[3].get<bool>();
+      EXPECT_EQ(encoded.examples[i].desirable, tag) << "example " << i;
     }
   }
 }
@@ -77,7 +89,7 @@ TEST(EncodingGolden, ConversationsHaveTheReferencesIdsAndLabels) {
 TEST(EncodingGolden, DataSetsHaveTheReferencesIdsAndLabels) {
   if (!std::filesystem::exists(test::kDataDirectory)) GTEST_SKIP() << test::kDataDirectory << " is not there";
   std::map<std::string, std::vector<Example>> rows;
-  ASSERT_GE(test::golden_encoding()["digests"].size(), 100);
+  ASSERT_GE(test::golden_encoding()["digests"].size(), 140);
   for (const Json& golden_case : test::golden_encoding()["digests"]) {
     const std::string data = golden_case["data"];
     SCOPED_TRACE(name_of(golden_case) + " " + data);

@@ -18,15 +18,17 @@ namespace hearth {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 bool same(const TokenizedExample& a, const TokenizedExample& b) {
   return a.input_ids == b.input_ids && a.labels == b.labels && a.packed_lengths == b.packed_lengths &&
-         a.attends_across == b.attends_across;
+         a.attends_across == b.attends_across && a.desirable == b.desirable;
 }
 
 TokenizedSets some_sets() {
   TokenizedSets sets;
   sets["train"] = {{{1, 2, 3}, {-100, 2, 3}, {}}, {{}, {}, {}}, {{4, 5, 6}, {-100, 9, 6}, {2, 1}, true}};
+  sets["tagged"] = {{{1, 2}, {-100, 2}, {1, 1}, false, true}, {{3, 4}, {3, -100}, {1, 1}, false, false}};
   sets["validation"] = {{{7}, {7}, {}}};
   return sets;
 }
@@ -50,7 +52,7 @@ TEST(TokenizedData, ComesBackAsItWasSaved) {
   save_tokenized(path, some_sets(), kMadeWith);
   const auto loaded = load_tokenized(path, kMadeWith, 10);
   ASSERT_TRUE(loaded);
-  ASSERT_EQ(loaded->size(), 2);
+  ASSERT_EQ(loaded->size(), 3);
   for (const auto& [name, examples] : some_sets()) {
     ASSERT_EQ(loaded->at(name).size(), examples.size());
     for (size_t i = 0; i < examples.size(); ++i) EXPECT_TRUE(same(loaded->at(name)[i], examples[i])) << name << i;
@@ -83,12 +85,14 @@ TEST(TokenizedData, DamagedFilesAreRefused) {
     std::memcpy(changed.data() + changed.size() - at * sizeof value, &value, sizeof value);
     return error_of(changed);
   };
-  // From the end, the set of one example of one token: lengths, packs, across, ids, labels.
+  // From the end, the set of one example of one token: lengths, packs, across, tags, ids, labels.
   EXPECT_THAT(with(1, 10), HasSubstr("label 10 is not in the vocabulary of 10"));
   EXPECT_THAT(with(2, -1), HasSubstr("token id -1 is not"));
-  EXPECT_THAT(with(4, 1), HasSubstr("an example of 1 tokens"));
-  EXPECT_THAT(with(5, 2), HasSubstr("an example of 2 tokens"));
-  EXPECT_THAT(with(5, 0), HasSubstr("do not cover"));
+  EXPECT_THAT(with(3, 2), HasSubstr("a kto_tag of 2"));
+  EXPECT_THAT(with(3, 1), HasSubstr("a kto_tag on 0 answers, must be on 2"));
+  EXPECT_THAT(with(5, 1), HasSubstr("an example of 1 tokens"));
+  EXPECT_THAT(with(6, 2), HasSubstr("an example of 2 tokens"));
+  EXPECT_THAT(with(6, 0), HasSubstr("do not cover"));
 }
 
 TEST(PrintEncoded, WhatIsLearntIsMarked) {
@@ -113,6 +117,23 @@ TEST(PrintEncoded, WhatIsLearntIsMarked) {
                                     "2 examples were cut to cutoff_len\n7 examples are left out:\n"
                                     "  a.json, row 3: it has no text\n"));
   EXPECT_THAT(text.str(), HasSubstr("  and 2 more\n"));
+  EXPECT_THAT(text.str(), Not(HasSubstr("kto_tag")));
+}
+
+TEST(PrintEncoded, TagsAreToldAndCounted) {
+  const test::ListTokenizer tokenizer({"a", "b", "c"});
+  EncodedData data;
+  data.examples = {{{0, 1, 0, 2, 2}, {-100, 1, -100, 2, 2}, {2, 3}, false, true}};
+  std::ostringstream out;
+  print_example(out, tokenizer, data.examples.front(), kBrackets);
+  EXPECT_THAT(out.str(), HasSubstr("kto_tag: true, its own answer in the first 2 tokens, the KL answer in the 3 "));
+  std::ostringstream one_kind, both;
+  print_totals(one_kind, data);
+  EXPECT_THAT(one_kind.str(), HasSubstr("kto_tag: 1 true, 0 false (only one kind of them: stage kto compares both)\n"));
+  data.examples.push_back(data.examples.front());
+  data.examples.back().desirable = false;
+  print_totals(both, data);
+  EXPECT_THAT(both.str(), HasSubstr("kto_tag: 1 true, 1 false\n"));
 }
 
 }  // namespace
