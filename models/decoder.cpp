@@ -62,11 +62,11 @@ Decoder::Decoder(const ModelConfig& c, LayerLoader& load, const DecoderNames& na
       embedding_(load.table(std::string(names.embedding), c.vocab_size, c.hidden_size)),
       layers_(std::move(layers)),
       norm_(load.norm(std::string(names.norm), c.hidden_size, c.norm)),
-      embedding_multiplier_(c.embedding_multiplier),
-      logit_multiplier_(c.logit_multiplier) {
+      embedding_multiplier_(c.embedding_multiplier) {
   if (!names.positions.empty())
     positions_ = load.table(std::string(names.positions), c.max_position_embeddings, c.hidden_size);
   head_.softcap = c.final_logit_softcap;
+  head_.hidden_multiplier = c.logit_multiplier;
   head_.tensor = c.tie_word_embeddings ? embedding_ : load.matrix(std::string(names.head), c.vocab_size, c.hidden_size);
   head_.weight = c.tie_word_embeddings ? load.tied(*embedding_) : head_.tensor->weight;
   tensors_ = load.tensors();
@@ -91,7 +91,7 @@ Tensor Decoder::forward(const Batch& batch) const {
     x = layer < batch.recomputed_layers ? ops::checkpoint(compute, x) : compute(x);
   }
   x = norm_(x);
-  return logit_multiplier_ == 1 ? x : ops::scale(x, logit_multiplier_);
+  return head_.hidden_multiplier == 1 ? x : ops::scale(x, head_.hidden_multiplier);
 }
 
 std::unique_ptr<const LanguageModel> make_decoder(const ModelConfig& c, LayerLoader& load, MakeLayer make_layer,

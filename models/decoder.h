@@ -92,7 +92,7 @@ class Decoder : public LanguageModel {
   std::vector<std::unique_ptr<const DecoderLayer>> layers_;
   Norm norm_;
   OutputHead head_;
-  float embedding_multiplier_, logit_multiplier_;
+  float embedding_multiplier_;
 };
 
 using MakeLayer = std::unique_ptr<const DecoderLayer> (*)(const LayerContext& at);

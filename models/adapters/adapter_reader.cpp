@@ -6,6 +6,7 @@
 #include "models/adapters/initial_factors.h"
 #include "models/adapters/layout.h"
 #include "models/adapters/peft_adapter.h"
+#include "models/adapters/stored_values.h"
 #include "runtime/base/error.h"
 #include "runtime/io/safetensors.h"
 #include "runtime/io/torch_bin.h"
@@ -51,7 +52,6 @@ class Reader {
   void look_for_gaps();
   void refuse_misfits() const;
   bool has_shape(const CheckpointFile::Tensor& stored, const std::vector<int64_t>& expected);
-  Tensor values_of(const CheckpointFile::Tensor& stored) const;
   std::shared_ptr<ModelTensor> find(std::string_view name) const;
 
   const std::filesystem::path& directory_;
@@ -59,7 +59,7 @@ class Reader {
   AdapterConfig config_;
   AdapterRules rules_;
   std::unordered_map<std::string_view, std::shared_ptr<ModelTensor>> by_name_;
-  std::string place_;
+  std::shared_ptr<const CheckpointFile> file_;
   size_t num_stored_ = 0;
   std::map<LinearId, LowRank> low_ranks_;
   std::map<const ModelTensor*, SavedTensor> saved_;
@@ -83,20 +83,6 @@ bool Reader::has_shape(const CheckpointFile::Tensor& stored, const std::vector<i
   shapes_.add(fmt::format("'{}' is [{}], must be [{}]", printable(stored.name), fmt::join(stored.shape, ", "),
                           fmt::join(expected, ", ")));
   return false;
-}
-
-// Of a shape that has been checked against the model's.
-Tensor Reader::values_of(const CheckpointFile::Tensor& stored) const {
-  static constexpr std::pair<std::string_view, Format> kFormats[] = {
-      {"F32", Format::kF32}, {"F16", Format::kF16}, {"BF16", Format::kBF16}};
-  for (const auto& [dtype, format] : kFormats) {
-    if (stored.dtype != dtype) continue;
-    Tensor values(stored.shape.size() == 1 ? Shape{stored.shape[0]} : Shape{stored.shape[0], stored.shape[1]});
-    dequantize(format, stored.bytes.data(), static_cast<int64_t>(values.size()), values.data());
-    return values;
-  }
-  throw invalid_argument("{}: tensor '{}' is {}; adapters are read in F32, F16 and BF16", place_,
-                         printable(stored.name), printable(stored.dtype));
 }
 
 void Reader::sort_in(const CheckpointFile::Tensor& stored) {
@@ -126,14 +112,14 @@ void Reader::put_part(const CheckpointFile::Tensor& stored, Part part, const Mod
   if (part == Part::kMagnitude) {
     if (low_rank.magnitude) return twice_.add(printable(stored.name));
     if (!has_shape(stored, {tensor.weight.out()})) return;
-    low_rank.magnitude = Parameter{peft_key(path, "lora_magnitude_vector"), values_of(stored), {}};
+    low_rank.magnitude = Parameter{peft_key(path, "lora_magnitude_vector"), stored_values(*file_, stored), {}};
     return;
   }
   Parameter& factor = part == Part::kA ? low_rank.a : low_rank.b;
   if (factor.value.defined()) return twice_.add(printable(stored.name));
   const bool is_a = part == Part::kA;
   if (!has_shape(stored, is_a ? std::vector{rank, tensor.weight.in()} : std::vector{tensor.weight.out(), rank})) return;
-  factor = {peft_key(path, is_a ? "lora_A.weight" : "lora_B.weight"), values_of(stored), {}};
+  factor = {peft_key(path, is_a ? "lora_A.weight" : "lora_B.weight"), stored_values(*file_, stored), {}};
 }
 
 void Reader::put_saved(const CheckpointFile::Tensor& stored, const std::shared_ptr<ModelTensor>& tensor) {
@@ -144,7 +130,7 @@ void Reader::put_saved(const CheckpointFile::Tensor& stored, const std::shared_p
   std::vector<int64_t> expected = {shape[0]};
   if (shape.rank() == 2) expected.insert(turned ? expected.begin() : expected.end(), shape[1]);
   if (!has_shape(stored, expected)) return;
-  saved_[tensor.get()] = {tensor, from_checkpoint(config_, *tensor, values_of(stored))};
+  saved_[tensor.get()] = {tensor, from_checkpoint(config_, *tensor, stored_values(*file_, stored))};
 }
 
 // What the config calls for and the file has not.
@@ -178,23 +164,21 @@ void Reader::refuse_misfits() const {
   const std::string base = config_.base_model_name_or_path.empty()
                                ? "an unnamed base"
                                : "'" + printable(config_.base_model_name_or_path) + "'";
-  throw invalid_argument("{}: adapter does not fit the model: {}; it was trained on {}", place_, problems, base);
+  throw invalid_argument("{}: adapter does not fit the model: {}; it was trained on {}", file_->name(), problems, base);
 }
 
 PeftAdapter Reader::read() {
   const std::filesystem::path safetensors = directory_ / "adapter_model.safetensors";
   const std::filesystem::path bin = directory_ / "adapter_model.bin";
-  std::shared_ptr<const CheckpointFile> file;
   if (std::filesystem::exists(safetensors)) {
-    file = SafetensorsFile::open(safetensors);
+    file_ = SafetensorsFile::open(safetensors);
   } else if (std::filesystem::exists(bin)) {
-    file = TorchBinFile::open(bin);
+    file_ = TorchBinFile::open(bin);
   } else {
     throw not_found("{}: has neither adapter_model.safetensors nor adapter_model.bin", directory_.string());
   }
-  place_ = file->name();
-  num_stored_ = file->tensors().size();
-  for (const CheckpointFile::Tensor& stored : file->tensors()) sort_in(stored);
+  num_stored_ = file_->tensors().size();
+  for (const CheckpointFile::Tensor& stored : file_->tensors()) sort_in(stored);
   look_for_gaps();
   refuse_misfits();
 

@@ -59,13 +59,17 @@ LeftSingular fast_left_singular(const Matrix& m, Eigen::Index rank, int iteratio
 
 }  // namespace
 
+Tensor random_linear(const Shape& shape, int64_t in, Random& random) {
+  Tensor values(shape);
+  const double bound = 1 / std::sqrt(static_cast<double>(in));
+  std::generate(values.data(), values.data() + values.size(),
+                [&] { return static_cast<float>(bound * (2 * random.uniform() - 1)); });
+  return values;
+}
+
 Factors random_factors(const ModelTensor& tensor, int64_t rank, Random& random) {
   const Weight& weight = tensor.weight;
-  Factors factors{Tensor(Shape{rank, weight.in()}), Tensor::zeros(Shape{weight.out(), rank})};
-  const double bound = 1 / std::sqrt(static_cast<double>(weight.in()));
-  std::generate(factors.a.data(), factors.a.data() + factors.a.size(),
-                [&] { return static_cast<float>(bound * (2 * random.uniform() - 1)); });
-  return factors;
+  return {random_linear({rank, weight.in()}, weight.in(), random), Tensor::zeros({weight.out(), rank})};
 }
 
 Factors principal_factors(const ModelTensor& tensor, int64_t rank, float scale, int iterations, uint64_t seed) {

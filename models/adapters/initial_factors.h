@@ -18,7 +18,10 @@ struct Factors {
   Tensor b;  // [out, rank]
 };
 
-// A uniform in +-1 / sqrt(in), B zero.
+// What torch begins a linear map of `in` inputs with: uniform in +-1 / sqrt(in).
+Tensor random_linear(const Shape& shape, int64_t in, Random& random);
+
+// A as random_linear, B zero.
 Factors random_factors(const ModelTensor& tensor, int64_t rank, Random& random);
 
 // scale * B A is the best approximation of W of this rank, the singular values' roots shared evenly. `iterations` of

@@ -13,6 +13,7 @@
 #include "runtime/output_head.h"
 #include "runtime/tape.h"
 #include "runtime/tensor.h"
+#include "runtime/value_head.h"
 #include "runtime/weight.h"
 
 namespace hearth::ops {
@@ -129,6 +130,11 @@ Tensor token_logprobs(const Tensor& hidden, const OutputHead& head, std::span<co
 
 // The mean over the vocabulary of log softmax(logits), of rows with a target; 0 in the others.  -> [tokens]
 Tensor mean_logprobs(const Tensor& hidden, const OutputHead& head, std::span<const TokenId> targets);
+
+// x w^T + b in f32, whatever the model computes in.  x [rows, n], weight [1, n], bias [1] -> [rows]
+Tensor project_to_one(const Tensor& x, const Tensor& weight, const Tensor& bias);
+// Of each row the reward of the text up to there.  hidden [rows, hidden_size] -> [rows]
+Tensor rewards(const Tensor& hidden, ValueHead& head);
 
 // compute(x), of which a recording tape keeps nothing but x: the backward sweep computes it again. `compute` must give
 // the same again and outlive the sweep with all it refers to; it may use parameters.

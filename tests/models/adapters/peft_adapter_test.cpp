@@ -157,7 +157,7 @@ TEST(PeftAdapter, RefusesWhatDoesNotFitWithCounts) {
               HasSubstr("1 are missing (first: base_model.model.lm_head.weight)"));
   EXPECT_THAT(refusal([](Spoiled& s) { s.tensors.clear(), s.config["target_modules"] = {"nothing"}; }),
               HasSubstr("any tensor"));
-  EXPECT_THAT(refusal([](Spoiled& s) { s.tensors[0].dtype = "I32"; }), HasSubstr("is I32; adapters are read in F32"));
+  EXPECT_THAT(refusal([](Spoiled& s) { s.tensors[0].dtype = "I32"; }), HasSubstr("is I32, must be F32, F16 or BF16"));
   EXPECT_THAT(refusal([](Spoiled& s) {
                 s.tensors.push_back(s.tensors[0]);
                 s.tensors.back().name.replace(17, 6, "model.language_model.");

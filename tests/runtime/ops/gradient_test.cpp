@@ -186,6 +186,29 @@ TEST(Gradient, OutputHead) {
   }
 }
 
+TEST(Gradient, ProjectToOne) {
+  const Tensor x = random_tensor({5, 19}, 1), weight = random_tensor({1, 19}, 2), bias = random_tensor({1}, 3);
+  expect_gradient([&](const Tensor& t) { return ops::project_to_one(t, weight, bias); }, x);
+  expect_gradient([&](const Tensor& t) { return ops::project_to_one(x, t, bias); }, weight);
+  expect_gradient([&](const Tensor& t) { return ops::project_to_one(x, weight, t); }, bias);
+}
+
+// Of the hidden states, and of the head's parameters as those of the projection that it is.
+TEST(Gradient, Rewards) {
+  const Tensor hidden = random_tensor({3, 19}, 1);
+  ValueHead head{{"weight", random_tensor({1, 19}, 2), {}}, {"bias", random_tensor({1}, 3), {}}, 0.25f};
+  expect_gradient([&](const Tensor& t) { return ops::rewards(t, head); }, hidden);
+  head.weight.grad = head.bias.grad = {};
+  recorded_gradient([&](const Tensor& t) { return ops::rewards(t, head); }, hidden, 5);
+  const Tensor weight = head.weight.grad, bias = head.bias.grad, x = ops::scale(hidden, 4);
+  const Tensor of_weight = recorded_gradient(
+      [&](const Tensor& t) { return ops::project_to_one(x, t, head.bias.value); }, head.weight.value, 5);
+  const Tensor of_bias = recorded_gradient(
+      [&](const Tensor& t) { return ops::project_to_one(x, head.weight.value, t); }, head.bias.value, 5);
+  for (size_t i = 0; i < weight.size(); ++i) EXPECT_EQ(weight.data()[i], of_weight.data()[i]) << i;
+  EXPECT_EQ(bias.data()[0], of_bias.data()[0]);
+}
+
 TEST(Gradient, SumAndMean) {
   expect_gradient([](const Tensor& t) { return ops::sum(t); }, random_tensor({3, 5}, 1));
   expect_gradient([](const Tensor& t) { return ops::mean(t); }, random_tensor({3, 5}, 1));

@@ -182,6 +182,29 @@ TEST(Ops, TokenLogprobsRefusesOtherShapes) {
       "token_logprobs: hidden is [1, 2]");
 }
 
+TEST(Ops, RewardsAreAProjectionOfWhatTheModelMultiplied) {
+  ValueHead head{{"weight", Tensor::from({1, 3}, {1, -2, 3}), {}}, {"bias", Tensor::from({1}, {0.5f}), {}}, 0.5f};
+  const Tensor y = ops::rewards(Tensor::from({2, 3}, {1, 1, 1, 0, 2, -1}), head);
+  EXPECT_EQ(y.shape(), (Shape{2}));
+  EXPECT_EQ(y.data()[0], 4.5f);
+  EXPECT_EQ(y.data()[1], -13.5f);
+  expect_internal(
+      [&] {
+        ops::rewards(Tensor::zeros({2, 4}), head);
+      },
+      "project_to_one: weight is [1, 3] and bias [1], must be [1, 4] and [1] for x [2, 4]");
+  expect_internal([&] { ops::rewards(Tensor::zeros({3}), head); }, "project_to_one: x is [3], must be [rows, n]");
+}
+
+TEST(Ops, ARewardDoesNotDependOnTheOtherRows) {
+  const Tensor hidden = random_tensor({37, 200}, 1), weight = random_tensor({1, 200}, 2), bias = random_tensor({1}, 3);
+  const Tensor all = ops::project_to_one(hidden, weight, bias);
+  for (int row = 0; row < 37; ++row) {
+    const Tensor alone = ops::gather_rows(hidden, std::vector<int>{row});
+    EXPECT_EQ(ops::project_to_one(alone, weight, bias).data()[0], all.data()[row]) << row;
+  }
+}
+
 Rope rope_of(int head_dim, std::vector<float> inverse_frequencies) {
   Rope rope;
   rope.head_dim = head_dim;
