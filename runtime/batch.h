@@ -16,11 +16,15 @@ using TokenId = int32_t;
 // Consecutive rows [begin, end) of the batch that belong to one sequence.
 struct Segment {
   int begin = 0, end = 0;
-  int past = 0;                        // tokens of the sequence that are in the cache already
+  // Tokens of the sequence before these rows. With a cache they are in it. Without one they are rows
+  // [past_begin, past_begin + past) of the batch, the first ones of an earlier segment that has no past itself: so
+  // sequences that begin alike compute their beginning once, and gradients flow into it from all of them.
+  int past = 0;
+  int past_begin = 0;
   const BlockTable* blocks = nullptr;  // covers past + (end - begin) tokens; null without a cache
   // The whole prompt's length where these rows are a chunk of it: scalings of rope that depend on the sequence's length
   // go by the larger of this and each row's position + 1, so that a chunked prompt equals a whole one. Without a cache
-  // a segment is the whole sequence and its own length counts too.
+  // a segment ends its sequence, whose length counts too.
   int prompt_length = 0;
   // What its rows go through besides the model; null: nothing. Outlives the batch, and the sweep of a tape that
   // records.

@@ -22,7 +22,8 @@ thread_local Scratch tile_scratch;
 // Rows of one segment for one kv head.
 struct Item {
   const AttentionSegment* segment;
-  int64_t row;  // of the batch
+  int64_t first_key;  // of the segment's sequence, as a row of k and v
+  int64_t row;        // of the batch
   int rows, kv_head;
 };
 
@@ -31,14 +32,16 @@ int tile_rows(const AttentionShape& shape) { return std::max(1, kTilePairs / (sh
 // Later rows see more keys and come first, so that threads end together. `rows` of 0: whole segments.
 std::vector<Item> cut(const AttentionShape& shape, std::span<const AttentionSegment> segments, int64_t rows) {
   std::vector<Item> items;
+  int64_t first_key = 0;
   for (const AttentionSegment& s : segments) {
     const int64_t step = rows > 0 ? rows : std::max<int64_t>(s.end - s.begin, 1);
     const int64_t tiles = (s.end - s.begin + step - 1) / step;
     for (int64_t tile = tiles; tile-- > 0;) {
       const int64_t row = s.begin + tile * step;
       for (int h = 0; h < shape.num_kv_heads; ++h)
-        items.push_back({&s, row, static_cast<int>(std::min(step, s.end - row)), h});
+        items.push_back({&s, first_key, row, static_cast<int>(std::min(step, s.end - row)), h});
     }
+    first_key += s.past + s.end - s.begin;
   }
   return items;
 }
@@ -150,7 +153,7 @@ void attend(const AttentionShape& shape, const float* q, const float* k, const f
   const int64_t kv_stride = int64_t{shape.num_kv_heads} * shape.head_dim;
   for_items(cut(shape, segments, tile_rows(shape)), work(shape, segments), [&](const Item& item) {
     AttentionTile tile = tile_of(shape, item, q, y, isa);
-    const int64_t head = item.segment->begin * kv_stride + int64_t{item.kv_head} * shape.head_dim;
+    const int64_t head = item.first_key * kv_stride + int64_t{item.kv_head} * shape.head_dim;
     tile.kv = {KeyValues::Source::kRows, k + head, v + head, kv_stride, nullptr, 0};
     tile.log_sums_stride = shape.num_heads;
     if (log_sums) tile.log_sums = log_sums + item.row * shape.num_heads + item.kv_head * tile.group;
@@ -165,7 +168,7 @@ void attend_backward(const AttentionShape& shape, const AttentionGradient& g,
   const int64_t kv_stride = int64_t{shape.num_kv_heads} * shape.head_dim;
   for_items(cut(shape, segments, 0), work(shape, segments), [&](const Item& item) {
     const int64_t at = item.row * stride + int64_t{item.kv_head} * group * shape.head_dim;
-    const int64_t kv = item.row * kv_stride + int64_t{item.kv_head} * shape.head_dim;
+    const int64_t kv = item.first_key * kv_stride + int64_t{item.kv_head} * shape.head_dim;
     AttentionGradientTile tile = {};
     tile.q = g.q + at;
     tile.k = g.k + kv;
@@ -180,11 +183,12 @@ void attend_backward(const AttentionShape& shape, const AttentionGradient& g,
     tile.kv_stride = kv_stride;
     tile.log_sums_stride = shape.num_heads;
     tile.rows = item.rows;
+    tile.past = item.segment->past;
     tile.group = group;
     tile.head_dim = shape.head_dim;
     tile.scale = shape.scale;
     tile.softcap = shape.softcap;
-    tile.window = window_within(shape, item.rows);
+    tile.window = window_within(shape, tile.past + tile.rows);
     if (g.in_bf16 && shape.softcap == 0) return attend_backward_bf16(tile, isa);
     tile.tile_rows = std::min(item.rows, tile_rows(shape));
     tile.transpose = matmul_kernels(isa).transpose;

@@ -46,7 +46,9 @@ void append(const AttentionShape& shape, const float* k, const float* v, std::sp
 void attend_cached(const AttentionShape& shape, const float* q, std::span<const AttentionSegment> segments,
                    const CacheView& cache, float* y, Isa isa = hearth::isa());
 
-// Attends within each segment. log_sums [tokens, num_heads] gets the log of each softmax's denominator; may be null.
+// Attends to the rows of k and v, which hold the past + (end - begin) tokens of each segment, one segment after
+// another: [tokens, ...] too where none has a past. log_sums [tokens, num_heads] gets the log of each softmax's
+// denominator; may be null.
 void attend(const AttentionShape& shape, const float* q, const float* k, const float* v,
             std::span<const AttentionSegment> segments, float* y, float* log_sums, Isa isa = hearth::isa());
 
@@ -55,7 +57,7 @@ struct AttentionGradient {
   GradientSum dq, dk, dv;
   bool in_bf16 = false;  // products of numbers rounded to bf16, where there is no softcap; else exact f32
 };
-// Computes the probabilities again from log_sums.
+// Computes the probabilities again from log_sums. dk and dv are of k's and v's rows; each segment has at least one row.
 void attend_backward(const AttentionShape& shape, const AttentionGradient& gradient,
                      std::span<const AttentionSegment> segments, Isa isa = hearth::isa());
 

@@ -1,4 +1,4 @@
-// Backward attention within a segment, written once over Lanes. With p the probabilities, dp = dy v^T and
+// Backward attention of a segment, written once over Lanes. With p the probabilities, dp = dy v^T and
 // ds = p * (dp - sum(dy * y)) * the slope of the softcap:  dv = p^T dy, dk = scale ds^T q, dq = scale ds k.
 #pragma once
 
@@ -91,11 +91,11 @@ inline void load_rows(const AttentionGradientTile& t, const GradientState& s, in
   clear(s.dq, rows * t.group * s.width);
 }
 
-// p: scores -> probabilities; ds: dy v^T -> gradient of the scores.
+// p: scores -> probabilities; ds: dy v^T -> gradient of the scores. `key` is the first of the span, row 0's own is 0.
 template <bool kCapped>
 inline void differentiate(const AttentionGradientTile& t, const GradientState& s, int row, int pair, int blocks,
-                          int base) {
-  const int visible = row + pair / t.group + 1 - base, hidden = t.window > 0 ? visible - t.window : 0;
+                          int key) {
+  const int visible = row + pair / t.group + 1 - key, hidden = t.window > 0 ? visible - t.window : 0;
   const float log_sum = t.log_sums[(row + pair / t.group) * t.log_sums_stride + pair % t.group];
   const Lanes shift = Lanes::broadcast(log_sum), back = Lanes::broadcast(s.dots[pair]);
   for (int j = 0; j < blocks; ++j) {
@@ -124,11 +124,11 @@ inline void differentiate(const AttentionGradientTile& t, const GradientState& s
 }
 
 [[gnu::noinline]] inline void differentiate_capped(const AttentionGradientTile& t, const GradientState& s, int row,
-                                                   int pairs, int blocks, int base) {
-  for (int p = 0; p < pairs; ++p) differentiate<true>(t, s, row, p, blocks, base);
+                                                   int pairs, int blocks, int key) {
+  for (int p = 0; p < pairs; ++p) differentiate<true>(t, s, row, p, blocks, key);
 }
 
-inline void pass_rows(const AttentionGradientTile& t, const GradientState& s, int row, int rows, int base, int count) {
+inline void pass_rows(const AttentionGradientTile& t, const GradientState& s, int row, int rows, int key, int count) {
   load_rows(t, s, row, rows);
   const int pairs = rows * t.group, blocks = (count + kBlockTokens - 1) / kBlockTokens;
   const int columns = static_cast<int>(s.width / 16);
@@ -142,9 +142,9 @@ inline void pass_rows(const AttentionGradientTile& t, const GradientState& s, in
   multiply(pairs, blocks, {s.q, s.width, 1}, keys_t, kBlockTokens, t.head_dim, s.p, kSpanTokens);
   multiply(pairs, blocks, {s.dy, s.width, 1}, values_t, kBlockTokens, t.head_dim, s.ds, kSpanTokens);
   if (t.softcap != 0) {
-    differentiate_capped(t, s, row, pairs, blocks, base);
+    differentiate_capped(t, s, row, pairs, blocks, key);
   } else {
-    for (int p = 0; p < pairs; ++p) differentiate<false>(t, s, row, p, blocks, base);
+    for (int p = 0; p < pairs; ++p) differentiate<false>(t, s, row, p, blocks, key);
   }
   const float *keys[16] = {}, *dy[16] = {}, *q[16] = {};
   for (int i = 0; i < columns; ++i) {
@@ -201,12 +201,14 @@ inline void attend_backward_tile(const AttentionGradientTile& t) {
   const GradientState s = lay_out(t);
   for (int r = 0; t.dq && !t.dq.adds && r < t.rows; ++r)
     clear_row(t.dq.values + r * t.stride, int64_t{t.group} * t.head_dim);
-  for (int base = 0; base < t.rows; base += kSpanTokens) {
-    const int count = least(kSpanTokens, t.rows - base);
+  const int keys = t.past + t.rows;
+  for (int base = 0; base < keys; base += kSpanTokens) {
+    const int count = least(kSpanTokens, keys - base);
     load_span(t, s, base, count);
-    const int end = t.window > 0 ? least(t.rows, base + count + t.window - 1) : t.rows;  // rows that see the span
-    for (int row = base; row < end; row += t.tile_rows)
-      pass_rows(t, s, row, least(t.tile_rows, end - row), base, count);
+    const int key = base - t.past;  // counted from the first row's own
+    const int end = t.window > 0 ? least(t.rows, key + count + t.window - 1) : t.rows;  // of the rows that see the span
+    for (int row = greatest(0, key); row < end; row += t.tile_rows)
+      pass_rows(t, s, row, least(t.tile_rows, end - row), key, count);
     for (int j = 0; j < count; ++j) {
       const int64_t at = (base + j) * t.kv_stride;
       if (t.dk) add_row(s.dk + j * s.width, t.head_dim, t.dk.from(at));

@@ -21,13 +21,15 @@ int padded_to(int n, int unit) { return (n + unit - 1) / unit * unit; }
 
 struct Sizes {
   explicit Sizes(const AttentionGradientTile& t)
-      : rows(t.rows), head_dim(t.head_dim), depth(blocks_of(t.head_dim)), row_blocks(blocks_of(t.rows)) {}
-  int64_t rows, head_dim;
-  int64_t depth, row_blocks;  // of 32
+      : rows(t.rows), keys(t.past + t.rows), head_dim(t.head_dim), depth(blocks_of(t.head_dim)) {}
+  int64_t rows, keys, head_dim;
+  int64_t depth;  // in blocks of 32
   int64_t padded_rows() const { return (rows + kSide - 1) / kSide * kSide; }
+  int64_t padded_keys() const { return (keys + kSide - 1) / kSide * kSide; }
   int64_t padded_dim() const { return depth * kTileDepth; }
-  // Of rows or keys in tiles or panels of either kind, or as f32: rows padded to a square's.
-  int64_t elements() const { return padded_rows() * padded_dim(); }
+  // Of rows or keys in tiles or panels of either kind, or as f32: padded to whole squares.
+  int64_t row_elements() const { return padded_rows() * padded_dim(); }
+  int64_t key_elements() const { return padded_keys() * padded_dim(); }
 };
 
 // Of one kv head.
@@ -43,7 +45,7 @@ struct Head {
   const float *log_sums, *dots;            // [padded rows]
 };
 
-// In f32 and padded: dk and dv [rows][dim] of the kv head, dq turned [dim][rows] of a query head.
+// In f32 and padded: dk and dv [keys][dim] of the kv head, dq turned [dim][rows] of a query head.
 struct Sums {
   float *dk, *dv, *dq;
 };
@@ -58,21 +60,21 @@ struct Call {
 Keys lay_out_keys(const Call& call) {
   const AttentionGradientTile& t = call.t;
   const Sizes& s = call.sizes;
-  auto* k = key_scratch.of<uint16_t>(3 * s.elements());
-  uint16_t *v = k + s.elements(), *turned = v + s.elements();
-  lay_out_bf16({t.k, t.kv_stride, s.rows, s.head_dim}, 0, tiles_of(s.rows), k, call.isa);
-  lay_out_bf16({t.v, t.kv_stride, s.rows, s.head_dim}, 0, tiles_of(s.rows), v, call.isa);
-  float* columns = sum_scratch.of<float>(s.elements());  // [head_dim][padded rows]
-  for (int64_t r = 0; r < s.rows; ++r)
-    for (int64_t i = 0; i < s.head_dim; ++i) columns[i * s.padded_rows() + r] = t.k[r * t.kv_stride + i];
-  lay_out_bf16({columns, s.padded_rows(), s.head_dim, s.rows}, 0, tiles_of(s.head_dim), turned, call.isa);
+  auto* k = key_scratch.of<uint16_t>(3 * s.key_elements());
+  uint16_t *v = k + s.key_elements(), *turned = v + s.key_elements();
+  lay_out_bf16({t.k, t.kv_stride, s.keys, s.head_dim}, 0, tiles_of(s.keys), k, call.isa);
+  lay_out_bf16({t.v, t.kv_stride, s.keys, s.head_dim}, 0, tiles_of(s.keys), v, call.isa);
+  float* columns = sum_scratch.of<float>(s.key_elements());  // [head_dim][padded keys]
+  for (int64_t j = 0; j < s.keys; ++j)
+    for (int64_t i = 0; i < s.head_dim; ++i) columns[i * s.padded_keys() + j] = t.k[j * t.kv_stride + i];
+  lay_out_bf16({columns, s.padded_keys(), s.head_dim, s.keys}, 0, tiles_of(s.head_dim), turned, call.isa);
   return {k, v, turned};
 }
 
 Head lay_out_head(const Call& call, int head) {
   const AttentionGradientTile& t = call.t;
   const Sizes& s = call.sizes;
-  auto* log_sums = head_scratch.of<float>(2 * s.padded_rows() + 2 * s.elements());
+  auto* log_sums = head_scratch.of<float>(2 * s.padded_rows() + 2 * s.row_elements());
   float* dots = log_sums + s.padded_rows();
   auto* operands = reinterpret_cast<uint16_t*>(dots + s.padded_rows());
   const int64_t at = int64_t{head} * t.head_dim;
@@ -85,7 +87,7 @@ Head lay_out_head(const Call& call, int head) {
   const auto laid_out = [&](auto layout, const RowsView& m) {
     uint16_t* out = operands;
     layout(m, out, call.isa);
-    operands += s.elements();
+    operands += s.row_elements();
     return out;
   };
   return {laid_out(lay_out_bf16_rows, q),
@@ -102,7 +104,7 @@ void pass_square(const Call& call, const Keys& keys, const Head& head, int key, 
   const AttentionGradientTile& t = call.t;
   const Sizes& s = call.sizes;
   const int64_t width = s.depth * kTileElements;  // of a tile's row and of a panel, where the depth is head_dim
-  const int some_keys = padded_to(std::min(kSide, t.rows - key), kTileRows);
+  const int some_keys = padded_to(std::min(kSide, t.past + t.rows - key), kTileRows);
   const int some_rows = padded_to(std::min(kSide, t.rows - row), kTileRows);
   const int64_t key_blocks = blocks_of(some_keys), row_blocks = blocks_of(some_rows);
 
@@ -120,7 +122,7 @@ void pass_square(const Call& call, const Keys& keys, const Head& head, int key, 
                                              .slopes = ds,
                                              .log_sums = head.log_sums + row,
                                              .dots = head.dots + row,
-                                             .key = key,
+                                             .key = key - t.past,
                                              .row = row,
                                              .rows = t.rows,
                                              .window = t.window,
@@ -128,15 +130,15 @@ void pass_square(const Call& call, const Keys& keys, const Head& head, int key, 
   lay_out_bf16({p, kSide, kSide, kSide}, 0, kSide / kTileRows, p_tiles, call.isa);
   lay_out_bf16({ds, kSide, kSide, kSide}, 0, kSide / kTileRows, ds_tiles, call.isa);
 
-  const int64_t dim = s.padded_dim(), column_panel = s.row_blocks * kTileElements;
+  const int64_t dim = s.padded_dim(), row_panel = blocks_of(s.rows) * kTileElements;
   const int64_t side_tile = kSideBlocks * kTileElements, from = row / kTileDepth * kTileElements;
-  call.kernels.multiply_bf16({{p_tiles, side_tile, head.dy_columns + from, column_panel, row_blocks},
+  call.kernels.multiply_bf16({{p_tiles, side_tile, head.dy_columns + from, row_panel, row_blocks},
                               sums.dv + key * dim,
                               dim,
                               some_keys,
                               dim,
                               starts_keys});
-  call.kernels.multiply_bf16({{ds_tiles, side_tile, head.q_columns + from, column_panel, row_blocks},
+  call.kernels.multiply_bf16({{ds_tiles, side_tile, head.q_columns + from, row_panel, row_blocks},
                               sums.dk + key * dim,
                               dim,
                               some_keys,
@@ -149,12 +151,18 @@ void pass_square(const Call& call, const Keys& keys, const Head& head, int key, 
       call.kernels.pair_rows(ds_tiles + (tile * kSideBlocks + b) * kTileElements, half, half + side_tile);
     }
   }
+  const int64_t key_tile = blocks_of(s.keys) * kTileElements;
   call.kernels.multiply_bf16(
-      {{keys.k_turned + key / kTileDepth * kTileElements, column_panel, ds_pairs, side_tile, key_blocks},
+      {{keys.k_turned + key / kTileDepth * kTileElements, key_tile, ds_pairs, side_tile, key_blocks},
        sums.dq + row,
        s.padded_rows(),
        padded_to(t.head_dim, kTileRows),
        some_rows});
+}
+
+// Of the sequence's first keys: the squares' that lie before the first row's window.
+int unseen_keys(const AttentionGradientTile& t) {
+  return t.window > 0 ? std::max(0, t.past + 1 - t.window) / kSide * kSide : 0;
 }
 
 // out [n] += in, or =
@@ -183,22 +191,28 @@ void add_dq(const Call& call, int head, const float* turned) {
 void attend_backward_bf16(const AttentionGradientTile& t, Isa isa) {
   const Call call = {t, Sizes(t), float_kernels(isa), isa};
   const Keys keys = lay_out_keys(call);
-  const int64_t n = call.sizes.elements();
-  Sums sums = {sum_scratch.of<float>(3 * n), nullptr, nullptr};
-  sums.dv = sums.dk + n;
-  sums.dq = sums.dv + n;
+  const int64_t of_keys = call.sizes.key_elements(), of_rows = call.sizes.row_elements();
+  Sums sums = {sum_scratch.of<float>(2 * of_keys + of_rows), nullptr, nullptr};
+  sums.dv = sums.dk + of_keys;
+  sums.dq = sums.dv + of_keys;
+  const int unseen = unseen_keys(t);
+  std::fill_n(sums.dk, unseen * call.sizes.padded_dim(), 0.f);
+  std::fill_n(sums.dv, unseen * call.sizes.padded_dim(), 0.f);
   for (int h = 0; h < t.group; ++h) {
     const Head head = lay_out_head(call, h);
-    std::fill_n(sums.dq, n, 0.f);
-    for (int key = 0; key < t.rows; key += kSide) {
-      const int end = t.window > 0 ? std::min(t.rows, key + kSide + t.window - 1) : t.rows;  // of rows that see them
-      for (int row = key; row < end; row += kSide) pass_square(call, keys, head, key, row, sums, h == 0 && row == key);
+    std::fill_n(sums.dq, of_rows, 0.f);
+    for (int key = unseen; key < call.sizes.keys; key += kSide) {
+      const int after_past = key - t.past, first = std::max(0, after_past) / kSide * kSide;
+      const int end =
+          t.window > 0 ? std::min(t.rows, after_past + kSide + t.window - 1) : t.rows;  // of rows that see them
+      for (int row = first; row < end; row += kSide)
+        pass_square(call, keys, head, key, row, sums, h == 0 && row == first);
     }
     if (t.dq) add_dq(call, h, sums.dq);
   }
-  for (int64_t r = 0; r < t.rows; ++r) {
-    if (t.dk) add_row(sums.dk + r * call.sizes.padded_dim(), t.head_dim, t.dk.from(r * t.kv_stride));
-    if (t.dv) add_row(sums.dv + r * call.sizes.padded_dim(), t.head_dim, t.dv.from(r * t.kv_stride));
+  for (int64_t j = 0; j < call.sizes.keys; ++j) {
+    if (t.dk) add_row(sums.dk + j * call.sizes.padded_dim(), t.head_dim, t.dk.from(j * t.kv_stride));
+    if (t.dv) add_row(sums.dv + j * call.sizes.padded_dim(), t.head_dim, t.dv.from(j * t.kv_stride));
   }
 }
 

@@ -43,12 +43,12 @@ struct AttentionTile {
   float* scratch;  // attend_scratch() floats
 };
 
-// All rows of one segment and the heads that share a kv head.
+// All rows of one segment and the heads that share a kv head. k, v, dk and dv have `past` rows more, which come first.
 struct AttentionGradientTile {
   const float *q, *k, *v, *y, *dy, *log_sums;
   GradientSum dq, dk, dv;
   int64_t stride, kv_stride, log_sums_stride;
-  int rows, group, head_dim;
+  int rows, past, group, head_dim;
   float scale, softcap;
   int window;     // as in AttentionTile
   int tile_rows;  // of q, at a time
@@ -62,8 +62,8 @@ struct ScoreSquare {
   float* slopes;          // dy v^T -> scale * the gradient of the scores
   const float* log_sums;  // [kSpanTokens], of the rows
   const float* dots;      // [kSpanTokens], sum(dy * y) of the rows
-  int key, row;           // the first ones
-  int rows;               // of the sequence; rows from here on, and their numbers above, count for nothing
+  int key, row;           // the first ones; row 0's own key is key 0, those of the past are below
+  int rows;               // of the segment; rows from here on, and their numbers above, count for nothing
   int window;             // as in AttentionTile
   float scale;
 };

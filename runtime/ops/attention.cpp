@@ -1,5 +1,10 @@
 #include "runtime/kernels/attention.h"
 
+#include <algorithm>
+#include <span>
+#include <utility>
+#include <vector>
+
 #include "runtime/kv_cache.h"
 #include "runtime/ops/checks.h"
 #include "runtime/ops/ops.h"
@@ -35,6 +40,17 @@ void check_cache(const Segment& s, const KvCache& cache) {
   }
 }
 
+void check_shared(const Segment& s, std::span<const Segment> earlier) {
+  const bool is_there = std::any_of(earlier.begin(), earlier.end(), [&](const Segment& e) {
+    return e.begin == s.past_begin && e.past == 0 && s.past <= e.end - e.begin;
+  });
+  require(is_there, kOp,
+          "a segment of rows [{}, {}) after rows [{}, {}), which must be the first of an earlier segment without "
+          "a past",
+          s.begin, s.end, s.past_begin, int64_t{s.past_begin} + s.past);
+}
+
+// Those that have rows.
 std::vector<kernels::AttentionSegment> checked_segments(const Batch& batch, int64_t rows) {
   std::vector<kernels::AttentionSegment> segments;
   segments.reserve(batch.segments.size());
@@ -42,13 +58,30 @@ std::vector<kernels::AttentionSegment> checked_segments(const Batch& batch, int6
   for (const Segment& s : batch.segments) {
     require(s.begin == next && s.begin <= s.end && s.past >= 0, kOp,
             "a segment of rows [{}, {}) after {} tokens, must begin at row {}", s.begin, s.end, s.past, next);
-    require(batch.cache || s.past == 0, kOp, "a segment after {} tokens without a cache that has them", s.past);
-    if (batch.cache) check_cache(s, *batch.cache);
-    segments.push_back({s.begin, s.end, s.past, batch.cache ? s.blocks->data() : nullptr});
+    if (batch.cache) {
+      check_cache(s, *batch.cache);
+    } else if (s.past > 0) {
+      check_shared(s, {batch.segments.data(), static_cast<size_t>(&s - batch.segments.data())});
+    }
+    if (s.begin < s.end) segments.push_back({s.begin, s.end, s.past, batch.cache ? s.blocks->data() : nullptr});
     next = s.end;
   }
   require(next == rows, kOp, "segments cover {} of {} rows", next, rows);
   return segments;
+}
+
+// Of the batch without a cache: the past and the own rows of one segment after another, of those that have rows.
+std::vector<int> rows_of_sequences(const std::vector<Segment>& segments) {
+  std::vector<int> rows;
+  const auto add = [&](int begin, int end) {
+    for (int row = begin; row < end; ++row) rows.push_back(row);
+  };
+  for (const Segment& s : segments) {
+    if (s.begin == s.end) continue;
+    add(s.past_begin, s.past_begin + s.past);
+    add(s.begin, s.end);
+  }
+  return rows;
 }
 
 kernels::CacheView view_of(KvCache& cache, int layer, const AttentionSpec& spec) {
@@ -78,12 +111,15 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Batch&
     kernels::attend_cached(shape, q.data(), segments, cache, y.data());
     return y;
   }
-  Tape* tape = Tape::wanted_by(q, k, v);
+  const bool shares = std::any_of(segments.begin(), segments.end(), [](const auto& s) { return s.past > 0; });
+  const std::vector<int> rows = shares ? rows_of_sequences(batch.segments) : std::vector<int>();
+  const Tensor keys = shares ? gather_rows(k, rows) : k, values = shares ? gather_rows(v, rows) : v;
+  Tape* tape = Tape::wanted_by(q, keys, values);
   Tensor log_sums = tape ? Tensor({q.rows(), spec.num_heads}) : Tensor();
-  kernels::attend(shape, q.data(), k.data(), v.data(), segments, y.data(), tape ? log_sums.data() : nullptr);
+  kernels::attend(shape, q.data(), keys.data(), values.data(), segments, y.data(), tape ? log_sums.data() : nullptr);
   if (tape) {
-    tape->record(y, [q = tape->keep(q), k = tape->keep(k), v = tape->keep(v), y = tape->keep(y), log_sums, shape,
-                     segments = std::move(segments)](const Tensor& dy, Tape& t) {
+    tape->record(y, [q = tape->keep(q), k = tape->keep(keys), v = tape->keep(values), y = tape->keep(y), log_sums,
+                     shape, segments = std::move(segments)](const Tensor& dy, Tape& t) {
       kernels::attend_backward(
           shape,
           {q.value().data(), k.value().data(), v.value().data(), y.value().data(), dy.data(), log_sums.data(),

@@ -48,7 +48,7 @@ Tensor gather_rows(const Tensor& x, std::span<const int> rows) {
     for (int64_t r = begin; r < end; ++r) std::copy_n(x.row(rows[r]), x.dim(-1), y.row(r));
   });
   if (Tape* tape = Tape::wanted_by(x)) {
-    tape->record(y, [x, indices = std::vector<int>(rows.begin(), rows.end())](const Tensor& dy, Tape& t) {
+    tape->record(y, [x = x.on_tape(), indices = std::vector<int>(rows.begin(), rows.end())](const Tensor& dy, Tape& t) {
       Tensor* dx = t.grad(x);
       for (size_t i = 0; i < indices.size(); ++i)
         kernels::add_scaled(dy.row(static_cast<int64_t>(i)), 1.0f, dy.dim(-1), dx->row(indices[i]));

@@ -90,9 +90,9 @@ struct AttentionSpec {
   int window = 0;     // tokens a row attends to, itself included; 0: all before it
   float softcap = 0;  // scores become softcap * tanh(score / softcap); 0: none
 };
-// Causal attention within each segment. With batch.cache: appends k and v to `layer`'s blocks, then attends to past +
-// new tokens; throws kInternal while a tape records, because gradients never cross a cache. head_dim is a multiple
-// of 8, at most 256.
+// Causal attention of each segment to its sequence (Segment::past and its own rows). With batch.cache: appends k and v
+// to `layer`'s blocks, then attends to past + new tokens; throws kInternal while a tape records, because gradients
+// never cross a cache. head_dim is a multiple of 8, at most 256.
 // q [tokens, num_heads * head_dim], k and v [tokens, num_kv_heads * head_dim] -> [tokens, num_heads * head_dim]
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Batch& batch, int layer,
                  const AttentionSpec& spec);

@@ -33,7 +33,7 @@ struct RotationTable {
   }
 };
 
-// The length of each row's sequence, see Segment::prompt_length. Without a cache a segment is the whole sequence.
+// The length of each row's sequence, see Segment::prompt_length. Without a cache a segment ends its sequence.
 std::vector<int> sequence_lengths(const Batch& batch) {
   std::vector<int> lengths(batch.positions.size());
   for (const Segment& s : batch.segments) {

@@ -290,6 +290,97 @@ TEST(Attention, WhatLiesBeforeTheWindowChangesNothing) {
   }
 }
 
+// The last rows of a sequence, whose keys and values are all there.
+struct Tail {
+  Values y, dq, dk, dv;
+
+  Values gradients() const {
+    Values all = dq;
+    all.insert(all.end(), dk.begin(), dk.end());
+    all.insert(all.end(), dv.begin(), dv.end());
+    return all;
+  }
+};
+
+// dq, dk and dv of the rows after `past`, written over nan.
+Tail attend_after(const Inputs& in, int past, Isa isa, bool in_bf16 = false) {
+  const int64_t rows = in.tokens - past, from = past * in.q_width();
+  const AttentionSegment segment = {0, rows, past, nullptr};
+  const Values dy = random_values(in.q.size(), 4);
+  Values log_sums(rows * in.shape.num_heads, kNan);
+  Tail tail = {Values(in.q.size() - from, kNan), Values(in.q.size() - from, kNan), Values(in.k.size(), kNan),
+               Values(in.v.size(), kNan)};
+  attend(in.shape, &in.q[from], in.k.data(), in.v.data(), {&segment, 1}, tail.y.data(), log_sums.data(), isa);
+  attend_backward(in.shape,
+                  {&in.q[from],
+                   in.k.data(),
+                   in.v.data(),
+                   tail.y.data(),
+                   &dy[from],
+                   log_sums.data(),
+                   {tail.dq.data(), false},
+                   {tail.dk.data(), false},
+                   {tail.dv.data(), false},
+                   in_bf16},
+                  {&segment, 1}, isa);
+  return tail;
+}
+
+// The same from all rows, of which only those after `past` have a gradient.
+Tail attend_to_all(const Inputs& in, int past, Isa isa) {
+  const int64_t from = past * in.q_width();
+  const AttentionSegment segment = {0, in.tokens, 0, nullptr};
+  Values dy = random_values(in.q.size(), 4), log_sums;
+  std::fill_n(dy.begin(), from, 0.f);
+  const Values y = attend_without_cache(in, isa, &log_sums);
+  Values dq(in.q.size());
+  Tail tail = {Values(y.begin() + from, y.end()), {}, Values(in.k.size()), Values(in.v.size())};
+  attend_backward(in.shape,
+                  {in.q.data(), in.k.data(), in.v.data(), y.data(), dy.data(), log_sums.data(), dq.data(),
+                   tail.dk.data(), tail.dv.data()},
+                  {&segment, 1}, isa);
+  tail.dq.assign(dq.begin() + from, dq.end());
+  return tail;
+}
+
+constexpr struct { int past, rows; } kTails[] = {{1, 1}, {1, 70}, {16, 1}, {17, 20}, {64, 64}, {150, 40}};
+
+TEST(Attention, RowsAfterAPastHaveTheBitsAndTheGradientsOfTheWhole) {
+  for (const AttentionShape& shape : kShapes) {
+    for (const auto& [past, rows] : kTails) {
+      SCOPED_TRACE(testing::Message() << shape.head_dim << " " << shape.window << ": " << past << " + " << rows);
+      const Inputs in(shape, past + rows);
+      const Tail whole = attend_to_all(in, past, isa()), expected = attend_after(in, past, Isa::kScalar);
+      EXPECT_EQ(expected.y, whole.y);
+      EXPECT_LE(relative_difference(expected.dq, whole.dq), 1e-6);
+      EXPECT_LE(relative_difference(expected.dk, whole.dk), 1e-6);
+      EXPECT_LE(relative_difference(expected.dv, whole.dv), 1e-6);
+      for (const Isa isa : testable_isas()) {
+        const Tail found = attend_after(in, past, isa);
+        EXPECT_EQ(found.y, expected.y) << to_string(isa);
+        EXPECT_EQ(found.dq, expected.dq) << to_string(isa);
+        EXPECT_EQ(found.dk, expected.dk) << to_string(isa);
+        EXPECT_EQ(found.dv, expected.dv) << to_string(isa);
+      }
+    }
+  }
+}
+
+TEST(Attention, AfterAPastTheGradientInBf16CostsItsRounding) {
+  for (const AttentionShape& shape : kShapes) {
+    for (const auto& [past, rows] : kTails) {
+      SCOPED_TRACE(testing::Message() << shape.head_dim << " " << shape.window << ": " << past << " + " << rows);
+      const Inputs in(shape, past + rows);
+      const Tail exact = attend_after(in, past, isa());
+      for (const Isa isa : testable_isas()) {
+        if (isa == Isa::kScalar && rows > 20) continue;  // slow
+        const Tail found = attend_after(in, past, isa, true);
+        EXPECT_LE(relative_difference(found.gradients(), exact.gradients()), 0x1p-7) << to_string(isa);
+      }
+    }
+  }
+}
+
 TEST(Attention, LargeScoresDoNotOverflow) {
   Inputs in(shape_of(2, 1, 16), 70);
   for (float& v : in.q) v *= 300.f;

@@ -1,6 +1,7 @@
 // The attention op's contract: segments, blocks and the tape. Its arithmetic is tested in tests/runtime/kernels.
 #include <cstring>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "runtime/base/error.h"
@@ -44,12 +45,12 @@ TEST(AttentionOp, WholePrefillChunkedPrefillAndDecodeGiveTheSameBits) {
   for (const KvFormat format : {KvFormat::kF16, KvFormat::kF32}) {
     KvCache cache({2, 2, 16}, 9, format);
     const BlockTable whole_blocks = {8, 1, 3, 0}, chunk_blocks = {2, 7, 4, 5};
-    const Tensor whole = ops::attention(in.q, in.k, in.v, batch_of({{0, 50, 0, &whole_blocks}}, &cache), 1, kSpec);
+    const Tensor whole = ops::attention(in.q, in.k, in.v, batch_of({{0, 50, 0, 0, &whole_blocks}}, &cache), 1, kSpec);
     const int cuts[] = {0, 20, 21, 22, 40, 41, 50};
     for (size_t i = 0; i + 1 < std::size(cuts); ++i) {
       const int begin = cuts[i], end = cuts[i + 1];
       const Tensor y = ops::attention(rows_of(in.q, begin, end), rows_of(in.k, begin, end), rows_of(in.v, begin, end),
-                                      batch_of({{0, end - begin, begin, &chunk_blocks}}, &cache), 1, kSpec);
+                                      batch_of({{0, end - begin, begin, 0, &chunk_blocks}}, &cache), 1, kSpec);
       EXPECT_EQ(0, std::memcmp(y.data(), whole.row(begin), y.size() * sizeof(float))) << begin;
     }
   }
@@ -68,22 +69,38 @@ TEST(AttentionOp, RefusesToRecordAcrossACache) {
   const BlockTable blocks = {0};
   Tape tape;
   const Tape::Recording on(tape);
-  expect_internal(Inputs(3), batch_of({{0, 3, 0, &blocks}}, &cache), "gradients do not cross a KV cache");
+  expect_internal(Inputs(3), batch_of({{0, 3, 0, 0, &blocks}}, &cache), "gradients do not cross a KV cache");
 }
 
 TEST(AttentionOp, RefusesBlocksThatAreNotThere) {
   KvCache cache({1, 2, 16}, 2, KvFormat::kF16);
   const BlockTable one = {0}, outside = {2};
-  expect_internal(Inputs(3), batch_of({{0, 3, 0, nullptr}}, &cache), "0 blocks for 3 tokens");
-  expect_internal(Inputs(3), batch_of({{0, 3, 14, &one}}, &cache), "1 blocks for 17 tokens, must be 2");
-  expect_internal(Inputs(3), batch_of({{0, 3, 0, &outside}}, &cache), "block 2 of a cache of 2");
-  expect_internal(Inputs(3), batch_of({{0, 3, 0, &one}}, &cache), "layer 1 of a cache of 1", 1);
+  expect_internal(Inputs(3), batch_of({{0, 3, 0, 0, nullptr}}, &cache), "0 blocks for 3 tokens");
+  expect_internal(Inputs(3), batch_of({{0, 3, 14, 0, &one}}, &cache), "1 blocks for 17 tokens, must be 2");
+  expect_internal(Inputs(3), batch_of({{0, 3, 0, 0, &outside}}, &cache), "block 2 of a cache of 2");
+  expect_internal(Inputs(3), batch_of({{0, 3, 0, 0, &one}}, &cache), "layer 1 of a cache of 1", 1);
 }
 
 TEST(AttentionOp, RefusesSegmentsThatDoNotCoverTheRows) {
   expect_internal(Inputs(4), batch_of({{0, 3}}, nullptr), "segments cover 3 of 4 rows");
   expect_internal(Inputs(4), batch_of({{0, 1}, {2, 4}}, nullptr), "must begin at row 1");
-  expect_internal(Inputs(4), batch_of({{0, 4, 2}}, nullptr), "after 2 tokens without a cache");
+}
+
+TEST(AttentionOp, RefusesAPastThatIsNotTheFirstRowsOfAnEarlierSegment) {
+  const auto refused = [](std::initializer_list<Segment> segments) {
+    const Segment& s = std::data(segments)[segments.size() - 1];
+    expect_internal(Inputs(s.end), batch_of(segments, nullptr),
+                    fmt::format("a segment of rows [{}, {}) after rows [{}, {}), which must be the first of an earlier "
+                                "segment without a past",
+                                s.begin, s.end, s.past_begin, s.past_begin + s.past));
+  };
+  refused({{0, 4, 2}});
+  refused({{0, 4}, {4, 6, 5}});
+  refused({{0, 4}, {4, 6, 2, 1}});
+  refused({{0, 4}, {4, 6, 2, -1}});
+  refused({{0, 4}, {4, 6, 2, 4}});
+  refused({{0, 4}, {4, 6, 2}, {6, 8, 1, 4}});
+  refused({{0, 4}, {4, 6}, {6, 8, 3, 4}});
 }
 
 TEST(AttentionOp, RefusesOtherShapes) {

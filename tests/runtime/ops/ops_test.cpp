@@ -1,7 +1,10 @@
 // What ops compute and refuse; gradients are in gradient_test.cpp.
 #include "runtime/ops/ops.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <optional>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -285,6 +288,12 @@ TEST(Rope, DynamicGoesByTheLengthOfTheSequence) {
   Tensor rows = Tensor::zeros({20, 4});
   for (int r = 0; r < 20; ++r) rows.row(r)[1] = 1;
   EXPECT_FLOAT_EQ(ops::rope(rows, whole, rope).row(6)[1], expected(6, 20));
+
+  Batch shared = batch_of(0, 20);  // 9 rows, and 11 after the first 5 of them
+  shared.segments = {{.begin = 0, .end = 9}, {.begin = 9, .end = 20, .past = 5}};
+  std::iota(shared.positions.begin() + 9, shared.positions.end(), 5);
+  EXPECT_FLOAT_EQ(ops::rope(rows, shared, rope).row(4)[1], expected(4, 9));
+  EXPECT_FLOAT_EQ(ops::rope(rows, shared, rope).row(9)[1], expected(5, 16));
 }
 
 // transformers' longrope: other frequencies once the sequence is longer than the original context.
@@ -313,6 +322,47 @@ TEST(Rope, RefusesOtherShapes) {
   expect_internal([&] { ops::rope(Tensor::zeros({1, 4}), outside, rope); }, "rope: a segment");
   rope.by_length = Rope::Long{{0.5f, 0.1f}, 8};
   expect_internal([&] { ops::rope(Tensor::zeros({1, 4}), batch_of(0, 1), rope); }, "rope: 2 frequencies of long");
+}
+
+// Over more than one block of the vocabulary, in every way that log-probabilities are made.
+TEST(TokenLogprobs, FactsAreThoseOfTheDistribution) {
+  constexpr int64_t kVocabulary = 2500;
+  const Tensor hidden = random_tensor({4, 16}, 1, 2.0f), values = random_tensor({kVocabulary, 16}, 2);
+  for (const float softcap : {0.0f, 3.0f}) {
+    const auto tensor = std::make_shared<ModelTensor>();
+    const OutputHead head{
+        Weight::from_values(kVocabulary, 16, std::vector<float>(values.data(), values.data() + values.size())), softcap,
+        tensor};
+    const Tensor logits = ops::logits(hidden, head);
+    std::vector<TokenId> targets = {7, -1, 2100, 0};
+    targets[3] = static_cast<TokenId>(std::max_element(logits.row(3), logits.row(3) + kVocabulary) - logits.row(3));
+    const auto expect_facts = [&](const char* how, bool recorded) {
+      std::vector<ops::TokenFacts> facts(targets.size());
+      Tape tape;
+      const std::optional<Tape::Recording> on = recorded ? std::optional<Tape::Recording>(tape) : std::nullopt;
+      Parameter leaf{"hidden", hidden, {}};
+      (void)ops::token_logprobs(recorded ? Tape::leaf(leaf) : hidden, head, targets, facts);
+      EXPECT_EQ(facts[1].entropy, 0) << how;
+      for (const int r : {0, 2, 3}) {
+        double sum = 0, entropy = 0, squares = 0, mean = 0;
+        for (int64_t v = 0; v < kVocabulary; ++v) sum += std::exp(double{logits.row(r)[v]});
+        for (int64_t v = 0; v < kVocabulary; ++v) {
+          const double p = std::exp(double{logits.row(r)[v]}) / sum;
+          entropy -= p * std::log(p);
+          squares += p * p;
+          mean += double{logits.row(r)[v]} / kVocabulary;
+        }
+        EXPECT_NEAR(facts[r].entropy, entropy, 2e-5) << how << r;
+        EXPECT_NEAR(facts[r].log_sum_squares, std::log(squares), 2e-5) << how << r;
+        EXPECT_NEAR(facts[r].mean_logit, mean, 1e-6) << how << r;
+        EXPECT_EQ(facts[r].is_likeliest, r == 3) << how << r;
+      }
+    };
+    expect_facts("frozen, recorded: row ", true);
+    expect_facts("frozen: row ", false);
+    tensor->trained = std::make_unique<Parameter>(Parameter{"head", values, {}});
+    expect_facts("trained: row ", false);
+  }
 }
 
 }  // namespace
