@@ -1,12 +1,16 @@
 """`hearth train` against torch + transformers + PEFT: the same model, data and adapter, 2 threads each, in turn; prints medians and ratios.
 
-  ./dev bench --train [--data alpaca_en_demo.json] [--rounds 3] [--engines hearth,peer] [--python BIN] [--record]
+  ./dev bench --train [--data alpaca_en_demo.json] [--pairs dpo_en_demo.json] [--workloads fixed,real,dpo,dpo-cached] [--rounds 3] [--engines hearth,peer]
+                      [--python BIN] [--record]
 
-The default model as an f32 directory of Hugging Face's (written once below build/peers), LoRA r 8 on all linear maps, AdamW, batches of 4. Two workloads:
-  fixed   every example 256 tokens, all of them learned
-  real    instruction data in file order, LLaMA-Factory's template `default`, prompts masked; the peer pads as its collator does, to a multiple of 8
+The default model as an f32 directory of Hugging Face's (written once below build/peers), LoRA r 8 on all linear maps, AdamW, batches of 4. The workloads:
+  fixed        every example 256 tokens, all of them learned
+  real         instruction data in file order, LLaMA-Factory's template `default`, prompts masked; the peer pads as its collator does, to a multiple of 8
+  dpo          pairs of preference data in file order, template `chatml`, at most 512 tokens each; the reference is the model without the adapter
+  dpo-cached   the same, the reference's log-probabilities known before the first step that is measured
 Tokens/s are those of the middle steps without padding; peak resident memory is the kernel's, of the whole process. The peer is a bare loop over the model, which is
-faster than transformers' Trainer. Every variant of VARIANTS runs in the first round, of f32 and of bf16 only the fastest in the others.
+faster than transformers' Trainer, and TRL's DPOTrainer for pairs (dpo_peer.py). Every variant of VARIANTS runs in the first round, of f32 and of bf16 only the
+fastest in the others.
 The number of cores that each run had tells whether other work disturbed it.
 """
 
@@ -20,13 +24,15 @@ import subprocess
 import sys
 import time
 
+import dpo_peer
 from peers import ROOT, THREADS, commit, cpu_name, record
 
 BATCH, LENGTH, RANK, LEARNING_RATE = 4, 256, 8, 1e-4
-WARM_UP, STEPS = 3, {"fixed": 16, "real": 24}  # steps not measured at the start; all of them (the last is not measured either)
+WARM_UP, STEPS = 3, {"fixed": 16, "real": 24, "dpo": 12, "dpo-cached": 12}  # not measured at the start; all steps, of which the last is not either
+TITLES = {"dpo-cached": "dpo, reference cached"}  # in RESULTS.md, where they differ
 HOME = ROOT / "build" / "peers" / "train"
 MODEL = HOME / "smollm2-135m-f32"
-PACKAGES = ["torch==2.15.0", "transformers==5.24.0", "peft==0.21.2", "gguf==0.19.0"]
+PACKAGES = ["torch==2.15.0", "transformers==5.24.0", "peft==0.21.2", "gguf==0.19.0", "trl==1.16.0"]
 HEADER = "| date | CPU, 2 threads | commit | workload | trainer | tok/s | peak MiB | hearth's ratio: tok/s / peak |"
 # precision: (of the model's weights, of the adapter's, autocast). `lora`: what LLaMA-Factory's bf16 does; `pure`: its pure_bf16.
 PRECISIONS = {"f32": ("float32", "float32", False), "bf16-autocast": ("float32", "float32", True), "bf16-lora": ("bfloat16", "float32", True),
@@ -39,8 +45,14 @@ def family(variant):
     return "bf16" if "bf16" in variant else "f32"
 
 
-def alpaca(workload, options):
+def of_pairs(workload):
+    return workload.startswith("dpo")
+
+
+def read_rows(workload, options):
     """The rows of the dataset, as many as are learned."""
+    if of_pairs(workload):
+        return dpo_peer.read_rows(options.pairs, BATCH * STEPS[workload])
     rows = json.loads(pathlib.Path(options.data).read_text())
     if workload == "fixed":  # cut at LENGTH tokens, of which none is lacking
         text = " ".join(row["output"] for row in rows)
@@ -48,8 +60,18 @@ def alpaca(workload, options):
     return [{key: row.get(key, "") for key in ("instruction", "input", "output")} for row in rows[: BATCH * STEPS[workload]]]
 
 
+def encode_instruction(workload, row, encode, eos):
+    prompt = "\n".join(part for part in (row["instruction"], row["input"]) if part)
+    source = encode("Human: " + prompt) + [eos] + encode("\nAssistant:")
+    target = encode(row["output"]) + [eos] + encode("\n")
+    if workload == "fixed":
+        assert 2 * len(source) < LENGTH < len(target), (len(source), len(target))
+        target = target[: LENGTH - len(source)]
+    return {"input_ids": source + target, "labels": (source if workload == "fixed" else [-100] * len(source)) + target}
+
+
 def prepare(options):
-    """The model's directory and the token ids of both workloads, by the peer's packages."""
+    """The model's directory and the token ids of the workloads, by the peer's packages."""
     sys.path.insert(0, str(ROOT / "tests" / "golden"))
     import torch
     from transformers import AutoModelForCausalLM
@@ -73,22 +95,20 @@ def prepare(options):
     def encode(text):
         return tokenizer.encode(text).ids
 
-    for workload in STEPS:
-        examples = []
-        for row in alpaca(workload, options):
-            prompt = "\n".join(part for part in (row["instruction"], row["input"]) if part)
-            source = encode("Human: " + prompt) + [eos] + encode("\nAssistant:")
-            target = encode(row["output"]) + [eos] + encode("\n")
-            if workload == "fixed":
-                assert 2 * len(source) < LENGTH < len(target), (len(source), len(target))
-                target = target[: LENGTH - len(source)]
-            examples.append({"input_ids": source + target, "labels": (source if workload == "fixed" else [-100] * len(source)) + target})
-        (HOME / f"{workload}.tokens.json").write_text(json.dumps(examples))
+    for workload in options.workloads.split(","):
+        rows = read_rows(workload, options)
+        examples = [dpo_peer.encode_row(row, encode) if of_pairs(workload) else encode_instruction(workload, row, encode, eos) for row in rows]
+        tokens_file(workload).write_text(json.dumps(examples))
+
+
+def tokens_file(workload):
+    return HOME / f"{workload}.tokens.json"
 
 
 def tokens_of_steps(workload):
-    examples = json.loads((HOME / f"{workload}.tokens.json").read_text())
-    return [sum(len(example["input_ids"]) for example in examples[i : i + BATCH]) for i in range(0, len(examples), BATCH)]
+    examples = json.loads(tokens_file(workload).read_text())
+    lengths = [dpo_peer.tokens_of(example) if of_pairs(workload) else len(example["input_ids"]) for example in examples]
+    return [sum(lengths[i : i + BATCH]) for i in range(0, len(lengths), BATCH)]
 
 
 def middle_rate(workload, moments):
@@ -102,26 +122,42 @@ def run_peer(variant, workload):
     """Trains, and prints the moments at which the steps ended, and their losses."""
     import peft
     import torch
-    from transformers import AutoModelForCausalLM, get_linear_schedule_with_warmup
+    from transformers import AutoModelForCausalLM
 
     weights, adapter, autocast = PRECISIONS[variant.split()[1]]
     torch.manual_seed(42)
     torch.set_num_threads(THREADS)
     model = AutoModelForCausalLM.from_pretrained(MODEL, dtype=getattr(torch, weights), attn_implementation="sdpa")
     model.config.use_cache = False
-    if "checkpointing" in variant:
+    targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    lora = peft.LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules=targets, task_type="CAUSAL_LM")
+    examples = json.loads(tokens_file(workload).read_text())
+    checkpointing, adapter = "checkpointing" in variant, getattr(torch, adapter)
+    if of_pairs(workload):
+        settings = {"output_dir": str(HOME / "trl"), "per_device_train_batch_size": BATCH, "learning_rate": LEARNING_RATE, "seed": 42, "bf16": autocast,
+                    "gradient_checkpointing": checkpointing}
+        moments, losses = dpo_peer.train(model, MODEL, lora, examples, settings, adapter, workload == "dpo-cached")
+    else:
+        moments, losses = train_peer(model, lora, examples, workload, adapter, autocast, checkpointing)
+    print(json.dumps({"moments": moments, "losses": losses}))
+
+
+def train_peer(model, lora, examples, workload, adapter, autocast, checkpointing):
+    import peft
+    import torch
+    from transformers import get_linear_schedule_with_warmup
+
+    if checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         model.enable_input_require_grads()
-    targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-    model = peft.get_peft_model(model, peft.LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules=targets, task_type="CAUSAL_LM"))
+    model = peft.get_peft_model(model, lora)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     for parameter in parameters:
-        parameter.data = parameter.data.to(getattr(torch, adapter))
+        parameter.data = parameter.data.to(adapter)
     model.train()
     optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=0, fused=True)
     schedule = get_linear_schedule_with_warmup(optimizer, 0, STEPS[workload])
     pad = json.loads((MODEL / "config.json").read_text())["eos_token_id"]
-    examples = json.loads((HOME / f"{workload}.tokens.json").read_text())
 
     def stacked(batch, key, filler, width):
         return torch.tensor([example[key] + [filler] * (width - len(example[key])) for example in batch])
@@ -142,7 +178,7 @@ def run_peer(variant, workload):
         optimizer.zero_grad(set_to_none=True)
         losses.append(loss.item())
         moments.append(time.perf_counter())
-    print(json.dumps({"moments": moments, "losses": losses}))
+    return moments, losses
 
 
 def watched(command, log):
@@ -158,17 +194,29 @@ def watched(command, log):
     return printed, {"peak": usage.ru_maxrss / 1024, "cores": (usage.ru_utime + usage.ru_stime) / (time.monotonic() - started)}
 
 
-def run_hearth(variant, workload, options, log):
-    output = HOME / "hearth" / workload
+def write_spec(variant, workload, options, output):
+    """What hearth is to train, into the folder `output`."""
     output.mkdir(parents=True, exist_ok=True)
-    (output / "dataset_info.json").write_text(json.dumps({"bench": {"file_name": "bench.jsonl"}}))
-    (output / "bench.jsonl").write_text("".join(json.dumps(row) + "\n" for row in alpaca(workload, options)))
-    spec = {"model_name_or_path": str(MODEL), "stage": "sft", "do_train": True, "finetuning_type": "lora", "lora_rank": RANK, "lora_target": "all",
-            "dataset": "bench", "dataset_dir": str(output), "template": "default", "cutoff_len": LENGTH if workload == "fixed" else 2048,
-            "train_on_prompt": workload == "fixed", "per_device_train_batch_size": BATCH, "gradient_accumulation_steps": 1, "learning_rate": LEARNING_RATE,
+    (output / "dataset_info.json").write_text(json.dumps({"bench": dpo_peer.INFO if of_pairs(workload) else {"file_name": "bench.jsonl"}}))
+    (output / "bench.jsonl").write_text("".join(json.dumps(row) + "\n" for row in read_rows(workload, options)))
+    spec = {"model_name_or_path": str(MODEL), "do_train": True, "finetuning_type": "lora", "lora_rank": RANK, "lora_target": "all",
+            "dataset": "bench", "dataset_dir": str(output), "per_device_train_batch_size": BATCH, "gradient_accumulation_steps": 1, "learning_rate": LEARNING_RATE,
             "max_steps": STEPS[workload], "logging_steps": 1, "bf16": family(variant) == "bf16", "include_num_input_tokens_seen": True, "disable_shuffling": True,
             "seed": 42, "output_dir": str(output / "out"), "overwrite_output_dir": True}
+    if of_pairs(workload):
+        spec |= dpo_peer.KEYS
+    else:
+        spec |= {"stage": "sft", "template": "default", "cutoff_len": LENGTH if workload == "fixed" else 2048, "train_on_prompt": workload == "fixed"}
+    if workload == "dpo-cached":
+        spec["precompute_ref_log_probs"] = True
     (output / "spec.yaml").write_text("".join(f"{key}: {json.dumps(value)}\n" for key, value in spec.items()))
+
+
+def run_hearth(variant, workload, options, log):
+    output = HOME / "hearth" / workload
+    write_spec(variant, workload, options, output)
+    if workload == "dpo-cached":  # fills the cache
+        watched([options.hearth, "train", output / "spec.yaml"], log)
     (output / "out" / "trainer_log.jsonl").unlink(missing_ok=True)
     _, used = watched([options.hearth, "train", output / "spec.yaml"], log)
     lines = [json.loads(line) for line in (output / "out" / "trainer_log.jsonl").read_text().splitlines()]
@@ -192,11 +240,12 @@ def run(variant, workload, options):
 
 def peer_python():
     home = HOME / "venv"
-    if not (home / "done").exists():
+    done = home / "done"
+    if not done.exists() or done.read_text() != str(PACKAGES):
         print(f"installing {', '.join(PACKAGES)} into {home}", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", home], check=True)
         subprocess.run([home / "bin/pip", "install", "--quiet", *PACKAGES], check=True)
-        (home / "done").touch()
+        done.write_text(str(PACKAGES))
     return str(home / "bin/python")
 
 
@@ -220,7 +269,8 @@ def rows(workload, medians):
     for variant, values in medians.items():
         own = medians.get("hearth " + family(variant))
         ratios = f"{own['rate'] / values['rate']:.2f} / {own['peak'] / values['peak']:.2f}" if own else ""
-        yield f"| {datetime.date.today()} | {cpu_name()} | {commit()} | {workload} | {variant} | {values['rate']:.0f} | {values['peak']:.0f} | {ratios} |"
+        measured = f"{TITLES.get(workload, workload)} | {variant} | {values['rate']:.0f} | {values['peak']:.0f} | {ratios}"
+        yield f"| {datetime.date.today()} | {cpu_name()} | {commit()} | {measured} |"
 
 
 def main():
@@ -228,8 +278,9 @@ def main():
     parser.add_argument("--hearth", required=True)
     parser.add_argument("--model", required=True)
     parser.add_argument("--data", default=ROOT.parent / "shared" / "data" / "alpaca_en_demo.json", help="rows of instruction, input, output, as JSON")
+    parser.add_argument("--pairs", default=ROOT.parent / "shared" / "data" / "dpo_en_demo.json", help="rows of conversations, chosen, rejected")
     parser.add_argument("--engines", default="hearth,peer")
-    parser.add_argument("--workloads", default="fixed,real")
+    parser.add_argument("--workloads", default=",".join(STEPS))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--python", help="an interpreter that has " + ", ".join(PACKAGES))
     parser.add_argument("--record", action="store_true", help="append the rows to bench/RESULTS.md")
@@ -240,11 +291,17 @@ def main():
         return run_peer(*options.run)
     if options.prepare:
         return prepare(options)
-    if not pathlib.Path(options.data).is_file():
-        parser.error(f"{options.data} is missing; --data FILE names rows of instruction, input and output")
+    unknown = set(options.workloads.split(",")) - STEPS.keys()
+    if unknown:
+        parser.error(f"no such workload: {', '.join(sorted(unknown))}; there are {', '.join(STEPS)}")
+    for workload in options.workloads.split(","):
+        name, path = ("pairs", options.pairs) if of_pairs(workload) else ("data", options.data)
+        if not pathlib.Path(path).is_file():
+            parser.error(f"{path} is missing; see --{name} FILE")
     HOME.mkdir(parents=True, exist_ok=True)
     options.python = options.python or peer_python()
-    command = [options.python, __file__, "--prepare", "--hearth", options.hearth, "--model", options.model, "--data", options.data]
+    command = [options.python, __file__, "--prepare", "--hearth", options.hearth, "--model", options.model, "--data", options.data,
+               "--pairs", options.pairs, "--workloads", options.workloads]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     variants = [variant for engine in options.engines.split(",") for variant in ENGINES[engine]]
     lines = [line for workload in options.workloads.split(",") for line in rows(workload, measure(workload, variants, options))]
