@@ -46,9 +46,8 @@ Aligned align_alpaca(const RowView& row, const DatasetInfo& info) {
   if (!prompt.empty() && !query.empty()) prompt += '\n';
   example.prompt.push_back({Role::kUser, prompt + query});
   if (const std::optional<bool> verdict = row.verdict(columns.kto_tag)) {
-    SlotMessage response{Role::kAssistant, row.text(columns.response)};
-    example.response = {std::move(response), {Role::kAssistant, ""}};
-    if (!*verdict) std::swap(example.response[0], example.response[1]);
+    example.response.push_back({Role::kAssistant, row.text(columns.response)});
+    set_verdict(example, *verdict);
     return out;
   }
   if (info.ranking) {

@@ -29,21 +29,36 @@ void check_placeholders(const RowView& row, const Example& example, const std::s
   if (count != files) row.fail(column, fmt::format("{} files, but {} {} in the messages", files, count, placeholder));
 }
 
+using Converter = Aligned (*)(const RowView&, const DatasetInfo&);
+
+Converter converter(Formatting formatting) {
+  switch (formatting) {
+    case Formatting::kAlpaca:
+      return align_alpaca;
+    case Formatting::kSharegpt:
+      return align_sharegpt;
+    case Formatting::kOpenai:
+      return align_openai;
+    case Formatting::kOpenaiPreference:
+      return align_openai_preference;
+    case Formatting::kTrl:
+      break;
+  }
+  return align_trl;
+}
+
 }  // namespace
 
 Aligned align(Row& row, const DatasetInfo& info, const std::filesystem::path& media_dir) {
   if (!row.problem.empty()) throw BadExample(row.place, "", row.problem);
   const RowView view(row);
-  const auto align_as = info.formatting == Formatting::kAlpaca     ? align_alpaca
-                        : info.formatting == Formatting::kSharegpt ? align_sharegpt
-                                                                   : align_openai;
-  Aligned out = align_as(view, info);
+  Aligned out = converter(info.formatting)(view, info);
   Example& example = out.example;
   if (!out.dropped.empty()) example = {};
   example.place = row.place;
   if (!out.dropped.empty()) return out;
   const DatasetColumns& columns = info.columns;
-  example.tools = view.tools(columns.tools);
+  if (!columns.tools.empty()) example.tools = view.tools(columns.tools);
   example.images = view.media(columns.images, media_dir);
   example.videos = view.media(columns.videos, media_dir);
   example.audios = view.media(columns.audios, media_dir);

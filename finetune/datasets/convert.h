@@ -1,5 +1,6 @@
-// A row of a file as an Example: the alpaca, sharegpt and openai formats. Source: LLaMA-Factory's data/converter.py,
-// without the "detailed thinking off" that it writes into the system text of every openai dataset.
+// A row of a file as an Example: the alpaca, sharegpt and openai formats of LLaMA-Factory's data/converter.py (without
+// the "detailed thinking off" that it writes into the system text of every openai dataset), OpenAI's lines of
+// preference fine-tuning, and TRL's dataset types.
 #pragma once
 
 #include <filesystem>

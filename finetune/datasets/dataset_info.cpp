@@ -154,8 +154,69 @@ Formatting formatting_of(const Block& entry) {
   if (text == "alpaca") return Formatting::kAlpaca;
   if (text == "sharegpt") return Formatting::kSharegpt;
   if (text == "openai") return Formatting::kOpenai;
-  throw invalid_argument("{}: formatting is '{}'{}; it is alpaca, sharegpt or openai", entry.where, text,
-                         did_you_mean(text, std::array{"alpaca", "sharegpt", "openai"}));
+  if (text == "trl") return Formatting::kTrl;
+  throw invalid_argument("{}: formatting is '{}'{}; it is alpaca, sharegpt, openai or trl", entry.where, text,
+                         did_you_mean(text, std::array{"alpaca", "sharegpt", "openai", "trl"}));
+}
+
+DatasetColumns no_columns() {
+  DatasetColumns columns;
+  for (const auto& [key, column] : kColumnKeys) columns.*column = {};
+  return columns;
+}
+
+// OpenAI's names where LLaMA-Factory has none for a formatting.
+void set_defaults(DatasetInfo& info, const Block& entry) {
+  if (info.formatting == Formatting::kOpenai && info.ranking && !entry.find("columns"))
+    info.formatting = Formatting::kOpenaiPreference;
+  DatasetColumns columns = no_columns();
+  if (info.formatting == Formatting::kOpenaiPreference) {
+    columns.prompt = "input";
+    columns.chosen = "preferred_output";
+    columns.rejected = "non_preferred_output";
+  } else if (info.formatting == Formatting::kTrl) {
+    columns.prompt = "prompt";
+    columns.response = "completion";
+    columns.messages = "messages";
+    columns.chosen = "chosen";
+    columns.rejected = "rejected";
+    columns.kto_tag = "label";
+    columns.tools = "tools";
+  } else {
+    return;
+  }
+  info.columns = columns;
+  info.tags = {.role_tag = "role",
+               .content_tag = "content",
+               .user_tag = "user",
+               .assistant_tag = "assistant",
+               .observation_tag = "tool",
+               .function_tag = {},
+               .system_tag = "system"};
+}
+
+// TRL's rows say themselves of what type they are, all as the first.
+void choose_trl_columns(DatasetInfo& info, const Block& entry) {
+  const std::unique_ptr<RowReader> reader = open_rows(info.files);
+  Row row;
+  do {
+    if (!reader->next(row)) return;
+  } while (!row.problem.empty());
+  DatasetColumns& columns = info.columns;
+  const auto has = [&](const std::string& column) { return !column.empty() && row.value.contains(column); };
+  if (!entry.find("ranking")) info.ranking = has(columns.chosen) || has(columns.rejected);
+  if (info.ranking) {
+    columns.messages = columns.response = columns.kto_tag = {};
+  } else {
+    columns.chosen = columns.rejected = {};
+    if (has(columns.messages))
+      columns.prompt = columns.response = columns.kto_tag = {};
+    else
+      columns.messages = {};
+  }
+  if (entry.find("columns")) return;  // what is listed there must be there
+  if (info.ranking && !has(columns.prompt)) columns.prompt = {};
+  if (!has(columns.kto_tag)) columns.kto_tag = {};
 }
 
 void check_split(const Block& entry) {
@@ -185,6 +246,7 @@ DatasetInfo read_entry(const std::string& name, const Block& entry, const fs::pa
   }
   for (const char* key : {"subset", "folder"}) (void)entry.text(key);  // of repositories alone; checked all the same
   check_split(entry);
+  set_defaults(info, entry);
   if (const Json* columns = entry.find("columns")) {
     const Block block{*columns, entry.where + ", columns"};
     block.check_keys(keys_of(kColumnKeys));
@@ -197,6 +259,7 @@ DatasetInfo read_entry(const std::string& name, const Block& entry, const fs::pa
   }
   info.files = find_files(entry, dataset_dir);
   check_types(info.files, entry.where);
+  if (info.formatting == Formatting::kTrl) choose_trl_columns(info, entry);
   return info;
 }
 
@@ -229,9 +292,12 @@ std::vector<DatasetInfo::NeededColumn> DatasetInfo::needed_columns() const {
     if (!ranking) need("response");
   } else {
     need("messages");
+    // Where the formatting is hearth's own, only columns that are read have a name.
+    if (formatting == Formatting::kOpenaiPreference || formatting == Formatting::kTrl)
+      for (const char* key : {"prompt", "response"}) need(key);
   }
   // openai's rows may lack these two in the reference as well.
-  if (formatting != Formatting::kOpenai)
+  if (formatting == Formatting::kAlpaca || formatting == Formatting::kSharegpt)
     for (const char* key : {"system", "tools"}) need(key);
   for (const char* key : {"images", "videos", "audios", "kto_tag"}) need(key);
   if (ranking)

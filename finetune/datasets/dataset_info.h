@@ -1,5 +1,6 @@
 // dataset_info.json: which files a dataset's name stands for and how its rows are to be read. A `columns` or `tags`
-// block replaces all defaults: what it does not list is none. Source: LLaMA-Factory's data/parser.py.
+// block replaces all defaults: what it does not list is none. Source: LLaMA-Factory's data/parser.py; formatting trl
+// and openai's preference lines are hearth's own, with TRL's and OpenAI's names for defaults.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,8 @@
 
 namespace hearth {
 
-enum class Formatting { kAlpaca, kSharegpt, kOpenai };
+// kOpenaiPreference: openai with ranking and without columns of its own, as OpenAI's preference fine-tuning has it.
+enum class Formatting { kAlpaca, kSharegpt, kOpenai, kOpenaiPreference, kTrl };
 
 // Names of the columns of a file; empty: none.
 struct DatasetColumns {
@@ -34,7 +36,7 @@ struct DatasetInfo {
   Formatting formatting = Formatting::kAlpaca;
   bool ranking = false;
   std::optional<int64_t> num_samples;
-  DatasetColumns columns;
+  DatasetColumns columns;  // of formatting trl those that its first row has, which says what type of dataset it is
   DatasetTags tags;
 
   // The columns that the formatting reads, which the file must have. Each with its key in dataset_info.json.

@@ -14,6 +14,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Role = SlotMessage::Role;
 
+constexpr std::string_view kDeveloper = "developer";  // the system of newer models
 constexpr std::string_view kBetweenResults = "\n</tool_response>\n<tool_response>\n";
 
 // The function of every call, as one JSON list; nothing where the message calls none.
@@ -34,30 +35,69 @@ std::optional<std::string> calls_of(const RowView& row, Json& message, const std
 
 }  // namespace
 
-Aligned align_openai(const RowView& row, const DatasetInfo& info) {
-  const std::string& column = info.columns.messages;
-  std::string system;
-  std::vector<Json> list = take_messages(row, info, system);
+std::vector<SlotMessage> openai_messages(const RowView& row, const DatasetInfo& info, std::vector<Json> list,
+                                         const std::string& column, std::string& dropped) {
   std::vector<SlotMessage> messages;
-  std::optional<std::string> results;
+  bool joins = false;  // the message before is a result
   for (Json& message : list) {
     const std::string where = fmt::format("message {}", &message - list.data() + 1);
     const std::string tag = role_of(row, info, message, where, column);
     std::optional<Role> role = find_role(info.tags, tag);
-    if (!role && tag == info.tags.system_tag)
-      return {{}, fmt::format("column '{}': {} is of '{}', which may only be the first", column, where, tag)};
+    if (!role && tag == info.tags.system_tag) {
+      dropped = fmt::format("column '{}': {} is of '{}', which may only be the first", column, where, tag);
+      return {};
+    }
     if (!role) row.fail(column, fmt::format("{} is of '{}', which is none of the dataset's tags", where, tag));
     std::optional<std::string> calls;
     if (!is_prompt_role(*role)) calls = calls_of(row, message, where, column);
     std::string content = calls ? std::move(*calls) : content_of(row, info, message, where, column);
     if (calls) role = Role::kFunction;
-    if (role == Role::kObservation) {
-      results = results ? *results + std::string(kBetweenResults) + content : content;
-      continue;
-    }
-    if (results) messages.push_back({Role::kObservation, *std::exchange(results, std::nullopt)});
-    messages.push_back({*role, std::move(content)});
+    if (joins && role == Role::kObservation)
+      messages.back().content += std::string(kBetweenResults) + content;
+    else
+      messages.push_back({*role, std::move(content)});
+    joins = role == Role::kObservation;
   }
+  return messages;
+}
+
+std::string take_system(const RowView& row, const DatasetInfo& info, std::vector<Json>& list,
+                        const std::string& column) {
+  std::string system;
+  size_t count = 0;
+  for (; count < list.size(); ++count) {
+    const std::string where = fmt::format("message {}", count + 1);
+    const std::string role = role_of(row, info, list[count], where, column);
+    if (role.empty() || (role != info.tags.system_tag && role != kDeveloper)) break;
+    system += (system.empty() ? "" : "\n\n") + content_of(row, info, list[count], where, column);
+  }
+  list.erase(list.begin(), list.begin() + static_cast<ptrdiff_t>(count));
+  return system;
+}
+
+SlotMessage only_answer(const RowView& row, const DatasetInfo& info, std::vector<Json> list, const std::string& column,
+                        std::string& fault) {
+  if (list.size() != 1) {
+    fault = fmt::format("{} messages, where one of '{}' belongs", list.size(), info.tags.assistant_tag);
+    return {};
+  }
+  const std::string tag = role_of(row, info, list[0], "message 1", column);
+  const std::optional<Role> role = find_role(info.tags, tag);
+  if (!role || is_prompt_role(*role)) {
+    fault = fmt::format("the message is of '{}' where '{}' belongs", tag, info.tags.assistant_tag);
+    return {};
+  }
+  std::vector<SlotMessage> messages = openai_messages(row, info, std::move(list), column, fault);
+  check_calls(messages.front(), row, column);
+  return std::move(messages.front());
+}
+
+Aligned align_openai(const RowView& row, const DatasetInfo& info) {
+  std::string system, dropped;
+  std::vector<Json> list = take_messages(row, info, system);
+  std::vector<SlotMessage> messages = openai_messages(row, info, std::move(list), info.columns.messages, dropped);
+  if (!dropped.empty()) return {{}, std::move(dropped)};
+  if (!messages.empty() && messages.back().role == Role::kObservation) messages.pop_back();
   Aligned out = finish_messages(row, info, std::move(messages));
   out.example.system = std::move(system);
   return out;

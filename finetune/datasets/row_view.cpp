@@ -40,12 +40,17 @@ std::string RowView::text(const std::string& column) const {
 
 std::string RowView::tools(const std::string& column) const {
   Json* value = find(column);
-  if (!value) return "";
-  if (value->is_array() || value->is_object()) {
-    if (value->empty()) return "";
-    return python_json(*value);
+  return value ? tools(*value, column) : "";
+}
+
+std::string RowView::tools(Json& value, const std::string& column) const {
+  if (value.is_null()) return "";
+  if (value.is_array() || value.is_object()) {
+    if (value.empty()) return "";
+    return python_json(value);
   }
-  std::string text = this->text(column);
+  if (!value.is_string()) fail(column, fmt::format("a text is wanted, found {}", kind_of(value)));
+  std::string text = std::move(value.get_ref<std::string&>());
   if (text.empty()) return "";
   const std::optional<Json> tools = parse_json_text(text);
   if (!tools) fail(column, "the tools are not JSON");
@@ -86,6 +91,11 @@ std::optional<bool> RowView::verdict(const std::string& column) const {
   if (word == "true" || word == "True" || word == "TRUE") return true;
   if (word == "false" || word == "False" || word == "FALSE") return false;
   return std::nullopt;
+}
+
+void set_verdict(Example& example, bool verdict) {
+  example.response.push_back({SlotMessage::Role::kAssistant, ""});
+  if (!verdict) std::swap(example.response[0], example.response[1]);
 }
 
 // The calls may stand behind a thought or between a template's words, which are not known here; so a later brace or

@@ -28,6 +28,7 @@ class RowView {
   std::string text(const std::string& column) const;
   // The JSON text of a list of schemas, given as text or as JSON; empty: none.
   std::string tools(const std::string& column) const;
+  std::string tools(Json& value, const std::string& column) const;  // of `value`, which `column` names in messages
   // Paths of images, videos or audios.
   std::vector<std::string> media(const std::string& column, const std::filesystem::path& media_dir) const;
   // Of kto; nothing where it is neither true nor false. (csv has words for them.)
@@ -47,10 +48,16 @@ std::string_view kind_of(const nlohmann::ordered_json& value);
 // Throws BadExample for a function turn without the calls that it should hold.
 void check_calls(const SlotMessage& message, const RowView& row, const std::string& column);
 
+// Of kto: the one response becomes {answer, nothing} or {nothing, answer}.
+void set_verdict(Example& example, bool verdict);
+
 // What sharegpt and openai share once a row's messages are known: their order and number, the response or the pair of
 // them. `messages` has no system message.
 Aligned finish_messages(const RowView& row, const DatasetInfo& info, std::vector<SlotMessage> messages);
-// Of a message object: its role tag, and its text.
+// Why messages in this order teach nothing; empty: they do. A prompt alone ends where an answer belongs.
+std::string order_fault(const std::vector<SlotMessage>& messages, const DatasetTags& tags, const std::string& column,
+                        bool prompt_alone);
+// Of a message object: its role tag, and its text; parts of type "text" are put together.
 std::string role_of(const RowView& row, const DatasetInfo& info, const nlohmann::ordered_json& message,
                     const std::string& where, const std::string& column);
 std::string content_of(const RowView& row, const DatasetInfo& info, nlohmann::ordered_json& message,
@@ -61,8 +68,26 @@ bool is_prompt_role(SlotMessage::Role role);
 // The messages of the row; the first is taken off when it is the system's, whose text goes to `system`.
 std::vector<nlohmann::ordered_json> take_messages(const RowView& row, const DatasetInfo& info, std::string& system);
 
+// The list that `value` must be, which may be null.
+std::vector<nlohmann::ordered_json> take_list(const RowView& row, nlohmann::ordered_json* value,
+                                              const std::string& column);
+
+// What formats of OpenAI's messages share: an assistant's tool_calls are a message of the function role, results of
+// tools that follow each other one observation. `dropped`: why nothing can be learnt from them.
+std::vector<SlotMessage> openai_messages(const RowView& row, const DatasetInfo& info,
+                                         std::vector<nlohmann::ordered_json> list, const std::string& column,
+                                         std::string& dropped);
+// The texts of the messages of system and developer that `list` begins with, which are taken off it.
+std::string take_system(const RowView& row, const DatasetInfo& info, std::vector<nlohmann::ordered_json>& list,
+                        const std::string& column);
+// The assistant's message that `list` is; or `fault` says why it is not.
+SlotMessage only_answer(const RowView& row, const DatasetInfo& info, std::vector<nlohmann::ordered_json> list,
+                        const std::string& column, std::string& fault);
+
 Aligned align_alpaca(const RowView& row, const DatasetInfo& info);
 Aligned align_sharegpt(const RowView& row, const DatasetInfo& info);
 Aligned align_openai(const RowView& row, const DatasetInfo& info);
+Aligned align_openai_preference(const RowView& row, const DatasetInfo& info);
+Aligned align_trl(const RowView& row, const DatasetInfo& info);
 
 }  // namespace hearth

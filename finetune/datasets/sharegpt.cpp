@@ -1,4 +1,5 @@
 // sharegpt: a list of messages by turns, and what it shares with openai's messages.
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -44,6 +45,19 @@ Json& part_of(const RowView& row, const DatasetInfo& info, Json& message, const 
                                            : ""));
 }
 
+// A list of {"type": "text", "text"}, as some write the text of a message.
+std::optional<std::string> text_of_parts(const Json& content) {
+  if (!content.is_array() || content.empty()) return std::nullopt;
+  std::string out;
+  for (const Json& part : content) {
+    if (!part.is_object() || part.value("type", Json()) != "text") return std::nullopt;
+    const auto text = part.find("text");
+    if (text == part.end() || !text->is_string()) return std::nullopt;
+    out += text->get_ref<const std::string&>();
+  }
+  return out;
+}
+
 // The answer of a pair, which is a message of its own.
 SlotMessage answer_of(const RowView& row, const DatasetInfo& info, const std::string& column, std::string& dropped) {
   Json& message = *row.find(column);
@@ -56,20 +70,20 @@ SlotMessage answer_of(const RowView& row, const DatasetInfo& info, const std::st
   return answer;
 }
 
-// Why messages in this order teach nothing; empty: they do.
-std::string fault_of(const std::vector<SlotMessage>& messages, const DatasetInfo& info) {
+}  // namespace
+
+std::string order_fault(const std::vector<SlotMessage>& messages, const DatasetTags& tags, const std::string& column,
+                        bool prompt_alone) {
   for (size_t i = 0; i < messages.size(); ++i)
     if (is_prompt_role(messages[i].role) != (i % 2 == 0))
-      return fmt::format("column '{}': message {} is of '{}' where {} belongs", info.columns.messages, i + 1,
-                         tag_of(messages[i].role, info.tags), wanted_at(i, info.tags));
-  if (messages.size() % 2 != (info.ranking ? 1 : 0))
-    return fmt::format("column '{}': {} messages without the system's, an {} number is wanted", info.columns.messages,
-                       messages.size(), info.ranking ? "odd" : "even");
-  if (messages.empty()) return fmt::format("column '{}': no messages", info.columns.messages);
+      return fmt::format("column '{}': message {} is of '{}' where {} belongs", column, i + 1,
+                         tag_of(messages[i].role, tags), wanted_at(i, tags));
+  if (messages.size() % 2 != (prompt_alone ? 1 : 0))
+    return fmt::format("column '{}': {} messages without the system's, an {} number is wanted", column, messages.size(),
+                       prompt_alone ? "odd" : "even");
+  if (messages.empty()) return fmt::format("column '{}': no messages", column);
   return "";
 }
-
-}  // namespace
 
 std::string role_of(const RowView& row, const DatasetInfo& info, const Json& message, const std::string& where,
                     const std::string& column) {
@@ -81,6 +95,7 @@ std::string role_of(const RowView& row, const DatasetInfo& info, const Json& mes
 std::string content_of(const RowView& row, const DatasetInfo& info, Json& message, const std::string& where,
                        const std::string& column) {
   Json& content = part_of(row, info, message, info.tags.content_tag, where, column);
+  if (std::optional<std::string> text = text_of_parts(content)) return std::move(*text);
   if (!content.is_string())
     row.fail(column, fmt::format("{}: '{}' must be a text, found {}", where, info.tags.content_tag, kind_of(content)));
   return std::move(content.get_ref<std::string&>());
@@ -98,12 +113,15 @@ std::optional<Role> find_role(const DatasetTags& tags, const std::string& tag) {
 
 bool is_prompt_role(Role role) { return role == Role::kUser || role == Role::kObservation; }
 
+std::vector<Json> take_list(const RowView& row, Json* value, const std::string& column) {
+  if (!value || !value->is_array())
+    row.fail(column, fmt::format("a list of messages is wanted, found {}", value ? kind_of(*value) : "none"));
+  return {std::make_move_iterator(value->begin()), std::make_move_iterator(value->end())};
+}
+
 std::vector<Json> take_messages(const RowView& row, const DatasetInfo& info, std::string& system) {
   const std::string& column = info.columns.messages;
-  Json* list = row.find(column);
-  if (!list || !list->is_array())
-    row.fail(column, fmt::format("a list of messages is wanted, found {}", list ? kind_of(*list) : "none"));
-  std::vector<Json> messages(std::make_move_iterator(list->begin()), std::make_move_iterator(list->end()));
+  std::vector<Json> messages = take_list(row, row.find(column), column);
   if (!info.tags.system_tag.empty() && !messages.empty() &&
       role_of(row, info, messages[0], "message 1", column) == info.tags.system_tag) {
     system = content_of(row, info, messages[0], "message 1", column);
@@ -116,7 +134,7 @@ std::vector<Json> take_messages(const RowView& row, const DatasetInfo& info, std
 
 Aligned finish_messages(const RowView& row, const DatasetInfo& info, std::vector<SlotMessage> messages) {
   Aligned out;
-  out.dropped = fault_of(messages, info);
+  out.dropped = order_fault(messages, info.tags, info.columns.messages, info.ranking);
   if (!out.dropped.empty()) return out;
   for (const SlotMessage& message : messages) check_calls(message, row, info.columns.messages);
   Example& example = out.example;
@@ -139,9 +157,7 @@ Aligned finish_messages(const RowView& row, const DatasetInfo& info, std::vector
   example.response.push_back(std::move(messages.back()));
   messages.pop_back();
   example.prompt = std::move(messages);
-  if (!verdict) return out;
-  example.response.push_back({Role::kAssistant, ""});
-  if (!*verdict) std::swap(example.response[0], example.response[1]);
+  if (verdict) set_verdict(example, *verdict);
   return out;
 }
 

@@ -11,8 +11,7 @@ namespace {
 
 using namespace hearth;
 
-std::vector<DatasetInfo> every_format() {
-  std::vector<DatasetInfo> out;
+void add_reference_formats(std::vector<DatasetInfo>& out) {
   for (const Formatting formatting : {Formatting::kAlpaca, Formatting::kSharegpt, Formatting::kOpenai})
     for (const bool ranking : {false, true}) {
       DatasetInfo info;
@@ -27,6 +26,37 @@ std::vector<DatasetInfo> every_format() {
       info.columns.kto_tag = ranking ? "" : "label";
       out.push_back(info);
     }
+}
+
+// OpenAI's preference lines, and TRL's rows: preference, unpaired preference, messages.
+void add_own_formats(std::vector<DatasetInfo>& out) {
+  DatasetInfo info;
+  info.tags = {"role", "content", "user", "assistant", "tool", "", "system"};
+  info.formatting = Formatting::kOpenaiPreference;
+  info.ranking = true;
+  info.columns.prompt = "input";
+  info.columns.chosen = "preferred_output";
+  info.columns.rejected = "non_preferred_output";
+  out.push_back(info);
+  info.formatting = Formatting::kTrl;
+  info.columns.prompt = "prompt";
+  info.columns.chosen = "chosen";
+  info.columns.rejected = "rejected";
+  info.columns.tools = "tools";
+  out.push_back(info);
+  info.ranking = false;
+  info.columns.messages = "messages";
+  out.push_back(info);
+  info.columns.messages = "";
+  info.columns.response = "completion";
+  info.columns.kto_tag = "label";
+  out.push_back(info);
+}
+
+std::vector<DatasetInfo> every_format() {
+  std::vector<DatasetInfo> out;
+  add_reference_formats(out);
+  add_own_formats(out);
   return out;
 }
 

@@ -53,11 +53,16 @@ std::vector<Json> aligned_rows(const std::filesystem::path& directory, const std
 
 TEST(Datasets, RowsAreAlignedAsTheReferenceDoes) {
   const Json expected = golden("aligned.json");
+  bool skips = false;
   for (const auto& [name, rows] : expected.items()) {
     const bool needs_arrow = name.find("parquet") != name.npos || name.find("arrow") != name.npos;
-    if (needs_arrow && !has_arrow_module()) GTEST_SKIP() << "this build has no Apache Arrow: ./dev test fetches it";
+    if (needs_arrow && !has_arrow_module()) {
+      skips = true;
+      continue;
+    }
     EXPECT_EQ(Json(aligned_rows(kData, name)), rows) << name;
   }
+  if (skips) GTEST_SKIP() << "this build has no Apache Arrow: ./dev test fetches it";
 }
 
 TEST(Datasets, SharedDataIsAlignedAsTheReferenceDoes) {
