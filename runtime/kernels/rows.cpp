@@ -249,6 +249,8 @@ void scaled_softmax(float* x, float log_sum_exp, float factor, int64_t n) {
   table().scaled_softmax(x, log_sum_exp, factor, n);
 }
 
+ExpSums exp_sums(float* x, float shift, int64_t n) { return table().exp_sums(x, shift, n); }
+
 void softcap(float* x, float cap, int64_t n) { table().softcap(x, cap, n); }
 
 void softcap_slope(const float* capped, float cap, int64_t n, float* dy) { table().softcap_slope(capped, cap, n, dy); }

@@ -116,6 +116,14 @@ float log_sum_exp(const float* x, int64_t n);  // nan when an x is
 int64_t argmax(const float* x, int64_t n);  // the first of the largest; nan is never the largest; 0 when there is none
 // x = exp(x - log_sum_exp) * factor, in place
 void scaled_softmax(float* x, float log_sum_exp, float factor, int64_t n);
+// x = exp(x - shift), in place, and sums over what x was and became.
+struct ExpSums {
+  float squares;   // of exp(x - shift)
+  float products;  // of exp(x - shift) * (x - shift)
+  float logits;    // of x
+  float largest;   // x
+};
+ExpSums exp_sums(float* x, float shift, int64_t n);
 void softcap(float* x, float cap, int64_t n);                              // x = cap * tanh(x / cap), in place
 void softcap_slope(const float* capped, float cap, int64_t n, float* dy);  // dy *= 1 - (capped / cap)^2, in place
 

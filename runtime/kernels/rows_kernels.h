@@ -12,6 +12,7 @@
 namespace hearth::kernels {
 
 struct AdamWStep;
+struct ExpSums;
 struct GatedGradient;
 struct Norm;
 struct NormGradient;
@@ -51,6 +52,7 @@ struct RowKernels {
   float (*log_sum_exp)(const float* x, int64_t n);
   int64_t (*argmax)(const float* x, int64_t n);
   void (*scaled_softmax)(float* x, float log_sum_exp, float factor, int64_t n);
+  ExpSums (*exp_sums)(float* x, float shift, int64_t n);
 };
 
 const RowKernels& row_kernels(Isa isa);

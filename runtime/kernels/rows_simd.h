@@ -160,6 +160,35 @@ inline void scaled_softmax(float* x, float log_sum, float factor, int64_t n) {
   for_lanes(0, n, [=](auto part, int64_t i) { part.store(exp(part.load(x + i) - shift) * f, x + i); });
 }
 
+// A sum over 16 lanes of two chains each, which take turns.
+inline ExpSums exp_sums(float* x, float shift, int64_t n) {
+  const Lanes least = Lanes::broadcast(-__builtin_inff()), by = Lanes::broadcast(shift);
+  struct Chain {
+    Lanes squares, products, logits, largest;
+  };
+  Chain chains[2] = {{Lanes::zero(), Lanes::zero(), Lanes::zero(), least},
+                     {Lanes::zero(), Lanes::zero(), Lanes::zero(), least}};
+  const auto add = [&](Chain& to, const Lanes& v, int count) {
+    const Lanes distance = v - by;
+    Lanes e = exp(distance);
+    if (count < 16) e = first(count, e, Lanes::zero());
+    to.squares = fma(e, e, to.squares);
+    to.products = fma(e, count < 16 ? first(count, distance, Lanes::zero()) : distance, to.products);
+    to.logits = to.logits + (count < 16 ? first(count, v, Lanes::zero()) : v);
+    to.largest = max(count < 16 ? first(count, v, least) : v, to.largest);
+    return e;
+  };
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) add(chains[i / 16 % 2], Lanes::load(x + i), 16).store(x + i);
+  if (i < n) {
+    const int rest = static_cast<int>(n - i);
+    add(chains[i / 16 % 2], Lanes::load(x + i, rest), rest).store(x + i, rest);
+  }
+  const auto total = [&](Lanes Chain::*sum) { return sum_lanes(chains[0].*sum + chains[1].*sum); };
+  return {total(&Chain::squares), total(&Chain::products), total(&Chain::logits),
+          largest_lane(max(chains[0].largest, chains[1].largest))};
+}
+
 // Divides by the sum instead of subtracting its logarithm, which would cost the bits of that.
 inline void softmax(const float* x, int64_t n, float* y) {
   const Lanes shift = Lanes::broadcast(largest(x, n));
@@ -243,7 +272,8 @@ inline constexpr RowKernels kRowKernels = {add,
                                            dot,
                                            log_sum_exp,
                                            argmax,
-                                           scaled_softmax};
+                                           scaled_softmax,
+                                           exp_sums};
 
 }  // namespace
 }  // namespace hearth::kernels

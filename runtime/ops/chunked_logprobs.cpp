@@ -8,6 +8,7 @@
 #include "runtime/kernels/dense.h"
 #include "runtime/kernels/rows.h"
 #include "runtime/ops/checks.h"
+#include "runtime/ops/fact_sums.h"
 #include "runtime/ops/ops.h"
 #include "runtime/ops/weight_view.h"
 
@@ -96,7 +97,7 @@ void to_slope(const HeadProducts& head, LogprobOf of, TokenId target, float d, f
 }  // namespace
 
 Tensor chunked_logprobs(const Tensor& hidden, const OutputHead& output_head, std::span<const TokenId> targets,
-                        LogprobOf of) {
+                        LogprobOf of, std::span<TokenFacts> facts) {
   require(hidden.defined() && hidden.rows() == static_cast<int64_t>(targets.size()), "chunked_logprobs",
           "{} targets for hidden {}", targets.size(), hidden.shape());
   const HeadProducts head(output_head);
@@ -108,10 +109,15 @@ Tensor chunked_logprobs(const Tensor& hidden, const OutputHead& output_head, std
   for_chunks(hidden, head, rows, [&](std::span<const int> part, const Tensor&, Tensor& logits) {
     parallel_for(logits.rows(), 1, [&](int64_t i, int64_t end) {
       for (; i < end; ++i) {
-        const float* row = logits.row(i);
+        float* row = logits.row(i);
         const double found = of == LogprobOf::kTarget ? row[targets[part[i]]]
                                                       : std::accumulate(row, row + n, 0.0) / static_cast<double>(n);
-        y.data()[part[i]] = static_cast<float>(found - kernels::log_sum_exp(row, n));
+        const float log_sum = kernels::log_sum_exp(row, n);
+        y.data()[part[i]] = static_cast<float>(found - log_sum);
+        if (facts.empty()) continue;
+        FactSums sums;
+        sums.add(row, log_sum, n);
+        facts[part[i]] = sums.facts(1.f, static_cast<float>(found), n);
       }
     });
   });

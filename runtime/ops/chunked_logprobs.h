@@ -5,6 +5,7 @@
 #include <span>
 
 #include "runtime/batch.h"
+#include "runtime/ops/ops.h"
 #include "runtime/output_head.h"
 #include "runtime/tensor.h"
 
@@ -15,7 +16,9 @@ enum class LogprobOf {
   kVocabulary,  // the mean of all of them
 };
 
-// Of rows with a target (not negative); 0 in the others.  hidden [tokens, hidden_size] -> [tokens]
-Tensor chunked_logprobs(const Tensor& hidden, const OutputHead& head, std::span<const TokenId> targets, LogprobOf of);
+// Of rows with a target (not negative); 0 in the others. `facts` [tokens], or empty, of kTarget alone.
+// hidden [tokens, hidden_size] -> [tokens]
+Tensor chunked_logprobs(const Tensor& hidden, const OutputHead& head, std::span<const TokenId> targets, LogprobOf of,
+                        std::span<TokenFacts> facts = {});
 
 }  // namespace hearth::ops

@@ -124,9 +124,17 @@ Tensor logits(const Tensor& hidden, const OutputHead& head);
 // Rows whose logits should be held at once: 16 MiB of them, but 16 rows at least and 256 at most.
 int64_t logits_rows(int64_t vocab_size);
 
+// What a row's distribution over the vocabulary is like.
+struct TokenFacts {
+  float entropy = 0;
+  float log_sum_squares = 0;  // of probabilities
+  float mean_logit = 0;
+  bool is_likeliest = false;  // the target
+};
 // log softmax(logits)[target] per row; 0 where target < 0. Streams over chunks of rows and never holds [tokens,
-// vocab_size].
-Tensor token_logprobs(const Tensor& hidden, const OutputHead& head, std::span<const TokenId> targets);  // -> [tokens]
+// vocab_size]. `facts` [tokens], or empty, gets those of rows with a target; they have no gradient.  -> [tokens]
+Tensor token_logprobs(const Tensor& hidden, const OutputHead& head, std::span<const TokenId> targets,
+                      std::span<TokenFacts> facts = {});
 
 // The mean over the vocabulary of log softmax(logits), of rows with a target; 0 in the others.  -> [tokens]
 Tensor mean_logprobs(const Tensor& hidden, const OutputHead& head, std::span<const TokenId> targets);

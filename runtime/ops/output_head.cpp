@@ -6,6 +6,7 @@
 #include "runtime/kernels/rows.h"
 #include "runtime/ops/checks.h"
 #include "runtime/ops/chunked_logprobs.h"
+#include "runtime/ops/fact_sums.h"
 #include "runtime/ops/ops.h"
 #include "runtime/ops/vocabulary_sweep.h"
 #include "runtime/ops/weight_view.h"
@@ -61,18 +62,20 @@ void check(const char* op, const Tensor& hidden, const OutputHead& head) {
 
 // Writes the log-probabilities to y, and records what adds dy times their gradient.
 void record_logprobs(const Tensor& hidden, const OutputHead& head, std::span<const TargetRow> rows, Tape& tape,
-                     Tensor& y) {
+                     Tensor& y, std::span<TokenFacts> facts) {
   Tensor x({static_cast<int64_t>(rows.size()), hidden.dim(-1)});
   std::vector<TokenId> targets(rows.size());
   for (size_t i = 0; i < rows.size(); ++i) {
     std::copy_n(hidden.row(rows[i].row), hidden.dim(-1), x.row(static_cast<int64_t>(i)));
     targets[i] = rows[i].target;
   }
-  const Logprobs swept = sweep_vocabulary(x, head, targets);
+  std::vector<TokenFacts> swept_facts(facts.empty() ? 0 : rows.size());
+  const Logprobs swept = sweep_vocabulary(x, head, targets, swept_facts);
   std::vector<int64_t> places(rows.size());
   for (size_t i = 0; i < rows.size(); ++i) {
     places[i] = rows[i].row;
     y.data()[places[i]] = swept.values.data()[i];
+    if (!facts.empty()) facts[places[i]] = swept_facts[i];
   }
   tape.record(y, [hidden = hidden.on_tape(), gradients = swept.gradients, places = std::move(places)](const Tensor& dy,
                                                                                                       Tape& t) {
@@ -121,24 +124,33 @@ Tensor logits(const Tensor& hidden, const OutputHead& head) {
   return y;
 }
 
-Tensor token_logprobs(const Tensor& hidden, const OutputHead& head, std::span<const TokenId> targets) {
+Tensor token_logprobs(const Tensor& hidden, const OutputHead& head, std::span<const TokenId> targets,
+                      std::span<TokenFacts> facts) {
   check("token_logprobs", hidden, head);
   require(static_cast<int64_t>(targets.size()) == hidden.rows(), "token_logprobs", "{} targets for hidden {}",
           targets.size(), hidden.shape());
+  require(facts.empty() || facts.size() == targets.size(), "token_logprobs", "{} facts for {} targets", facts.size(),
+          targets.size());
   for (const TokenId target : targets)
     require(target < head.weight.out(), "token_logprobs", "target {}, must be below {}", target, head.weight.out());
 
-  if (is_trained(head)) return chunked_logprobs(hidden, head, targets, LogprobOf::kTarget);
+  if (is_trained(head)) return chunked_logprobs(hidden, head, targets, LogprobOf::kTarget, facts);
   const std::vector<TargetRow> rows = rows_with_target(targets);
   Tensor y = Tensor::zeros({hidden.rows()});
   if (Tape* tape = Tape::wanted_by(hidden)) {
-    record_logprobs(hidden, head, rows, *tape, y);
+    record_logprobs(hidden, head, rows, *tape, y, facts);
     return y;
   }
   for_logits(hidden, head, rows, [&](std::span<const TargetRow> part, Tensor& logits) {
     parallel_for(logits.rows(), 1, [&](int64_t i, int64_t end) {
       for (; i < end; ++i) {
-        y.data()[part[i].row] = logits.row(i)[part[i].target] - kernels::log_sum_exp(logits.row(i), logits.dim(-1));
+        float* row = logits.row(i);
+        const float target = row[part[i].target], log_sum = kernels::log_sum_exp(row, logits.dim(-1));
+        y.data()[part[i].row] = target - log_sum;
+        if (facts.empty()) continue;
+        FactSums sums;
+        sums.add(row, log_sum, logits.dim(-1));
+        facts[part[i].row] = sums.facts(1.f, target, logits.dim(-1));
       }
     });
   });

@@ -8,6 +8,7 @@
 #include "runtime/base/parallel.h"
 #include "runtime/kernels/packed_weight.h"
 #include "runtime/kernels/rows.h"
+#include "runtime/ops/fact_sums.h"
 #include "runtime/ops/weight_view.h"
 
 namespace hearth::ops {
@@ -22,6 +23,7 @@ struct RowState {
   float shift = -std::numeric_limits<float>::infinity();
   float sum = 0;
   float target_logit = 0;
+  FactSums facts = {};
 };
 
 struct Rows {
@@ -29,6 +31,7 @@ struct Rows {
   const TokenId* targets;
   int64_t count;
   float *values, *gradients;
+  TokenFacts* facts;  // or null
 };
 
 class Sweep {
@@ -72,6 +75,7 @@ class Sweep {
     if (log_sum > state.shift) {
       const float shrink = std::exp(state.shift - log_sum);
       kernels::scale(rows_.gradients + r * width(), shrink, width(), rows_.gradients + r * width());
+      state.facts.change_shift(state.shift, log_sum, state.sum);
       state.sum *= shrink;
       state.shift = log_sum;
     }
@@ -81,7 +85,10 @@ class Sweep {
     if (has_target) state.target_logit = logits[target];
     std::vector<float> capped;
     if (head_.softcap != 0) capped.assign(logits, logits + count);
-    kernels::scaled_softmax(logits, state.shift, 1.f, count);
+    if (rows_.facts)
+      state.facts.add(logits, state.shift, count);
+    else
+      kernels::scaled_softmax(logits, state.shift, 1.f, count);
     if (has_target) logits[target] = 0;
     if (head_.softcap != 0) kernels::softcap_slope(capped.data(), head_.softcap, count, logits);
   }
@@ -91,6 +98,7 @@ class Sweep {
     const TokenId target = rows_.targets[r];
     float* gradient = rows_.gradients + r * width();
     rows_.values[r] = state.target_logit - (state.shift + std::log(state.sum));
+    if (rows_.facts) rows_.facts[r] = state.facts.facts(state.sum, state.target_logit, head_.weight.out());
     kernels::scale(gradient, -1.f / state.sum, width(), gradient);
     float share = -std::expm1(rows_.values[r]);  // 1 - p
     if (head_.softcap != 0) kernels::softcap_slope(&state.target_logit, head_.softcap, 1, &share);
@@ -111,11 +119,12 @@ class Sweep {
 
 }  // namespace
 
-Logprobs sweep_vocabulary(const Tensor& x, const OutputHead& head, std::span<const TokenId> targets) {
+Logprobs sweep_vocabulary(const Tensor& x, const OutputHead& head, std::span<const TokenId> targets,
+                          std::span<TokenFacts> facts) {
   Logprobs result{Tensor({x.rows()}), Tensor::zeros({x.rows(), x.dim(-1)})};
   for (int64_t r = 0; r < x.rows(); r += kRows) {
     const Rows rows = {x.row(r), targets.data() + r, std::min(kRows, x.rows() - r), result.values.data() + r,
-                       result.gradients.row(r)};
+                       result.gradients.row(r), facts.empty() ? nullptr : facts.data() + r};
     Sweep(head, rows).run();
   }
   return result;

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "runtime/batch.h"
+#include "runtime/ops/ops.h"
 #include "runtime/output_head.h"
 #include "runtime/tensor.h"
 
@@ -16,7 +17,8 @@ struct Logprobs {
   Tensor gradients;  // [rows, hidden_size], of each value to its row of x: W[target] - sum over v of p_v W_v
 };
 
-// x [rows, hidden_size]; every target is an id
-Logprobs sweep_vocabulary(const Tensor& x, const OutputHead& head, std::span<const TokenId> targets);
+// x [rows, hidden_size]; every target is an id; facts [rows] or empty
+Logprobs sweep_vocabulary(const Tensor& x, const OutputHead& head, std::span<const TokenId> targets,
+                          std::span<TokenFacts> facts = {});
 
 }  // namespace hearth::ops

@@ -105,6 +105,9 @@ std::vector<float> outputs(Isa isa, int64_t n) {
   all.push_back(static_cast<float>(k.argmax(a.data(), 4 * n)));
   k.scaled_softmax(y.data(), log_sum, 0.5f, 4 * n);
   keep(y);
+  const ExpSums sums = k.exp_sums(z.data(), log_sum, 4 * n);
+  keep(z);
+  all.insert(all.end(), {sums.squares, sums.products, sums.logits, sums.largest});
   return all;
 }
 
