@@ -88,7 +88,8 @@ fs::path hub_cache_directory() {
   return hub_home() / "hub";
 }
 
-fs::path model_cache_directory() { return cache_home() / "hearth" / "models"; }
+fs::path hearth_cache_directory() { return cache_home() / "hearth"; }
+fs::path model_cache_directory() { return hearth_cache_directory() / "models"; }
 
 fs::path hub_repo_directory(std::string_view repo) {
   if (!is_repo(repo)) throw invalid_argument("'{}' is not a repository name (org/name)", repo);

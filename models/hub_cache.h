@@ -27,7 +27,8 @@ HubReference parse_hub_reference(std::string_view text);
 std::filesystem::path hub_cache_directory();
 // HF_HOME, XDG_CACHE_HOME/huggingface or ~/.cache/huggingface.
 std::filesystem::path hub_home();
-// XDG_CACHE_HOME/hearth/models or ~/.cache/hearth/models.
+// XDG_CACHE_HOME/hearth or ~/.cache/hearth; models are in models/.
+std::filesystem::path hearth_cache_directory();
 std::filesystem::path model_cache_directory();
 
 // <cache>/models--org--name

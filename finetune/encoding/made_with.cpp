@@ -1,30 +1,14 @@
 // What tokenised data depends on, as texts (declared in tokenized_data.h). The hash tells mistakes apart, not attacks.
-#include <cstdint>
 #include <string>
-#include <string_view>
 
 #include <fmt/format.h>
 
 #include "finetune/encoding/tokenized_data.h"
+#include "runtime/base/hash.h"
 #include "templates/llamafactory/tool_format.h"
 
 namespace hearth {
 namespace {
-
-// FNV-1a, 64 bits.
-class Hash {
- public:
-  Hash& add(std::string_view text) {
-    for (const char c : text) add_byte(static_cast<unsigned char>(c));
-    add_byte(0xff);  // no byte of UTF-8: texts keep their borders
-    return *this;
-  }
-  std::string text() const { return fmt::format("{:016x}", value_); }
-
- private:
-  void add_byte(uint64_t byte) { value_ = (value_ ^ byte) * 0x100000001b3; }
-  uint64_t value_ = 0xcbf29ce484222325;
-};
 
 // The vocabulary, and what it makes of a text with words, digits, spaces and scripts: merges and rules show there.
 std::string hash_of(const Tokenizer& tokenizer) {

@@ -1,157 +1,229 @@
 #include "finetune/losses/preference.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
-#include "runtime/base/error.h"
+#include <fmt/format.h>
+
+#include "finetune/losses/pair_loss.h"
+#include "finetune/spec/spec_fields.h"
 
 namespace hearth {
 namespace {
 
-double sigmoid(double x) { return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x)); }
-double log_sigmoid(double x) { return x >= 0 ? -std::log1p(std::exp(-x)) : x - std::log1p(std::exp(x)); }
-
-// A loss and its derivatives by the chosen and the rejected answer's argument.
-struct Value {
-  double loss, dchosen, drejected;
-};
-
-// Of a function of the difference of both: its value and slope.
-Value of_difference(double loss, double slope) { return {loss, slope, -slope}; }
-
-Value smoothed_sigmoid(double beta, double difference, double smoothing) {
-  const double x = beta * difference;
-  return of_difference(-log_sigmoid(x) * (1 - smoothing) - log_sigmoid(-x) * smoothing,
-                       beta * (smoothing * sigmoid(x) - (1 - smoothing) * sigmoid(-x)));
-}
-
-// arXiv 2403.00409, with labels that are wrong at a rate of `smoothing`
-Value robust(double beta, double difference, double smoothing) {
-  const double x = beta * difference, scale = 1 / (1 - 2 * smoothing);
-  return of_difference(scale * (smoothing * log_sigmoid(-x) - (1 - smoothing) * log_sigmoid(x)),
-                       -scale * beta * ((1 - smoothing) * sigmoid(-x) + smoothing * sigmoid(x)));
-}
-
-// arXiv 2402.00856
-Value exo_pair(double beta, double difference, double smoothing) {
-  const double x = beta * difference, s = sigmoid(x), odds = std::log(1 - smoothing) - std::log(smoothing);
-  return of_difference(
-      s * (log_sigmoid(x) - std::log(1 - smoothing)) + sigmoid(-x) * (log_sigmoid(-x) - std::log(smoothing)),
-      beta * s * sigmoid(-x) * (x - odds));
-}
-
-// arXiv 2402.05369
-Value nca_pair(double beta, double chosen, double rejected) {
-  const double c = beta * chosen, r = beta * rejected;
-  return {-log_sigmoid(c) - 0.5 * log_sigmoid(-c) - 0.5 * log_sigmoid(-r), beta * (0.5 * sigmoid(c) - sigmoid(-c)),
-          beta * 0.5 * sigmoid(r)};
-}
-
-// arXiv 2404.04656, from a baseline of 0, as TRL has it
-Value bco_pair(double beta, double chosen, double rejected) {
-  const double c = beta * chosen, r = beta * rejected;
-  return {-log_sigmoid(c) - log_sigmoid(-r), -beta * sigmoid(-c), beta * sigmoid(r)};
-}
-
-// arXiv 2405.00675
-Value sppo_hard(double beta, double chosen, double rejected) {
-  const double c = chosen - 0.5 / beta, r = rejected + 0.5 / beta;
-  return {c * c + r * r, 2 * c, 2 * r};
-}
-
-double slope_of_sigmoid(double x) { return sigmoid(x) * sigmoid(-x); }
-
-// arXiv 2408.06266
-Value apo_zero(double beta, double chosen, double rejected) {
-  const double c = beta * chosen, r = beta * rejected;
-  return {sigmoid(-c) + sigmoid(r), -beta * slope_of_sigmoid(c), beta * slope_of_sigmoid(r)};
-}
-Value apo_down(double beta, double chosen, double rejected) {
-  const double c = beta * chosen, d = beta * (chosen - rejected);
-  return {sigmoid(c) + sigmoid(-d), beta * (slope_of_sigmoid(c) - slope_of_sigmoid(d)), beta * slope_of_sigmoid(d)};
-}
-
-// arXiv 2406.08414
-Value discopop(double beta, double difference) {
-  constexpr double kTemperature = 0.05;
-  const double x = beta * difference, share = sigmoid(x / kTemperature);
-  const double dshare = slope_of_sigmoid(x / kTemperature) / kTemperature;
-  return of_difference(
-      -log_sigmoid(x) * (1 - share) + std::exp(-x) * share,
-      beta * (dshare * (std::exp(-x) + log_sigmoid(x)) - sigmoid(-x) * (1 - share) - std::exp(-x) * share));
-}
-
-// arXiv 2403.07691, of means
-Value orpo(double beta, double chosen, double rejected) {
-  constexpr double kSure = -1e-12;  // the odds of what is certain have no bound
-  const double c = std::fmin(chosen, kSure), r = std::fmin(rejected, kSure);
-  const auto odds = [](double p) { return p - std::log(-std::expm1(p)); };
-  const double x = odds(c) - odds(r), slope = -beta * sigmoid(-x);
-  return {-chosen - beta * log_sigmoid(x), slope / -std::expm1(c) - 1, slope / std::expm1(r)};
-}
+double mean(double sum, const AnswerLogprobs& answer) { return sum / static_cast<double>(answer.tokens); }
 
 // Which losses take means over an answer's tokens for its sums.
-bool takes_means(const PreferenceSpec& p) {
-  return p.loss == PreferenceLoss::kIpo || p.loss == PreferenceLoss::kSigmoidNorm || !p.has_reference();
+bool takes_means(PreferenceLoss loss) {
+  return loss == PreferenceLoss::kIpo || loss == PreferenceLoss::kSigmoidNorm || loss == PreferenceLoss::kOrpo ||
+         loss == PreferenceLoss::kSimpo;
 }
 
-// The arguments are log ratios to the reference, or log-probabilities where there is none; sums or means.
-Value value_of(const PreferenceSpec& p, double chosen, double rejected) {
-  const double beta = p.beta, difference = chosen - rejected;
-  switch (p.loss) {
-    case PreferenceLoss::kSigmoid:
-    case PreferenceLoss::kSigmoidNorm:
-      return smoothed_sigmoid(beta, difference, p.loss == PreferenceLoss::kSigmoid ? p.label_smoothing : 0);
-    case PreferenceLoss::kHinge:
-      return of_difference(std::fmax(0, 1 - beta * difference), beta * difference < 1 ? -beta : 0);
-    case PreferenceLoss::kIpo: {  // arXiv 2310.12036
-      const double x = difference - 0.5 / beta;
-      return of_difference(x * x, 2 * x);
-    }
-    case PreferenceLoss::kOrpo:
-      return orpo(beta, chosen, rejected);
-    case PreferenceLoss::kSimpo:  // arXiv 2405.14734
-      return smoothed_sigmoid(beta, difference - p.simpo_gamma / beta, 0);
-    case PreferenceLoss::kRobust:
-      return robust(beta, difference, p.label_smoothing);
-    case PreferenceLoss::kExoPair:
-      return exo_pair(beta, difference, p.label_smoothing);
-    case PreferenceLoss::kNcaPair:
-      return nca_pair(beta, chosen, rejected);
-    case PreferenceLoss::kBcoPair:
-      return bco_pair(beta, chosen, rejected);
-    case PreferenceLoss::kSppoHard:
-      return sppo_hard(beta, chosen, rejected);
-    case PreferenceLoss::kApoZero:
-      return apo_zero(beta, chosen, rejected);
-    case PreferenceLoss::kApoDown:
-      return apo_down(beta, chosen, rejected);
-    case PreferenceLoss::kDiscopop:
-      return discopop(beta, difference);
+// A batch on its way through the losses of a job.
+class PreferenceBatch {
+ public:
+  PreferenceBatch(const PreferenceSpec& preference, std::span<const PairLogprobs> pairs)
+      : p_(preference), pairs_(pairs), n_(static_cast<double>(pairs.size())) {
+    out_.pairs.resize(pairs.size());
   }
-  throw internal_error("a preference loss has no formula");
+
+  // The loss, which is added times `weight`.
+  double add(PreferenceLoss loss, double weight) {
+    const double before = out_.loss;
+    switch (loss) {
+      case PreferenceLoss::kAot:
+        add_sorted(weight);
+        break;
+      case PreferenceLoss::kAotUnpaired:
+        add_sorted_unpaired(weight);
+        break;
+      case PreferenceLoss::kKtoPair:
+        add_kto_pair(weight);
+        break;
+      case PreferenceLoss::kSft:
+        add_sft(weight);
+        break;
+      default:
+        for (size_t i = 0; i < pairs_.size(); ++i) add_pair(loss, i, weight * confidence(pairs_[i]) / n_);
+    }
+    return weight == 0 ? 0 : (out_.loss - before) / weight;
+  }
+
+  // What there is becomes its weighted mean with bco.
+  void mix_in_bco(double baseline) {
+    const double share = p_.bco_weight / (1 + p_.bco_weight);
+    out_.loss *= 1 - share;
+    for (PairOutcome& pair : out_.pairs) {
+      for (AnswerOutcome* answer : {&pair.chosen, &pair.rejected}) {
+        answer->slope *= 1 - share;
+        answer->whole_slope *= 1 - share;
+      }
+    }
+    for (size_t i = 0; i < pairs_.size(); ++i)
+      take(i, share / n_, bco_pair(p_.beta, ratio(pairs_[i].chosen), ratio(pairs_[i].rejected), baseline));
+  }
+
+  // Source: LLaMA-Factory's pref_ftx, a mean of means over tokens.
+  void add_ftx() {
+    for (size_t i = 0; i < pairs_.size(); ++i) {
+      const AnswerLogprobs& chosen = pairs_[i].chosen;
+      out_.loss -= p_.ftx * mean(chosen.policy, chosen) / n_;
+      out_.pairs[i].chosen.slope -= mean(p_.ftx, chosen) / n_;
+    }
+  }
+
+  double ratio(const AnswerLogprobs& answer) const {
+    return answer.policy - (p_.has_reference() ? answer.reference : 0);
+  }
+
+  PreferenceOutcome& outcome() { return out_; }
+
+ private:
+  // Of WPO (arXiv 2406.11827), without a gradient.
+  double confidence(const PairLogprobs& pair) const {
+    return p_.use_weighting ? std::exp(pair.chosen.mean_confidence + pair.rejected.mean_confidence) : 1;
+  }
+
+  void take(size_t pair, double weight, const PairValue& value) {
+    out_.loss += weight * value.loss;
+    out_.pairs[pair].chosen.slope += weight * value.dchosen;
+    out_.pairs[pair].rejected.slope += weight * value.drejected;
+  }
+
+  void add_pair(PreferenceLoss loss, size_t i, double weight) {
+    const auto score = [&](const AnswerLogprobs& answer) {
+      Score found = is_of_scores(loss) ? divergence_score(p_, ratio(answer)) : Score{ratio(answer), 1};
+      if (takes_means(loss)) found = {mean(found.value, answer), mean(found.slope, answer)};
+      return found;
+    };
+    const Score chosen = score(pairs_[i].chosen), rejected = score(pairs_[i].rejected);
+    PairValue value = pair_loss(loss, p_, chosen.value, rejected.value);
+    value.dchosen *= chosen.slope;
+    value.drejected *= rejected.slope;
+    take(i, weight, value);
+  }
+
+  // The pairs in the order of their keys.
+  template <class Key>
+  std::vector<size_t> sorted(const Key& key) const {
+    std::vector<size_t> order(pairs_.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return key(pairs_[a]) < key(pairs_[b]); });
+    return order;
+  }
+
+  // arXiv 2406.05882: the distribution of the policy's differences against that of the reference's.
+  void add_sorted(double weight) {
+    const auto policy = [](const PairLogprobs& pair) { return pair.chosen.policy - pair.rejected.policy; };
+    const auto reference = [](const PairLogprobs& pair) { return pair.chosen.reference - pair.rejected.reference; };
+    const std::vector<size_t> by_policy = sorted(policy), by_reference = sorted(reference);
+    for (size_t k = 0; k < pairs_.size(); ++k)
+      take(by_policy[k], weight / n_,
+           smoothed_sigmoid(p_.beta, policy(pairs_[by_policy[k]]) - reference(pairs_[by_reference[k]]),
+                            p_.label_smoothing));
+  }
+
+  // ... of the chosen answers' ratios against that of the rejected ones'.
+  void add_sorted_unpaired(double weight) {
+    const auto chosen = [&](const PairLogprobs& pair) { return ratio(pair.chosen); };
+    const auto rejected = [&](const PairLogprobs& pair) { return ratio(pair.rejected); };
+    const std::vector<size_t> by_chosen = sorted(chosen), by_rejected = sorted(rejected);
+    for (size_t k = 0; k < pairs_.size(); ++k) {
+      const PairValue value =
+          smoothed_sigmoid(p_.beta, chosen(pairs_[by_chosen[k]]) - rejected(pairs_[by_rejected[k]]),
+                           p_.label_smoothing);
+      take(by_chosen[k], weight / n_, {value.loss, value.dchosen, 0});
+      take(by_rejected[k], weight / n_, {0, 0, value.drejected});
+    }
+  }
+
+  // arXiv 2402.01306: each half's divergence from the reference is the other half's point of reference.
+  void add_kto_pair(double weight) {
+    double chosen = 0, rejected = 0;
+    for (const PairLogprobs& pair : pairs_) {
+      chosen += ratio(pair.chosen) / n_;
+      rejected += ratio(pair.rejected) / n_;
+    }
+    const double chosen_kl = std::fmax(chosen, 0), rejected_kl = std::fmax(rejected, 0), share = weight / (2 * n_);
+    double dchosen_kl = 0, drejected_kl = 0;
+    for (size_t i = 0; i < pairs_.size(); ++i) {
+      const double x = p_.beta * (ratio(pairs_[i].chosen) - rejected_kl);
+      const double y = p_.beta * (chosen_kl - ratio(pairs_[i].rejected));
+      const double dx = -p_.beta * sigmoid(x) * sigmoid(-x), dy = -p_.beta * sigmoid(y) * sigmoid(-y);
+      take(i, share, {sigmoid(-x) + sigmoid(-y), dx, -dy});
+      drejected_kl -= dx;
+      dchosen_kl += dy;
+    }
+    for (size_t i = 0; i < pairs_.size(); ++i)
+      take(i, share / n_, {0, chosen > 0 ? dchosen_kl : 0, rejected > 0 ? drejected_kl : 0});
+  }
+
+  // The mean over all tokens of the chosen answers.
+  void add_sft(double weight) {
+    double sum = 0, confidences = 0;
+    int64_t tokens = 0;
+    for (const PairLogprobs& pair : pairs_) {
+      sum += pair.chosen.whole;
+      tokens += pair.chosen.tokens;
+      confidences += confidence(pair) / n_;
+    }
+    const double share = weight * confidences / static_cast<double>(tokens);
+    out_.loss -= share * sum;
+    for (PairOutcome& pair : out_.pairs) pair.chosen.whole_slope -= share;
+  }
+
+  const PreferenceSpec& p_;
+  std::span<const PairLogprobs> pairs_;
+  double n_;
+  PreferenceOutcome out_;
+};
+
+double reward(const PreferenceSpec& p, const AnswerLogprobs& answer) {
+  return p.beta * (p.has_reference() ? answer.policy - answer.reference : mean(answer.policy, answer));
+}
+
+void report(const PreferenceSpec& p, const AnswerLogprobs& answer, AnswerOutcome& out) {
+  out.reward = reward(p, answer);
+  out.logps = p.has_reference() ? answer.policy : mean(answer.policy, answer);
 }
 
 }  // namespace
 
-PairLoss preference_loss(const PreferenceSpec& p, const AnswerLogprobs& chosen, const AnswerLogprobs& rejected) {
-  const bool compares = p.has_reference();
-  const auto ratio = [&](const AnswerLogprobs& answer) { return answer.policy - (compares ? answer.reference : 0); };
-  const auto mean = [](double sum, const AnswerLogprobs& answer) { return sum / static_cast<double>(answer.tokens); };
-  const auto taken = [&](double sum, const AnswerLogprobs& answer) { return takes_means(p) ? mean(sum, answer) : sum; };
-  const auto logged = [&](double sum, const AnswerLogprobs& answer) { return compares ? sum : mean(sum, answer); };
-  const Value value = value_of(p, taken(ratio(chosen), chosen), taken(ratio(rejected), rejected));
-  PairLoss out{.loss = value.loss,
-               .dchosen = taken(value.dchosen, chosen),
-               .drejected = taken(value.drejected, rejected),
-               .chosen_reward = p.beta * logged(ratio(chosen), chosen),
-               .rejected_reward = p.beta * logged(ratio(rejected), rejected),
-               .chosen_logps = logged(chosen.policy, chosen),
-               .rejected_logps = logged(rejected.policy, rejected)};
-  if (p.ftx > 0) {
-    out.loss -= p.ftx * mean(chosen.policy, chosen);
-    out.dchosen -= mean(p.ftx, chosen);
+std::vector<std::string> loss_part_names(const PreferenceSpec& p) {
+  if (p.has(PreferenceLoss::kOrpo)) return {"sft_loss", "odds_ratio_loss"};
+  std::vector<std::string> names;
+  for (const PreferenceLoss loss : p.losses)
+    if (p.losses.size() > 1) names.push_back(fmt::format("loss/{}", name_of(loss)));
+  return names;
+}
+
+PreferenceOutcome preference_loss(const PreferenceSpec& p, std::span<const PairLogprobs> pairs, double baseline) {
+  PreferenceBatch batch(p, pairs);
+  PreferenceOutcome& out = batch.outcome();
+  for (size_t k = 0; k < p.losses.size(); ++k) {
+    const double value = batch.add(p.losses[k], p.loss_weights.empty() ? 1 : p.loss_weights[k]);
+    if (p.losses.size() > 1) out.parts.push_back(value);
   }
-  return out;
+  if (p.bco_weight > 0) batch.mix_in_bco(baseline);
+  if (p.ftx > 0) batch.add_ftx();
+  if (p.has(PreferenceLoss::kOrpo)) {  // pref_ftx is in the second part, as in the reference
+    double sft_loss = 0;
+    for (const PairLogprobs& pair : pairs)
+      sft_loss -= mean(pair.chosen.policy, pair.chosen) / static_cast<double>(pairs.size());
+    out.parts = {sft_loss, (out.loss - sft_loss) / p.beta};
+  }
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    report(p, pairs[i].chosen, out.pairs[i].chosen);
+    report(p, pairs[i].rejected, out.pairs[i].rejected);
+  }
+  return std::move(out);
+}
+
+double mean_reward(const PreferenceSpec& p, std::span<const PairLogprobs> pairs) {
+  double sum = 0;
+  for (const PairLogprobs& pair : pairs) sum += reward(p, pair.chosen) + reward(p, pair.rejected);
+  return sum / static_cast<double>(2 * pairs.size());
 }
 
 }  // namespace hearth

@@ -85,23 +85,35 @@ void check_stage(const TrainSpec& spec, const Checker& check) {
 }
 
 void check_preference(const TrainSpec& spec, const Checker& check) {
-  const PreferenceSpec& preference = spec.preference;
-  const bool compares = preference.has_reference();
-  check.refuse(compares && spec.finetuning_type != FinetuningType::kLora, "finetuning_type",
-               "this 'pref_loss' compares with the model without its adapter: 'finetuning_type' must be lora, or "
-               "'pref_loss' orpo or simpo");
-  check.refuse(compares && !spec.lora.additional_target.empty(), "additional_target",
-               "'additional_target' trains modules of the reference too: remove it, or take 'pref_loss' orpo or simpo");
-  check.refuse(compares && spec.lora.pissa_init, "pissa_init",
-               "'pissa_init' takes the reference's principal part away: remove it, or take 'pref_loss' orpo or simpo");
-  check.refuse(preference.loss == PreferenceLoss::kExoPair && preference.label_smoothing == 0, "pref_loss",
+  const PreferenceSpec& p = spec.preference;
+  const bool takes_pairs_apart =
+      p.has(PreferenceLoss::kAot) || p.has(PreferenceLoss::kAotUnpaired) || p.has(PreferenceLoss::kKtoPair);
+  check.refuse(!p.has_reference() && p.losses.size() > 1, "pref_loss",
+               "'pref_loss' orpo and simpo have no reference and stand alone: remove the others");
+  check.refuse(!p.loss_weights.empty() && p.loss_weights.size() != p.losses.size(), "loss_weights",
+               fmt::format("'loss_weights' has {} numbers and 'pref_loss' {} losses: give each its weight",
+                           p.loss_weights.size(), p.losses.size()));
+  check.refuse(p.has(PreferenceLoss::kExoPair) && p.label_smoothing == 0, "pref_loss",
                "'pref_loss: exo_pair' takes the logarithm of 'dpo_label_smoothing': 0.001 is its paper's value");
-  check.refuse(preference.loss == PreferenceLoss::kRobust && preference.label_smoothing >= 0.5, "dpo_label_smoothing",
+  check.refuse(p.has(PreferenceLoss::kRobust) && p.label_smoothing >= 0.5, "dpo_label_smoothing",
                "'pref_loss: robust' needs 'dpo_label_smoothing' below 0.5");
+  check.refuse(p.use_weighting && takes_pairs_apart, "use_weighting",
+               "'use_weighting' weighs pairs, which 'pref_loss' aot, aot_unpaired and kto_pair take apart: remove one");
+  check.refuse(p.bco_weight > 0 && !p.has_reference(), "pref_bco_weight",
+               "'pref_bco_weight' compares with a reference, which 'pref_loss' orpo and simpo have not: remove it");
+  for (const PreferenceLoss loss : p.losses)
+    check.refuse(p.divergence != Divergence::kReverseKl && !is_of_scores(loss) && loss != PreferenceLoss::kSft,
+                 "f_divergence_type",
+                 "'f_divergence_type' is of 'pref_loss' sigmoid, hinge, ipo, exo_pair, robust, discopop and "
+                 "sigmoid_norm: remove it for the others");
+}
+
+// Of the stages whose examples are two answers each: dpo, kto, rm.
+void check_pairs(const TrainSpec& spec, const Checker& check) {
   check.refuse(spec.training.label_smoothing_factor > 0, "label_smoothing_factor",
                "'label_smoothing_factor' is for 'stage: sft': 'dpo_label_smoothing' is that of pairs");
   check.refuse(spec.training.compute_accuracy, "compute_accuracy",
-               "'compute_accuracy' is for 'stage: sft': rewards/accuracies are always there");
+               "'compute_accuracy' is for 'stage: sft': accuracies of rewards are always there");
   check.refuse(spec.data.packing.value_or(false), "packing", "'packing' is for stages sft and pt: remove it");
 }
 
@@ -180,11 +192,9 @@ void check_training(const TrainSpec& spec, const Checker& check) {
 void check_there(const TrainSpec& spec, const Checker& check) {
   const auto not_there = [&](bool asked, std::string_view key, std::string_view what) {
     check.refuse(asked, key,
-                 fmt::format("'{}' is not there yet: {}", what, "stages sft, pt and dpo train and evaluate"));
+                 fmt::format("'{}' is not there yet: {}", what, "stages sft, pt, dpo, kto and rm train and evaluate"));
   };
-  not_there(spec.stage == Stage::kRewardModel, "stage", "stage: rm");
   not_there(spec.stage == Stage::kPpo, "stage", "stage: ppo");
-  not_there(spec.stage == Stage::kKto, "stage", "stage: kto");
   not_there(spec.training.predict_with_generate, "predict_with_generate", "predict_with_generate");
   not_there(spec.training.do_predict, "do_predict", "do_predict");
 }
@@ -201,6 +211,7 @@ void check_train_spec(const TrainSpec& spec, const KeyPlaces& places) {
   check_present(spec, check);
   check_stage(spec, check);
   if (spec.stage == Stage::kDpo) check_preference(spec, check);
+  if (compares_answers(spec.stage)) check_pairs(spec, check);
   check_method(spec, check);
   check_data(spec, check);
   check_training(spec, check);

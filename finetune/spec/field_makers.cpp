@@ -126,12 +126,27 @@ SpecField field(std::string_view key, std::vector<double>& value, Range range) {
           [&value] { return value.empty() ? kNull : list_text(value); }};
 }
 
-size_t read_choice(const YamlEntry& entry, std::span<const std::string_view> names) {
-  const std::string text = yaml_string(entry);
+namespace {
+
+size_t choice_of(const YamlEntry& entry, const std::string& text, std::span<const std::string_view> names) {
   for (size_t i = 0; i < names.size(); ++i)
     if (names[i] == text) return i;
   throw invalid_argument("{}: '{}' is '{}'{}, must be one of {}", entry.where, entry.key, text,
                          did_you_mean(text, names), fmt::join(names, ", "));
+}
+
+}  // namespace
+
+size_t read_choice(const YamlEntry& entry, std::span<const std::string_view> names) {
+  return choice_of(entry, yaml_string(entry), names);
+}
+
+std::vector<size_t> read_choices(const YamlEntry& entry, std::span<const std::string_view> names) {
+  std::vector<size_t> indices;
+  for (const std::string& text : yaml_comma_list(entry)) indices.push_back(choice_of(entry, text, names));
+  if (indices.empty())
+    throw invalid_argument("{}: '{}' is empty, must be some of {}", entry.where, entry.key, fmt::join(names, ", "));
+  return indices;
 }
 
 }  // namespace hearth

@@ -42,6 +42,8 @@ SpecField field(std::string_view key, std::vector<double>& value, Range range);
 
 // One of `names`; throws kInvalidArgument with the nearest. The result is its index.
 size_t read_choice(const YamlEntry& entry, std::span<const std::string_view> names);
+// Some of them, at least one.
+std::vector<size_t> read_choices(const YamlEntry& entry, std::span<const std::string_view> names);
 
 template <class E>
 using Choices = std::span<const std::pair<std::string_view, E>>;
@@ -58,6 +60,25 @@ SpecField choice_field(std::string_view key, E& value, std::type_identity_t<Choi
             for (const auto& choice : choices)
               if (choice.second == value) return std::string(choice.first);
             return std::string();
+          }};
+}
+
+// A list of them, or one.
+template <class E>
+SpecField choice_list_field(std::string_view key, std::vector<E>& values, std::type_identity_t<Choices<E>> choices) {
+  return {key,
+          [&values, choices](const YamlEntry& entry) {
+            std::vector<std::string_view> names;
+            for (const auto& choice : choices) names.push_back(choice.first);
+            values.clear();
+            for (const size_t index : read_choices(entry, names)) values.push_back(choices[index].second);
+          },
+          [&values, choices] {
+            std::string text;
+            for (const E value : values)
+              for (const auto& choice : choices)
+                if (choice.second == value) text += (text.empty() ? "" : ", ") + std::string(choice.first);
+            return values.size() == 1 ? text : "[" + text + "]";
           }};
 }
 

@@ -25,12 +25,18 @@ constexpr double kBelowOne = 0.9999999;
 
 constexpr std::pair<std::string_view, PreferenceLoss> kPreferenceLosses[] = {
     {"sigmoid", PreferenceLoss::kSigmoid},   {"hinge", PreferenceLoss::kHinge},
-    {"ipo", PreferenceLoss::kIpo},           {"orpo", PreferenceLoss::kOrpo},
-    {"simpo", PreferenceLoss::kSimpo},       {"robust", PreferenceLoss::kRobust},
-    {"exo_pair", PreferenceLoss::kExoPair},  {"nca_pair", PreferenceLoss::kNcaPair},
-    {"bco_pair", PreferenceLoss::kBcoPair},  {"sppo_hard", PreferenceLoss::kSppoHard},
-    {"apo_zero", PreferenceLoss::kApoZero},  {"apo_down", PreferenceLoss::kApoDown},
-    {"discopop", PreferenceLoss::kDiscopop}, {"sigmoid_norm", PreferenceLoss::kSigmoidNorm}};
+    {"ipo", PreferenceLoss::kIpo},           {"kto_pair", PreferenceLoss::kKtoPair},
+    {"orpo", PreferenceLoss::kOrpo},         {"simpo", PreferenceLoss::kSimpo},
+    {"robust", PreferenceLoss::kRobust},     {"exo_pair", PreferenceLoss::kExoPair},
+    {"nca_pair", PreferenceLoss::kNcaPair},  {"bco_pair", PreferenceLoss::kBcoPair},
+    {"sppo_hard", PreferenceLoss::kSppoHard}, {"aot", PreferenceLoss::kAot},
+    {"aot_unpaired", PreferenceLoss::kAotUnpaired}, {"apo_zero", PreferenceLoss::kApoZero},
+    {"apo_down", PreferenceLoss::kApoDown},  {"discopop", PreferenceLoss::kDiscopop},
+    {"sft", PreferenceLoss::kSft},           {"sigmoid_norm", PreferenceLoss::kSigmoidNorm}};
+constexpr std::pair<std::string_view, Divergence> kDivergences[] = {{"reverse_kl", Divergence::kReverseKl},
+                                                                    {"forward_kl", Divergence::kForwardKl},
+                                                                    {"js_divergence", Divergence::kJensenShannon},
+                                                                    {"alpha_divergence", Divergence::kAlpha}};
 constexpr std::pair<std::string_view, Stage> kStages[] = {{"sft", Stage::kSft},        {"pt", Stage::kPretraining},
                                                           {"rm", Stage::kRewardModel}, {"ppo", Stage::kPpo},
                                                           {"dpo", Stage::kDpo},        {"kto", Stage::kKto}};
@@ -53,6 +59,13 @@ constexpr std::pair<std::string_view, SchedulerType> kSchedulerTypes[] = {
     {"inverse_sqrt", SchedulerType::kInverseSqrt},
     {"cosine_with_min_lr", SchedulerType::kCosineWithMinLr},
     {"warmup_stable_decay", SchedulerType::kWarmupStableDecay}};
+
+template <class E>
+std::string_view name_among(Choices<E> choices, E value) {
+  for (const auto& choice : choices)
+    if (choice.second == value) return choice.first;
+  throw internal_error("a choice has no name");
+}
 
 // Of one arithmetic; the 8-bit ones keep their state in fewer bits, which hearth does not.
 constexpr std::string_view kAdamwNames[] = {"adamw_torch",           "adamw_torch_fused", "adamw_torch_xla",
@@ -164,11 +177,22 @@ void add_lora_fields(TrainSpec& spec, std::vector<SpecField>& out) {
 }
 
 void add_preference_fields(PreferenceSpec& preference, std::vector<SpecField>& out) {
-  out.push_back(choice_field("pref_loss", preference.loss, kPreferenceLosses));
+  out.push_back(choice_list_field("pref_loss", preference.losses, kPreferenceLosses));
+  out.push_back(field("loss_weights", preference.loss_weights, Range{0, kLarge}));
   out.push_back(field("pref_beta", preference.beta, Range{1e-9, kLarge}));
   out.push_back(field("pref_ftx", preference.ftx, Range{0, kLarge}));
+  out.push_back(field("pref_bco_weight", preference.bco_weight, Range{0, kLarge}));
   out.push_back(field("dpo_label_smoothing", preference.label_smoothing, Range{0, 0.5}));
   out.push_back(field("simpo_gamma", preference.simpo_gamma, Range{0, kLarge}));
+  out.push_back(field("discopop_tau", preference.discopop_tau, Range{1e-9, kLarge}));
+  out.push_back(field("ld_alpha", preference.ld_alpha, Range{0, 1}));
+  out.push_back(choice_field("f_divergence_type", preference.divergence, kDivergences));
+  out.push_back(field("f_alpha_divergence_coef", preference.alpha_divergence_coef, Range{0, kLarge}));
+  out.push_back(field("use_weighting", preference.use_weighting));
+  out.push_back(field("kto_chosen_weight", preference.kto_chosen_weight, Range{0, kLarge}));
+  out.push_back(field("kto_rejected_weight", preference.kto_rejected_weight, Range{0, kLarge}));
+  out.push_back(field("ref_model", preference.ref_model));
+  out.push_back(field("ref_model_adapters", preference.ref_model_adapters));
 }
 
 void add_data_fields(TrainSpec& spec, std::vector<SpecField>& out) {
@@ -250,6 +274,9 @@ void add_reporting_fields(TrainingSpec& training, std::vector<SpecField>& out) {
 
 }  // namespace
 
+std::string_view name_of(PreferenceLoss loss) { return name_among<PreferenceLoss>(kPreferenceLosses, loss); }
+std::string_view name_of(Stage stage) { return name_among<Stage>(kStages, stage); }
+
 std::vector<SpecField> result_fields(TrainSpec& spec) {
   std::vector<SpecField> out;
   out.push_back(field("model_name_or_path", spec.model_name_or_path));
@@ -276,6 +303,7 @@ std::vector<SpecField> run_fields(TrainSpec& spec) {
   out.push_back(field("eval_on_each_dataset", spec.data.eval_on_each_dataset));
   out.push_back(field("overwrite_cache", spec.data.overwrite_cache));
   out.push_back(field("pissa_convert", spec.lora.pissa_convert));
+  out.push_back(field("precompute_ref_log_probs", spec.preference.precompute_ref_log_probs));
   out.push_back(negated("disable_gradient_checkpointing", training.gradient_checkpointing));
   add_saving_fields(training, out);
   add_reporting_fields(training, out);

@@ -23,6 +23,9 @@ struct SpecField {
 std::vector<SpecField> result_fields(TrainSpec& spec);
 std::vector<SpecField> run_fields(TrainSpec& spec);
 
+std::string_view name_of(PreferenceLoss loss);
+std::string_view name_of(Stage stage);
+
 // Other names of what TrainSpec holds once; resolve() settles them after everything is read.
 struct SpecAliases {
   std::string model_revision = "main";

@@ -3,6 +3,7 @@
 // transformers' TrainingArguments.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -15,6 +16,10 @@
 namespace hearth {
 
 enum class Stage { kSft, kPretraining, kRewardModel, kPpo, kDpo, kKto };
+// Whose examples are two answers to a prompt: chosen and rejected, or of kto the answer itself and another prompt's.
+constexpr bool compares_answers(Stage stage) {
+  return stage == Stage::kDpo || stage == Stage::kKto || stage == Stage::kRewardModel;
+}
 enum class FinetuningType { kLora, kFreeze, kFull };
 enum class MixStrategy { kConcat, kInterleaveUnder, kInterleaveOver, kInterleaveOnce };
 enum class Interval { kNo, kSteps, kEpoch };  // save_strategy, eval_strategy, logging_strategy
@@ -30,11 +35,12 @@ enum class SchedulerType {
   kWarmupStableDecay
 };
 
-// TRL's names; those of LLaMA-Factory are the first five.
+// TRL's names; those of LLaMA-Factory are the first six.
 enum class PreferenceLoss {
   kSigmoid,
   kHinge,
   kIpo,
+  kKtoPair,
   kOrpo,
   kSimpo,
   kRobust,
@@ -42,11 +48,32 @@ enum class PreferenceLoss {
   kNcaPair,
   kBcoPair,
   kSppoHard,
+  kAot,
+  kAotUnpaired,
   kApoZero,
   kApoDown,
   kDiscopop,
+  kSft,
   kSigmoidNorm
 };
+// Of the difference of two answers' scores, which a divergence makes of their ratios to the reference.
+constexpr bool is_of_scores(PreferenceLoss loss) {
+  switch (loss) {
+    case PreferenceLoss::kSigmoid:
+    case PreferenceLoss::kHinge:
+    case PreferenceLoss::kIpo:
+    case PreferenceLoss::kRobust:
+    case PreferenceLoss::kExoPair:
+    case PreferenceLoss::kDiscopop:
+    case PreferenceLoss::kSigmoidNorm:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// How far an answer is from the reference, of losses of the difference of two such. TRL's names.
+enum class Divergence { kReverseKl, kForwardKl, kJensenShannon, kAlpha };
 
 struct DataSpec {
   std::vector<std::string> dataset, eval_dataset;
@@ -91,14 +118,27 @@ struct FreezeSpec {
   std::vector<std::string> extra_modules;
 };
 
-// Of stage dpo.
+// Of stages dpo and kto.
 struct PreferenceSpec {
-  PreferenceLoss loss = PreferenceLoss::kSigmoid;
+  std::vector<PreferenceLoss> losses = {PreferenceLoss::kSigmoid};  // added up
+  std::vector<double> loss_weights = {};                            // of each; empty: 1
   double beta = 0.1;
   double ftx = 0;              // of the chosen answer's own loss, which is added
-  double label_smoothing = 0;  // of sigmoid, robust, exo_pair
-  double simpo_gamma = 0.5;
-  bool has_reference() const { return loss != PreferenceLoss::kOrpo && loss != PreferenceLoss::kSimpo; }
+  double bco_weight = 0;       // of bco_pair from a running baseline, which is mixed in
+  double label_smoothing = 0;  // of sigmoid, robust, exo_pair, aot, aot_unpaired
+  double simpo_gamma = 0.5, discopop_tau = 0.05;
+  // Of an answer's tokens beyond the length of the other one; unset: 1.
+  std::optional<double> ld_alpha = {};
+  Divergence divergence = Divergence::kReverseKl;
+  double alpha_divergence_coef = 0.5;
+  bool use_weighting = false;  // each pair by how likely the policy finds it (WPO)
+  double kto_chosen_weight = 1, kto_rejected_weight = 1;
+  std::string ref_model = {};                        // empty: the model itself
+  std::vector<std::string> ref_model_adapters = {};  // on it; empty: none
+  bool precompute_ref_log_probs = true;              // the reference's log-probabilities are computed once and kept on disk
+
+  bool has(PreferenceLoss loss) const { return std::find(losses.begin(), losses.end(), loss) != losses.end(); }
+  bool has_reference() const { return !has(PreferenceLoss::kOrpo) && !has(PreferenceLoss::kSimpo); }
 };
 
 struct TrainingSpec {

@@ -80,13 +80,16 @@ AdamWState read_optimizer(const AdamWState& like, const fs::path& path) {
 }
 
 void save_totals(const RunTotals& totals, const fs::path& path) {
+  nlohmann::ordered_json metrics = nlohmann::ordered_json::array();
+  for (const MetricSum& metric : totals.window_metrics) metrics.push_back({metric.sum, metric.weight});
   const nlohmann::ordered_json json = {{"loss", totals.loss},
                                        {"window_loss", totals.window_loss},
                                        {"window_steps", totals.window_steps},
-                                       {"window_batches", totals.window_batches},
-                                       {"window_metrics", totals.window_metrics},
+                                       {"window_metrics", metrics},
+                                       {"objective_state", totals.objective_state},
                                        {"evaluations_without_progress", totals.evaluations_without_progress},
                                        {"examples", totals.examples},
+                                       {"tokens", totals.tokens},
                                        {"seconds", totals.seconds}};
   write_file_atomic(path, json.dump(2) + "\n");
 }
@@ -98,11 +101,14 @@ RunTotals read_totals(const fs::path& path) {
     totals = {.loss = json.at("loss").get<double>(),
               .window_loss = json.at("window_loss").get<double>(),
               .window_steps = json.at("window_steps").get<int64_t>(),
-              .window_batches = json.at("window_batches").get<int64_t>(),
-              .window_metrics = json.at("window_metrics").get<std::vector<double>>(),
+              .window_metrics = {},
+              .objective_state = json.at("objective_state").get<std::vector<double>>(),
               .evaluations_without_progress = json.at("evaluations_without_progress").get<int64_t>(),
               .examples = json.at("examples").get<int64_t>(),
+              .tokens = json.at("tokens").get<int64_t>(),
               .seconds = json.at("seconds").get<double>()};
+    for (const nlohmann::json& metric : json.at("window_metrics"))
+      totals.window_metrics.push_back({metric.at(0).get<double>(), metric.at(1).get<double>()});
   } catch (const nlohmann::json::exception&) {
     throw data_corruption("{}: is not what a checkpoint has; resume from an older one", path.string());
   }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "finetune/objectives/objective.h"
 #include "finetune/optim/adamw.h"
 #include "finetune/reports/trainer_state.h"
 #include "finetune/spec/train_spec.h"
@@ -20,10 +21,11 @@ namespace hearth {
 struct RunTotals {
   double loss = 0;         // of all steps
   double window_loss = 0;  // of the steps since the last log line
-  int64_t window_steps = 0, window_batches = 0;
-  std::vector<double> window_metrics;  // the objective's, summed over the window's batches
+  int64_t window_steps = 0;
+  std::vector<MetricSum> window_metrics;  // the objective's
+  std::vector<double> objective_state;    // Objective::state
   int64_t evaluations_without_progress = 0;
-  int64_t examples = 0;  // trained on
+  int64_t examples = 0, tokens = 0;  // trained on
   double seconds = 0;    // of all runs that led here
 };
 

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <cmath>
 
-#include "finetune/trainer/collator.h"
+#include "finetune/objectives/collator.h"
 #include "runtime/kernels/rows.h"
 #include "runtime/ops/ops.h"
 
@@ -40,11 +40,18 @@ double accuracy_of(const LanguageModel& model, const Tensor& hidden, const Train
 
 }  // namespace
 
+void sum_over_processes(std::span<MetricSum> metrics, Communicator& processes) {
+  std::vector<double> sums;
+  for (const MetricSum& metric : metrics) sums.insert(sums.end(), {metric.sum, metric.weight});
+  if (!sums.empty()) processes.sum(std::span(sums));
+  for (size_t m = 0; m < metrics.size(); ++m) metrics[m] = {sums[2 * m], sums[2 * m + 1]};
+}
+
 Evaluation evaluate(const EvaluatedModel& evaluated, const std::vector<TokenizedExample>& examples,
                     const EvaluationOptions& options) {
   Communicator& processes = evaluated.processes;
   const size_t num_metrics = evaluated.objective.metric_names().size();
-  std::vector<double> sums(3 + num_metrics);  // then the objective's, weighted by examples
+  std::vector<MetricSum> metrics(num_metrics);
   const Tape::Paused no_gradients;
   double loss = 0, accuracy = 0, targets = 0;
   const size_t stride = static_cast<size_t>(options.batch_size) * processes.size();
@@ -57,24 +64,22 @@ Evaluation evaluate(const EvaluatedModel& evaluated, const std::vector<Tokenized
       part.push_back(&examples[i]);
       lengths.push_back(static_cast<int>(examples[i].input_ids.size()));
     }
-    const TrainingBatch batch = collate(part, evaluated.adapter);
+    const TrainingBatch batch = evaluated.objective.collate(part, evaluated.adapter);
     if (batch.num_targets > 0) {
-      std::vector<double> metrics(num_metrics);
-      const BatchLoss found = evaluated.objective.loss(batch, {.targets = batch.num_targets, .batches = 1}, metrics);
-      loss += found.value * static_cast<double>(part.size());
+      const auto count = static_cast<double>(part.size());
+      const BatchLoss found = evaluated.objective.loss(
+          batch, {.targets = batch.num_targets, .batches = 1, .weight = count}, metrics);
+      loss += found.value * count;
       targets += static_cast<double>(batch.num_targets);
-      for (size_t m = 0; m < num_metrics; ++m) sums[3 + m] += metrics[m] * static_cast<double>(part.size());
       if (options.accuracy) accuracy += accuracy_of(evaluated.model, found.hidden, batch, lengths);
     }
     if (options.progress) options.progress(static_cast<int64_t>(end));
   }
-  sums[0] = loss;
-  sums[1] = accuracy;
-  sums[2] = targets;
-  processes.sum(std::span(sums));
+  for (double* sum : {&loss, &accuracy, &targets}) processes.sum(std::span(sum, 1));
+  sum_over_processes(metrics, processes);
   const double n = std::max(static_cast<double>(examples.size()), 1.0);
-  Evaluation out{.loss = sums[0] / n, .token_accuracy = sums[1] / n, .targets = static_cast<int64_t>(sums[2])};
-  for (size_t m = 0; m < num_metrics; ++m) out.metrics.push_back(sums[3 + m] / n);
+  Evaluation out{.loss = loss / n, .token_accuracy = accuracy / n, .targets = static_cast<int64_t>(targets)};
+  out.metrics = means_of(evaluated.objective, metrics);
   return out;
 }
 
@@ -116,7 +121,8 @@ LogRecord evaluate_sets(const EvaluatedModel& evaluated, const std::vector<EvalS
     metrics[prefix + "loss"] = found.loss;
     if (training.compute_accuracy) metrics[prefix + "accuracy"] = found.token_accuracy;
     const std::vector<std::string> names = evaluated.objective.metric_names();
-    for (size_t m = 0; m < names.size(); ++m) metrics[prefix + names[m]] = found.metrics[m];
+    for (size_t m = 0; m < names.size(); ++m)
+      if (found.metrics[m]) metrics[prefix + names[m]] = *found.metrics[m];
     metrics[prefix + "runtime"] = seconds;
     metrics[prefix + "samples_per_second"] = n / seconds;
     metrics[prefix + "steps_per_second"] = std::ceil(n / batch_size) / seconds;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,7 @@
 #include "finetune/parallel/communicator.h"
 #include "finetune/reports/trainer_state.h"
 #include "finetune/spec/train_spec.h"
-#include "finetune/trainer/objective.h"
+#include "finetune/objectives/objective.h"
 #include "runtime/adapter.h"
 #include "runtime/language_model.h"
 
@@ -26,7 +27,7 @@ struct Evaluation {
   double loss = 0;            // as above
   double token_accuracy = 0;  // compute_accuracy: the mean over examples of how often the likeliest token is the label
   int64_t targets = 0;
-  std::vector<double> metrics = {};  // of the objective: means over examples
+  std::vector<std::optional<double>> metrics = {};  // of the objective: means over examples
 };
 
 struct EvaluationOptions {
@@ -35,9 +36,12 @@ struct EvaluationOptions {
   std::function<void(int64_t done)> progress = {};  // examples
 };
 
+// Of every process's metrics the sums, for all of them.
+void sum_over_processes(std::span<MetricSum> metrics, Communicator& processes);
+
 // Batches are shared among the processes, which all get the sums.
 struct EvaluatedModel {
-  const Objective& objective;
+  Objective& objective;
   const LanguageModel& model;
   const Adapter* adapter;
   const TrainingSpec& training;

@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/ranges.h>
+
+#include "finetune/objectives/reference.h"
+#include "finetune/spec/spec_fields.h"
 #include "models/adapters/merge.h"
 #include "models/adapters/new_adapter.h"
 #include "models/adapters/peft_adapter.h"
@@ -125,8 +129,12 @@ std::unique_ptr<Trainable> make_lora_trainable(const TrainSpec& spec, const Load
   }
   PeftAdapter peft = makes_new ? new_adapter(spec, tensors) : read_adapter(names.back(), tensors);
   if (peft.taken) merge_into(tensors, *peft.taken, dtype);
+  const bool drops = spec.stage != Stage::kDpo && spec.stage != Stage::kKto;  // as TRL and LLaMA-Factory
   for (const std::unique_ptr<LowRank>& part : peft.adapter->low_ranks)
-    if (part) part->dropout = spec.stage == Stage::kDpo ? 0 : spec.lora.dropout;  // as TRL and LLaMA-Factory
+    if (part) part->dropout = drops ? spec.lora.dropout : 0;
+  peft.config.origin = {.stage = std::string(name_of(spec.stage)),
+                        .start = fmt::format("{}", fmt::join(names, ", ")),
+                        .reference = reference_name(spec)};
   return std::make_unique<LoraTrainable>(std::move(peft), tensors, spec.lora.pissa_convert);
 }
 

@@ -13,7 +13,7 @@
 
 #include "finetune/losses/sft.h"
 #include "finetune/optim/clip.h"
-#include "finetune/trainer/collator.h"
+#include "finetune/objectives/collator.h"
 #include "runtime/base/error.h"
 
 namespace hearth {

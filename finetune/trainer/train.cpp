@@ -156,7 +156,7 @@ std::unique_ptr<TrainingSet> make_set(const TrainSpec& spec, const LoadedModel& 
 }
 
 JobResult evaluate_only(const TrainSpec& spec, const LoadedModel& loaded, Trainable& trainable,
-                        const Objective& objective, const JobData& data, JobMonitor& monitor, Communicator& processes) {
+                        Objective& objective, const JobData& data, JobMonitor& monitor, Communicator& processes) {
   JobResult result;
   result.metrics = evaluate_sets({.objective = objective,
                                   .model = *loaded.model,
@@ -176,6 +176,11 @@ JobResult run_job(const TrainSpec& given, JobMonitor& monitor, Communicator& pro
   // with that accumulation, may go on from it.
   TrainSpec spec = given;
   spec.training.gradient_accumulation_steps *= processes.size();
+  if (spec.preference.bco_weight > 0 && processes.size() > 1)
+    throw invalid_argument(
+        "pref_bco_weight: its baseline goes from batch to batch, which {} processes compute side by side: remove the "
+        "key, or train in one process",
+        processes.size());
   for (const std::string& warning : spec.warnings) monitor.on_warning(warning);
   const TrainingSpec& t = spec.training;
   OutputDir found = inspect_output_dir(spec);
@@ -190,7 +195,7 @@ JobResult run_job(const TrainSpec& given, JobMonitor& monitor, Communicator& pro
 
   const std::unique_ptr<Trainable> trainable = make_trainable(spec, loaded);
   monitor.on_note(trainable->description());
-  const std::unique_ptr<Objective> objective = make_objective(spec, *loaded.model);
+  const std::unique_ptr<Objective> objective = make_objective(spec, loaded, trainable->value_head());
   if (const std::string note = objective->description(); !note.empty()) monitor.on_note(note);
   if (!t.do_train) return evaluate_only(spec, loaded, *trainable, *objective, data, monitor, processes);
   const std::unique_ptr<TrainingSet> examples = make_set(spec, loaded, data);

@@ -5,7 +5,7 @@
 #include <span>
 
 #include "finetune/optim/clip.h"
-#include "finetune/trainer/collator.h"
+#include "finetune/objectives/collator.h"
 #include "finetune/trainer/memory_plan.h"
 #include "finetune/trainer/noise.h"
 #include "runtime/base/error.h"
@@ -77,6 +77,7 @@ Trainer::Trainer(const TrainingRun& run, Reports& reports, TrainingMonitor& moni
 void Trainer::resume(const std::filesystem::path& checkpoint) {
   const int64_t steps = state_.max_steps, epochs = state_.num_train_epochs;
   load_checkpoint(checkpoint, run_.spec, run_.trainable, optimizer_, state_, totals_);
+  run_.objective.restore(totals_.objective_state);
   state_.max_steps = steps;
   state_.num_train_epochs = epochs;
   last_saved_ = last_evaluated_ = state_.global_step;
@@ -84,8 +85,8 @@ void Trainer::resume(const std::filesystem::path& checkpoint) {
 
 // One batch forwards and backwards: its share of the step's loss.
 double Trainer::backward(const ExampleBatch& examples, int64_t step, int64_t batch, const LossShare& share,
-                         std::span<double> metrics) {
-  TrainingBatch collated = collate(examples, run_.trainable.adapter());
+                         std::span<MetricSum> metrics) {
+  TrainingBatch collated = run_.objective.collate(examples, run_.trainable.adapter());
   if (collated.num_targets == 0) return 0;
   const uint64_t seed = noise_seed(training_.seed, step, batch);
   collated.batch.dropout_seed = seed;
@@ -103,7 +104,7 @@ double Trainer::backward(const ExampleBatch& examples, int64_t step, int64_t bat
 void Trainer::add_up(StepResult& result) {
   if (run_.processes.size() == 1) return;
   run_.processes.sum(std::span(&result.loss, 1));
-  if (!result.metrics.empty()) run_.processes.sum(std::span(result.metrics));
+  sum_over_processes(result.metrics, run_.processes);
   for (Parameter* parameter : run_.trainable.parameters())
     run_.processes.sum(std::span(parameter->grad.data(), parameter->grad.size()));
 }
@@ -123,7 +124,7 @@ Trainer::StepResult Trainer::step(int64_t index) {
       "lower learning_rate, or look for the example with `hearth preprocess`; checkpoints before it are kept";
   result.batches = static_cast<int64_t>(batches.size());
   result.metrics.resize(run_.objective.metric_names().size());
-  const LossShare share{std::max<int64_t>(targets, 1), result.batches};
+  const LossShare share{.targets = std::max<int64_t>(targets, 1), .batches = result.batches};
   const auto size = static_cast<size_t>(run_.processes.size()), rank = static_cast<size_t>(run_.processes.rank());
   for (size_t b = rank; b < batches.size() && std::isfinite(result.loss); b += size)
     result.loss += backward(batches[b], index, static_cast<int64_t>(b), share, result.metrics);
@@ -146,12 +147,14 @@ void Trainer::log(const StepResult& result) {
   record["grad_norm"] = result.grad_norm;
   record["learning_rate"] = result.learning_rate;
   const std::vector<std::string> names = run_.objective.metric_names();
-  const auto batches = static_cast<double>(std::max<int64_t>(totals_.window_batches, 1));
-  for (size_t i = 0; i < names.size(); ++i) record[names[i]] = totals_.window_metrics[i] / batches;
+  const std::vector<std::optional<double>> means = means_of(run_.objective, totals_.window_metrics);
+  for (size_t i = 0; i < names.size(); ++i)
+    if (means[i]) record[names[i]] = *means[i];
+  if (run_.spec.stage == Stage::kDpo) record["num_tokens"] = totals_.tokens;  // as TRL calls it
   if (training_.include_num_input_tokens_seen) record["num_input_tokens_seen"] = state_.num_input_tokens_seen;
   totals_.window_loss = 0;
-  totals_.window_steps = totals_.window_batches = 0;
-  totals_.window_metrics.assign(names.size(), 0);
+  totals_.window_steps = 0;
+  totals_.window_metrics.assign(names.size(), {});
   state_.log(std::move(record));
   reports_.on_log(state_);
   monitor_.on_log(state_.log_history.back());
@@ -251,11 +254,15 @@ Trainer::Result Trainer::train() {
     if (training_.include_num_input_tokens_seen) state_.num_input_tokens_seen += done.tokens;
     totals_.loss += done.loss;
     totals_.examples += done.examples;
+    totals_.tokens += done.tokens;
     totals_.window_loss += done.loss;
     ++totals_.window_steps;
-    totals_.window_batches += done.batches;
     totals_.window_metrics.resize(done.metrics.size());
-    for (size_t i = 0; i < done.metrics.size(); ++i) totals_.window_metrics[i] += done.metrics[i];
+    for (size_t i = 0; i < done.metrics.size(); ++i) {
+      totals_.window_metrics[i].sum += done.metrics[i].sum;
+      totals_.window_metrics[i].weight += done.metrics[i].weight;
+    }
+    totals_.objective_state = run_.objective.state();
     totals_.seconds = before + seconds_since(start);
     monitor_.on_step(state_, done.loss, static_cast<double>(done.tokens) / std::max(seconds_since(step_start), 1e-9));
     if (happens(training_.logging_strategy, state_.logging_steps, run_.examples, now) ||

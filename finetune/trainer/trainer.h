@@ -20,7 +20,7 @@
 #include "finetune/spec/train_spec.h"
 #include "finetune/trainer/checkpoint.h"
 #include "finetune/trainer/evaluation.h"
-#include "finetune/trainer/objective.h"
+#include "finetune/objectives/objective.h"
 #include "finetune/trainer/trainable.h"
 #include "finetune/trainer/training_set.h"
 #include "runtime/language_model.h"
@@ -42,7 +42,7 @@ struct TrainingRun {
   const TrainSpec& spec;
   const LanguageModel& model;
   Trainable& trainable;
-  const Objective& objective;
+  Objective& objective;
   TrainingSet& examples;
   const std::vector<EvalSet>& eval;
   Communicator& processes;
@@ -76,14 +76,14 @@ class Trainer {
   struct StepResult {
     double loss = 0, grad_norm = 0, learning_rate = 0;
     int64_t tokens = 0, examples = 0, batches = 0;
-    std::vector<double> metrics;  // of the objective, summed over batches
+    std::vector<MetricSum> metrics;  // of the objective, over all batches
   };
 
   StepResult step(int64_t index);
   // Loss, metrics and gradients of all processes' batches.
   void add_up(StepResult& result);
   double backward(const ExampleBatch& examples, int64_t step, int64_t batch, const LossShare& share,
-                  std::span<double> metrics);
+                  std::span<MetricSum> metrics);
   void log(const StepResult& result);
   // Evaluates, and takes note of the best and of the want of progress.
   void evaluate_and_judge();

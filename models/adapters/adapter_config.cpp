@@ -27,6 +27,7 @@ constexpr std::string_view kKnown[] = {"alpha_pattern",
                                        "bias",
                                        "exclude_modules",
                                        "fan_in_fan_out",
+                                       "hearth",
                                        "inference_mode",
                                        "init_lora_weights",
                                        "layers_pattern",
@@ -195,7 +196,11 @@ std::string to_json(const AdapterConfig& config) {
     json["init_lora_weights"] = *config.pissa_iterations < 0
                                     ? std::string(kPissa)
                                     : fmt::format("{}{}", kPissaIterations, *config.pissa_iterations);
-  return json.dump(2);
+  if (config.origin)
+    json["hearth"] = {{"stage", config.origin->stage},
+                      {"start", config.origin->start},
+                      {"reference", config.origin->reference}};
+  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace hearth

@@ -22,6 +22,13 @@ struct ModuleNames {
   std::optional<std::string> expression;
 };
 
+// What hearth writes into adapter_config.json besides peft's keys, which ignores it: how the adapter came to be.
+struct AdapterOrigin {
+  std::string stage;      // "dpo"
+  std::string start;      // the adapters that training went on from; empty: a new one
+  std::string reference;  // the model that losses compared with; empty: none
+};
+
 struct AdapterConfig {
   std::string base_model_name_or_path;
   int rank = 8;
@@ -39,6 +46,7 @@ struct AdapterConfig {
   bool fan_in_fan_out = false;  // the base's matrices lie [in, out] (GPT-2's Conv1D); an adapter's never do
   // PiSSA: the base lacks its principal part. Subspace iterations of the fast SVD, or -1: the exact one.
   std::optional<int> pissa_iterations;
+  std::optional<AdapterOrigin> origin;  // written, not read
 };
 
 // Reads `directory`/adapter_config.json. Throws kNotFound, kDataCorruption, or kInvalidArgument naming file and key.

@@ -79,6 +79,7 @@ class Job:
         self._temporary = tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
         self.folder = pathlib.Path(self._temporary.name)
         self.model, self.data = self.folder / "model", self.folder / "data"
+        self.environment = dict(os.environ, XDG_CACHE_HOME=str(self.folder / "cache"))  # nothing is left in the user's
         write_model(self.model)
         write_data(self.data)
         (self.folder / "job.yaml").write_text(f"model_name_or_path: {self.model}\ndataset_dir: {self.data}\n" + YAML)
@@ -98,10 +99,11 @@ class Job:
 
     def run(self, out, command=("train",), yaml="job.yaml", preexec_fn=None, **keys):
         return subprocess.run(self.arguments(out, command, yaml, **keys), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300,
-                              cwd=self.folder, preexec_fn=preexec_fn)
+                              cwd=self.folder, env=self.environment, preexec_fn=preexec_fn)
 
     def start(self, out, **keys):
-        return subprocess.Popen(self.arguments(out, **keys), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.folder)
+        return subprocess.Popen(self.arguments(out, **keys), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.folder,
+                                env=self.environment)
 
     def remove(self, out):
         shutil.rmtree(self.out(out), ignore_errors=True)

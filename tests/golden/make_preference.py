@@ -21,7 +21,7 @@ from preference_runs import OUT, SETTINGS, STARTS, TRAINER_SETTINGS, logged_step
 METRICS = ["loss", "grad_norm", "learning_rate", "rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins", "logps/chosen", "logps/rejected",
            "logits/chosen", "logits/rejected", "entropy", "mean_token_accuracy", "num_tokens"]
 OPTIONS = {"pref_beta": "beta", "dpo_label_smoothing": "label_smoothing"} | {
-    name: name for name in ["loss_weights", "ld_alpha", "use_weighting", "f_divergence_type", "f_alpha_divergence_coef", "discopop_tau"]}  # ours: TRL's
+    name: name for name in ["loss_weights", "use_weighting", "f_divergence_type", "f_alpha_divergence_coef", "discopop_tau"]}  # ours: TRL's
 SORTED = {"per_device_train_batch_size": 8, "learning_rate": 4e-3}  # so many, and as far from the reference, that their order differs from the reference's
 ALPHA = {"f_divergence_type": "alpha_divergence"}
 # name: (case of tiny_models, the case of training/ whose start it is, settings)
@@ -42,7 +42,6 @@ CASES = {
     name: ("none", "llama_small", settings) for name, settings in {
         "discopop_tau": {"pref_loss": "discopop", "discopop_tau": 0.5},
         "weighted_list": {"pref_loss": ["sigmoid", "bco_pair", "sft"], "loss_weights": [0.8, 0.2, 1.0]},
-        "ld_alpha": {"ld_alpha": 0.5},
         "use_weighting": {"use_weighting": True, "pref_loss": ["sigmoid"], "loss_weights": [2000.0]},  # the weights of random texts are small
         "forward_kl": {"f_divergence_type": "forward_kl"},
         "js_divergence": {"f_divergence_type": "js_divergence"},

@@ -7,7 +7,7 @@
 #include "finetune/losses/sft.h"
 #include "finetune/optim/adamw.h"
 #include "finetune/optim/clip.h"
-#include "finetune/trainer/collator.h"
+#include "finetune/objectives/collator.h"
 #include "models/adapters/merge.h"
 #include "models/adapters/new_adapter.h"
 #include "tests/models/tiny_models.h"

@@ -69,7 +69,7 @@ TEST_P(GoldenTraining, EqualsTransformersAndPeft) {
     std::copy_n(parameter->value.data(), parameter->value.size(), before.back().data());
   }
 
-  test::TrainerRun ran(spec, *loaded.model, *trainable, golden_data(spec.stage));
+  test::TrainerRun ran(spec, loaded, *trainable, golden_data(spec.stage));
   ran.trainer.train();
 
   const nlohmann::json& steps = run["steps"];

@@ -1,5 +1,7 @@
 // A run that was cut off and goes on equals one that was not, to the bit.
 #include <gmock/gmock.h>
+#include <cstdlib>
+
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -27,16 +29,23 @@ std::vector<TokenizedExample> examples() {
 }
 
 // Of examples that follow each other.
-std::vector<TokenizedExample> pairs() {
+std::vector<TokenizedExample> pairs(Stage stage) {
   const std::vector<TokenizedExample> data = examples();
   std::vector<TokenizedExample> out;
-  for (size_t i = 1; i < data.size(); ++i) out.push_back(join_pair({3, 4}, data[i - 1].input_ids, data[i].input_ids));
+  for (size_t i = 1; i < data.size(); ++i) {
+    out.push_back(join_pair({3, 4}, data[i - 1].input_ids, data[i].input_ids));
+    if (stage == Stage::kKto) out.back().desirable = i % 3 > 0;
+  }
   return out;
 }
 
 class Resume : public testing::Test {
  protected:
-  Resume() { test::make_directory(test::tiny_model("none"), directory_.path() / "model"); }
+  Resume() {
+    test::make_directory(test::tiny_model("none"), directory_.path() / "model");
+    ::setenv("XDG_CACHE_HOME", (directory_.path() / "cache").c_str(), 1);  // of what references say
+  }
+  ~Resume() override { ::unsetenv("XDG_CACHE_HOME"); }
 
   TrainSpec spec(const std::string& out, const std::string& more = "") const {
     const std::string stage = more.starts_with("stage: ") ? "" : "stage: sft\n";
@@ -62,8 +71,8 @@ class Resume : public testing::Test {
   static Ran run(const TrainSpec& spec, const std::filesystem::path& checkpoint = {}, int64_t stop_after = -1) {
     const LoadedModel loaded = load_model(spec.model_name_or_path, {.compute_dtype = ComputeDtype::kFloat32});
     const std::unique_ptr<Trainable> trainable = make_trainable(spec, loaded);
-    const std::vector<TokenizedExample> data = spec.stage == Stage::kDpo ? pairs() : examples();
-    test::TrainerRun run(spec, *loaded.model, *trainable, data, {{"", {data[2], data[5]}}});
+    const std::vector<TokenizedExample> data = compares_answers(spec.stage) ? pairs(spec.stage) : examples();
+    test::TrainerRun run(spec, loaded, *trainable, data, {{"", {data[2], data[5]}}});
     run.monitor.stop_after = stop_after;
     if (!checkpoint.empty()) run.trainer.resume(checkpoint);
     Ran ran{.result = run.trainer.train(), .records = run.monitor.records, .values = {}, .state = run.trainer.state()};
@@ -93,19 +102,23 @@ TEST_F(Resume, ContinuesBitForBit) {
   }
 }
 
-// Log lines of pairs have means over two steps, one before the end of the first run and one after it.
+// Log lines of pairs have means over two steps, one before the end of the first run and one after it. The resumed run
+// finds what the reference says on disk; it and the baseline of bco must be what they were.
 TEST_F(Resume, OfPairsContinuesBitForBit) {
-  const Ran whole = run(spec("whole", "stage: dpo\n"));
-  const Ran first = run(spec("cut", "stage: dpo\n"), {}, 3);
-  const OutputDir found = inspect_output_dir(spec("cut", "stage: dpo\n"));
-  ASSERT_TRUE(first.result.stopped && found.checkpoint.has_value());
-  const Ran second = run(spec("cut", "stage: dpo\n"), *found.checkpoint);
-  EXPECT_EQ(second.values, whole.values);
-  ASSERT_EQ(second.state.log_history.size(), whole.state.log_history.size());
-  for (size_t i = 0; i + 1 < whole.state.log_history.size(); ++i)
-    for (const auto& [name, value] : whole.state.log_history[i].items())
-      EXPECT_EQ(second.state.log_history[i].at(name), value) << name;
-  EXPECT_TRUE(whole.state.log_history[0].contains("rewards/margins"));
+  for (const std::string stage : {"dpo", "dpo\npref_bco_weight: 0.5", "kto", "rm"}) {
+    const std::string keys = "stage: " + stage + "\n", of = std::to_string(stage.size()) + stage.substr(0, 3);
+    const Ran whole = run(spec("whole" + of, keys));
+    const Ran first = run(spec("cut" + of, keys), {}, 3);
+    const OutputDir found = inspect_output_dir(spec("cut" + of, keys));
+    ASSERT_TRUE(first.result.stopped && found.checkpoint.has_value());
+    const Ran second = run(spec("cut" + of, keys), *found.checkpoint);
+    EXPECT_EQ(second.values, whole.values) << stage;
+    ASSERT_EQ(second.state.log_history.size(), whole.state.log_history.size());
+    for (size_t i = 0; i + 1 < whole.state.log_history.size(); ++i)
+      for (const auto& [name, value] : whole.state.log_history[i].items())
+        EXPECT_EQ(second.state.log_history[i].at(name), value) << stage << ": " << name;
+    EXPECT_TRUE(whole.state.log_history[0].contains("rewards/margins")) << stage;
+  }
 }
 
 TEST_F(Resume, OfAnotherJobIsRefusedWithItsKeys) {

@@ -12,13 +12,13 @@
 namespace hearth::test {
 
 struct TrainerRun {
-  TrainerRun(const TrainSpec& spec, const LanguageModel& model, Trainable& trainable,
+  TrainerRun(const TrainSpec& spec, const LoadedModel& loaded, Trainable& trainable,
              std::vector<TokenizedExample> examples, std::vector<EvalSet> held_out = {})
-      : objective(make_objective(spec, model)),
+      : objective(make_objective(spec, loaded, trainable.value_head())),
         set(spec.training, std::move(examples)),
         eval(std::move(held_out)),
         trainer({.spec = spec,
-                 .model = model,
+                 .model = *loaded.model,
                  .trainable = trainable,
                  .objective = *objective,
                  .examples = set,

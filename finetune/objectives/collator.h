@@ -1,5 +1,6 @@
 // Examples side by side as one batch: no padding, no masks. Packed examples are segments of their own, or, where they
-// may see each other, one segment in which positions start again.
+// may see each other, one segment in which positions start again. What two answers of one example have in common before
+// them is computed once.
 #pragma once
 
 #include <cstdint>
@@ -15,10 +16,18 @@ struct TrainingBatch {
   Batch batch;
   std::vector<TokenId> targets;  // [tokens]: what the row's successor is to be; -1: nothing is learnt from the row
   int64_t num_targets = 0;       // that are not -1
+  std::span<const TokenizedExample* const> examples;
 };
 
 // Every row goes through `adapter`, or none when it is null.
 TrainingBatch collate(std::span<const TokenizedExample* const> examples, const Adapter* adapter);
+
+// Of examples that are two answers: every second segment begins with rows of the one before it, where both sequences are
+// at most `longest_shared` long (ModelDims::fixed_rope_length: what goes by a sequence's length cannot be shared).
+TrainingBatch collate_answers(std::span<const TokenizedExample* const> examples, const Adapter* adapter,
+                              int longest_shared);
+// Of them the first (0) or the second (1) alone.
+TrainingBatch collate_part(std::span<const TokenizedExample* const> examples, const Adapter* adapter, int part);
 
 // Tokens that something is learnt from.
 int64_t count_targets(const TokenizedExample& example);

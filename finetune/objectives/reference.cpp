@@ -1,0 +1,188 @@
+#include "finetune/objectives/reference.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+#include <fmt/ranges.h>
+
+#include "finetune/objectives/answers.h"
+#include "finetune/objectives/collator.h"
+#include "finetune/objectives/reference_cache.h"
+#include "models/adapters/adapter_config.h"
+#include "models/adapters/peft_adapter.h"
+#include "models/adapters/served_adapter.h"
+#include "models/hub_cache.h"
+#include "models/resolver.h"
+#include "runtime/base/cpu.h"
+#include "runtime/base/error.h"
+#include "runtime/base/hash.h"
+#include "runtime/ops/ops.h"
+
+namespace hearth {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Which model a job compares with.
+struct Plan {
+  std::string model;
+  std::vector<std::string> adapters;  // on it, in order
+  bool loads_own = false;             // else the trained model, into which all but the last adapter are merged, serves
+  bool has_start_adapter = false;     // ... with the adapter that training starts from, as it was
+};
+
+// Whether an adapter that training starts from replaces something of the model itself.
+bool changes_model(const std::string& adapter) {
+  const AdapterConfig config = read_adapter_config(adapter);
+  return !config.modules_to_save.empty() || config.pissa_iterations;
+}
+
+Plan plan_of(const TrainSpec& spec) {
+  const PreferenceSpec& p = spec.preference;
+  const std::vector<std::string>& start = spec.adapter_name_or_path;
+  const bool starts_from_it = !p.ref_model_adapters.empty() && p.ref_model_adapters == start && p.ref_model.empty();
+  if (!p.ref_model.empty() || (!p.ref_model_adapters.empty() && !starts_from_it))
+    return {.model = p.ref_model.empty() ? spec.model_name_or_path : p.ref_model,
+            .adapters = p.ref_model_adapters,
+            .loads_own = true};
+  Plan plan{.model = spec.model_name_or_path, .adapters = start};
+  const bool keeps_last = starts_from_it || spec.lora.create_new_adapter || start.empty();
+  if (!keeps_last) plan.adapters.pop_back();
+  plan.loads_own = spec.finetuning_type != FinetuningType::kLora || !spec.lora.additional_target.empty() ||
+                   spec.lora.pissa_init || (!start.empty() && changes_model(start.back()));
+  plan.has_start_adapter = starts_from_it && !spec.lora.create_new_adapter && !plan.loads_own;
+  return plan;
+}
+
+// A file, or every file of a directory: name, size and time of change.
+void add_files(const fs::path& path, Hash& hash) {
+  std::vector<fs::path> files;
+  std::error_code failed;
+  if (fs::is_directory(path, failed)) {
+    for (const fs::directory_entry& entry : fs::directory_iterator(path, failed))
+      if (entry.is_regular_file(failed)) files.push_back(entry.path());
+    std::sort(files.begin(), files.end());
+  } else {
+    files.push_back(path);
+  }
+  for (const fs::path& file : files)
+    hash.add(fs::weakly_canonical(file, failed).string())
+        .add(std::to_string(fs::file_size(file, failed)))
+        .add(std::to_string(fs::last_write_time(file, failed).time_since_epoch().count()));
+}
+
+// Of all that the numbers depend on but the examples.
+std::string fingerprint(const Plan& plan, bool bf16) {
+  Hash hash;
+  hash.add("1").add(to_string(isa())).add(bf16 ? "bf16" : "f32").add(plan.loads_own ? "own" : "shared");
+  add_files(resolve_model(plan.model), hash);
+  for (const std::string& adapter : plan.adapters) add_files(adapter, hash.add("adapter"));
+  return hash.text();
+}
+
+// Empty, which nothing is kept in, where there is no place for caches.
+fs::path cache_path(const Plan& plan, bool bf16) {
+  try {
+    return hearth_cache_directory() / "reference" / (fingerprint(plan, bf16) + ".bin");
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kFailedPrecondition) throw;
+    return {};
+  }
+}
+
+std::string name_of(const Plan& plan) {
+  return plan.adapters.empty() ? plan.model : fmt::format("{} with {}", plan.model, fmt::join(plan.adapters, " and "));
+}
+
+// Where training starts, if the reference is somewhere else.
+std::string start_note(const TrainSpec& spec, const Plan& plan) {
+  const std::vector<std::string>& start = spec.adapter_name_or_path;
+  if (start.empty() || plan.adapters == start) return "";
+  const std::string names = fmt::format("{}", fmt::join(start, ", "));
+  return fmt::format(" (training starts from {}; 'ref_model_adapters: {}' would make that the reference)",
+                     fmt::join(start, " and "), names);
+}
+
+class ModelReference : public Reference {
+ public:
+  ModelReference(const TrainSpec& spec, const LoadedModel& loaded) : model_(loaded.model) {
+    const Plan plan = plan_of(spec);
+    name_ = name_of(plan) + start_note(spec, plan);
+    if (plan.loads_own) load_own(plan, spec);
+    if (plan.has_start_adapter)
+      adapter_ = served_adapter(read_adapter(plan.adapters.back(), model_->tensors()), model_->tensors());
+    if (spec.preference.precompute_ref_log_probs) cache_.emplace(cache_path(plan, spec.training.bf16));
+  }
+
+  std::vector<double> sums(std::span<const TokenizedExample* const> examples) override {
+    std::vector<const TokenizedExample*> missing;
+    for (const TokenizedExample* example : examples)
+      if (!cache_ || !cache_->find(*example)) missing.push_back(example);
+    const std::vector<double> computed = compute(missing);
+    std::vector<double> out;
+    size_t next = 0;
+    for (const TokenizedExample* example : examples) {
+      AnswerSums sums = {};
+      if (next < missing.size() && missing[next] == example) {
+        sums = {computed[2 * next], computed[2 * next + 1]};
+        ++next;
+        if (cache_) cache_->put(*example, sums);
+      } else {
+        sums = *cache_->find(*example);
+      }
+      out.insert(out.end(), sums.begin(), sums.end());
+    }
+    return out;
+  }
+
+  std::string description() const override {
+    if (!cache_) return fmt::format("the reference is {}, computed anew at every step", name_);
+    if (!cache_->problem().empty())
+      return fmt::format("the reference is {}; what it says cannot be kept on disk: {}", name_, cache_->problem());
+    return fmt::format("the reference is {}; what it says is computed once and kept in {} ({} examples so far)", name_,
+                       cache_->path().string(), cache_->size());
+  }
+
+ private:
+  void load_own(const Plan& plan, const TrainSpec& spec) {
+    const ComputeDtype dtype = spec.training.bf16 ? ComputeDtype::kBFloat16 : ComputeDtype::kFloat32;
+    const LoadedModel own = load_model(resolve_model(plan.model), {.compute_dtype = dtype});
+    const int64_t wanted = model_->dims().vocab_size, found = own.model->dims().vocab_size;
+    if (found != wanted)
+      throw invalid_argument("ref_model: {} has a vocabulary of {}, {} one of {}: they must be the same", plan.model,
+                             found, spec.model_name_or_path, wanted);
+    model_ = own.model;
+    const std::vector<fs::path> adapters(plan.adapters.begin(), plan.adapters.end());
+    adapter_ = apply_adapters(adapters, model_->tensors(), dtype);
+  }
+
+  std::vector<double> compute(std::span<const TokenizedExample* const> examples) const {
+    if (examples.empty()) return {};
+    const Tape::Paused no_gradients;
+    const TrainingBatch batch = collate_answers(examples, adapter_.get(), model_->dims().fixed_rope_length);
+    const Tensor logprobs = ops::token_logprobs(model_->forward(batch.batch), model_->output_head(), batch.targets);
+    std::vector<double> sums;
+    for (const AnswerRows& rows : answer_rows(batch)) sums.push_back(sum_over(rows, logprobs));
+    return sums;
+  }
+
+  std::shared_ptr<const LanguageModel> model_;
+  std::shared_ptr<const Adapter> adapter_;
+  std::string name_;
+  std::optional<ReferenceCache> cache_;
+};
+
+}  // namespace
+
+std::unique_ptr<Reference> make_reference(const TrainSpec& spec, const LoadedModel& loaded) {
+  return std::make_unique<ModelReference>(spec, loaded);
+}
+
+std::string reference_name(const TrainSpec& spec) {
+  const bool compares = spec.stage == Stage::kKto || (spec.stage == Stage::kDpo && spec.preference.has_reference());
+  return compares ? name_of(plan_of(spec)) : "";
+}
+
+}  // namespace hearth
