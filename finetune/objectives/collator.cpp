@@ -43,7 +43,9 @@ void count(std::span<const TokenizedExample* const> examples, TrainingBatch& out
 }
 
 // How many rows the second answer may take from the first one: their tokens are the same and nothing is learnt there.
-int shared_rows(const TokenizedExample& example, const Range& first, const Range& second) {
+int shared_rows(const TokenizedExample& example, int longest_shared) {
+  const Range first = part_of(example, 0), second = part_of(example, 1);
+  if (std::max(first.end - first.begin, second.end - second.begin) > longest_shared) return 0;
   const int most = std::min(first.end - first.begin, second.end - second.begin - 1);  // a row of its own at least
   int n = 0;
   while (n < most && example.input_ids[first.begin + n] == example.input_ids[second.begin + n] &&
@@ -78,8 +80,7 @@ TrainingBatch collate_answers(std::span<const TokenizedExample* const> examples,
   TrainingBatch out;
   for (const TokenizedExample* example : examples) {
     const Range first = part_of(*example, 0), second = part_of(*example, 1);
-    const bool may_share = std::max(first.end - first.begin, second.end - second.begin) <= longest_shared;
-    const int shared = may_share ? shared_rows(*example, first, second) : 0, prefix = out.batch.tokens();
+    const int shared = shared_rows(*example, longest_shared), prefix = out.batch.tokens();
     add_rows(*example, first, first.end, 0, adapter, out);
     add_rows(*example, {second.begin + shared, second.end}, second.end, shared, adapter, out);
     out.batch.segments.back().past = shared;
@@ -87,6 +88,10 @@ TrainingBatch collate_answers(std::span<const TokenizedExample* const> examples,
   }
   count(examples, out);
   return out;
+}
+
+int rows_of_answers(const TokenizedExample& example, int longest_shared) {
+  return static_cast<int>(example.input_ids.size()) - shared_rows(example, longest_shared);
 }
 
 TrainingBatch collate_part(std::span<const TokenizedExample* const> examples, const Adapter* adapter, int part) {

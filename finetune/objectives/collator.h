@@ -26,6 +26,7 @@ TrainingBatch collate(std::span<const TokenizedExample* const> examples, const A
 // at most `longest_shared` long (ModelDims::fixed_rope_length: what goes by a sequence's length cannot be shared).
 TrainingBatch collate_answers(std::span<const TokenizedExample* const> examples, const Adapter* adapter,
                               int longest_shared);
+int rows_of_answers(const TokenizedExample& example, int longest_shared);  // that it makes
 // Of them the first (0) or the second (1) alone.
 TrainingBatch collate_part(std::span<const TokenizedExample* const> examples, const Adapter* adapter, int part);
 

@@ -24,6 +24,7 @@ class Feedback : public Objective {
   TrainingBatch collate(std::span<const TokenizedExample* const> examples, const Adapter* adapter) const override {
     return collate_part(examples, adapter, 0);
   }
+  int64_t rows(const TokenizedExample& example) const override { return example.packed_lengths.at(0); }
 
   BatchLoss loss(const TrainingBatch& batch, const LossShare& share, std::span<MetricSum> metrics) override {
     const std::vector<double> reference = reference_->sums(batch.examples);

@@ -47,6 +47,10 @@ class Objective {
   virtual TrainingBatch collate(std::span<const TokenizedExample* const> examples, const Adapter* adapter) const {
     return hearth::collate(examples, adapter);
   }
+  // Rows that collate() makes of an example.
+  virtual int64_t rows(const TokenizedExample& example) const {
+    return static_cast<int64_t>(example.input_ids.size());
+  }
   // Of a batch that collate() made, whose examples are still there. `metrics` has a place for each name.
   virtual BatchLoss loss(const TrainingBatch& batch, const LossShare& share, std::span<MetricSum> metrics) = 0;
   // What follows from the means of the metrics, of which some may be missing, is put in its place.

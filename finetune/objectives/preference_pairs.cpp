@@ -28,6 +28,9 @@ class PreferencePairs : public Objective {
   TrainingBatch collate(std::span<const TokenizedExample* const> examples, const Adapter* adapter) const override {
     return collate_answers(examples, adapter, model_.dims().fixed_rope_length);
   }
+  int64_t rows(const TokenizedExample& example) const override {
+    return rows_of_answers(example, model_.dims().fixed_rope_length);
+  }
 
   BatchLoss loss(const TrainingBatch& batch, const LossShare& share, std::span<MetricSum> metrics) override {
     const std::vector<double> reference = reference_ ? reference_->sums(batch.examples) : std::vector<double>();

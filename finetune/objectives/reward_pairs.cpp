@@ -19,6 +19,9 @@ class RewardPairs : public Objective {
   TrainingBatch collate(std::span<const TokenizedExample* const> examples, const Adapter* adapter) const override {
     return collate_answers(examples, adapter, model_.dims().fixed_rope_length);
   }
+  int64_t rows(const TokenizedExample& example) const override {
+    return rows_of_answers(example, model_.dims().fixed_rope_length);
+  }
 
   BatchLoss loss(const TrainingBatch& batch, const LossShare& share, std::span<MetricSum> metrics) override {
     BatchLoss out{.hidden = model_.forward(batch.batch)};

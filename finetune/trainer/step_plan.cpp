@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <numeric>
 
 #include "finetune/sampler.h"
@@ -60,15 +59,6 @@ std::vector<std::vector<int>> StepPlan::batches(int64_t step) {
   }
   return out;
 }
-
-int64_t StepPlan::most_tokens_of_batch() const {
-  std::vector<int> longest = lengths_;
-  const auto count = std::min<size_t>(batch_size_, longest.size());
-  std::partial_sort(longest.begin(), longest.begin() + count, longest.end(), std::greater<>());
-  return std::accumulate(longest.begin(), longest.begin() + count, int64_t{0});
-}
-
-int64_t StepPlan::tokens_per_epoch() const { return std::accumulate(lengths_.begin(), lengths_.end(), int64_t{0}); }
 
 int64_t interval_steps(double value, int64_t total_steps) {
   const double steps = value < 1 ? std::ceil(value * static_cast<double>(total_steps)) : value;

@@ -26,9 +26,6 @@ class StepPlan {
   // Indices of the examples of step `step` (from 0), batch by batch; the last batches of an epoch may be fewer or
   // smaller.
   std::vector<std::vector<int>> batches(int64_t step);
-  // Of all batches, the tokens of the largest that an epoch can have.
-  int64_t most_tokens_of_batch() const;
-  int64_t tokens_per_epoch() const;
 
  private:
   const std::vector<int>& order_of(int64_t epoch);

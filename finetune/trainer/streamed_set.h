@@ -22,7 +22,7 @@ class StreamedSet : public TrainingSet {
   double epoch_after(int64_t step) const override;
   bool ends_epoch(int64_t) const override { return false; }
   std::vector<ExampleBatch> batches(int64_t step) override;
-  int64_t most_tokens_of_batch() const override;
+  int64_t most_rows_of_batch(const Objective& objective) const override;
   DroppedRows left_out() const override;
 
  private:

@@ -206,7 +206,7 @@ JobResult run_job(const TrainSpec& given, JobMonitor& monitor, Communicator& pro
                   .examples = *examples,
                   .eval = data.eval,
                   .processes = processes};
-  const MemoryPlan plan = plan_memory(spec, *loaded.model, *trainable, examples->most_tokens_of_batch(),
+  const MemoryPlan plan = plan_memory(spec, *loaded.model, *trainable, examples->most_rows_of_batch(*objective),
                                       available_memory(processes.local_size()));
   monitor.on_note(plan.describe());
   run.recomputed_layers = plan.recomputed_layers;

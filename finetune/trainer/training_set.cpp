@@ -1,5 +1,8 @@
 #include "finetune/trainer/training_set.h"
 
+#include <algorithm>
+#include <functional>
+#include <numeric>
 #include <utility>
 
 namespace hearth {
@@ -15,7 +18,17 @@ std::vector<int> lengths_of(const std::vector<TokenizedExample>& examples) {
 }  // namespace
 
 InMemorySet::InMemorySet(const TrainingSpec& training, std::vector<TokenizedExample> examples)
-    : examples_(std::move(examples)), plan_(training, lengths_of(examples_)) {}
+    : batch_size_(static_cast<size_t>(training.per_device_train_batch_size)),
+      examples_(std::move(examples)),
+      plan_(training, lengths_of(examples_)) {}
+
+int64_t InMemorySet::most_rows_of_batch(const Objective& objective) const {
+  std::vector<int64_t> rows;
+  for (const TokenizedExample& example : examples_) rows.push_back(objective.rows(example));
+  const auto end = rows.begin() + static_cast<ptrdiff_t>(std::min(batch_size_, rows.size()));
+  std::partial_sort(rows.begin(), end, rows.end(), std::greater<>());
+  return std::accumulate(rows.begin(), end, int64_t{0});
+}
 
 std::vector<ExampleBatch> InMemorySet::batches(int64_t step) {
   std::vector<ExampleBatch> batches;

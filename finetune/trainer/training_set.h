@@ -7,6 +7,7 @@
 
 #include "finetune/datasets/example_stream.h"
 #include "finetune/encoding/tokenized_example.h"
+#include "finetune/objectives/objective.h"
 #include "finetune/spec/train_spec.h"
 #include "finetune/trainer/step_plan.h"
 
@@ -24,7 +25,8 @@ class TrainingSet {
   // Of step `step` (from 0). The examples live until the next call. Steps are asked for in order; a first one that is
   // not 0 may take time.
   virtual std::vector<ExampleBatch> batches(int64_t step) = 0;
-  virtual int64_t most_tokens_of_batch() const = 0;
+  // Of the largest batch that an epoch can have.
+  virtual int64_t most_rows_of_batch(const Objective& objective) const = 0;
   // Rows and examples of a stream's first epoch, as far as it was read, that nothing could be learnt from.
   virtual DroppedRows left_out() const { return {}; }
 };
@@ -38,9 +40,10 @@ class InMemorySet : public TrainingSet {
   double epoch_after(int64_t step) const override { return plan_.epoch_after(step); }
   bool ends_epoch(int64_t step) const override { return plan_.ends_epoch(step); }
   std::vector<ExampleBatch> batches(int64_t step) override;
-  int64_t most_tokens_of_batch() const override { return plan_.most_tokens_of_batch(); }
+  int64_t most_rows_of_batch(const Objective& objective) const override;
 
  private:
+  size_t batch_size_;
   std::vector<TokenizedExample> examples_;
   StepPlan plan_;
 };

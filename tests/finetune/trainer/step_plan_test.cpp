@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "finetune/trainer/training_set.h"
+
 namespace hearth {
 namespace {
 
@@ -60,10 +62,19 @@ TEST(StepPlan, EveryEpochVisitsEveryExampleInAnOrderOfItsOwn) {
   }
 }
 
-TEST(StepPlan, LargestBatchIsOfTheLongestExamples) {
-  const StepPlan plan(training(2, 1, 1), {3, 9, 4, 7});
-  EXPECT_EQ(plan.most_tokens_of_batch(), 16);
-  EXPECT_EQ(plan.tokens_per_epoch(), 23);
+// An objective whose batches leave every example's first token out.
+struct WithoutFirst : Objective {
+  int64_t rows(const TokenizedExample& example) const override {
+    return static_cast<int64_t>(example.input_ids.size()) - 1;
+  }
+  BatchLoss loss(const TrainingBatch&, const LossShare&, std::span<MetricSum>) override { return {}; }
+};
+
+TEST(StepPlan, LargestBatchIsOfTheExamplesWithMostRows) {
+  std::vector<TokenizedExample> examples(4);
+  for (const auto& [i, length] : {std::pair{0, 3}, {1, 9}, {2, 4}, {3, 7}}) examples[i].input_ids.resize(length);
+  EXPECT_EQ(InMemorySet(training(2, 1, 1), examples).most_rows_of_batch(WithoutFirst()), 14);
+  EXPECT_EQ(InMemorySet(training(8, 1, 1), examples).most_rows_of_batch(WithoutFirst()), 19);
 }
 
 TEST(StepPlan, IntervalsBelowOneAreShares) {
