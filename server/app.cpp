@@ -188,7 +188,22 @@ std::shared_ptr<ServedModel> App::model(std::string_view id) const {
 
 std::shared_ptr<ServedModel> App::model_for_generation(std::string_view id) const {
   if (state() == State::kDraining) throw shutting_down();
-  return model(id);
+  std::shared_ptr<ServedModel> found = model(id);
+  if (found->value_head)
+    throw invalid_field("model", fmt::format("'{}' is a reward model, which scores texts and writes none; use "
+                                             "/v1/score/evaluation",
+                                             id));
+  return found;
+}
+
+std::shared_ptr<ServedModel> App::model_for_scores(std::string_view id) const {
+  if (state() == State::kDraining) throw shutting_down();
+  std::shared_ptr<ServedModel> found = model(id);
+  if (!found->value_head)
+    throw invalid_field("model", fmt::format("'{}' is no reward model: there is no value_head.safetensors beside it; "
+                                             "serve what a run with stage: rm wrote",
+                                             id));
+  return found;
 }
 
 }  // namespace hearth

@@ -76,8 +76,10 @@ class App {
   std::vector<std::shared_ptr<ServedModel>> models() const;
   // Throws a 404 for an id that is not served and a 503 while it loads.
   std::shared_ptr<ServedModel> model(std::string_view id) const;
-  // The same for what starts new work: a 503 while the daemon drains.
+  // The same for what starts new work: a 503 while the daemon drains, a 400 for a reward model.
   std::shared_ptr<ServedModel> model_for_generation(std::string_view id) const;
+  // Only reward models: a 400 for all others.
+  std::shared_ptr<ServedModel> model_for_scores(std::string_view id) const;
   Metrics& metrics();
   const AppOptions& options() const;
 

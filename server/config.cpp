@@ -104,11 +104,21 @@ constexpr ServeKey kServeKeys[] = {
     {"preserve_thinking", read_chat_entry},
 };
 
+// Of what the model was trained by; to serving, a reward model is another thing than all the others.
+std::string parse_stage(const YamlEntry& entry) {
+  constexpr std::string_view kStages[] = {"sft", "pt", "rm", "ppo", "dpo", "kto"};
+  std::string stage = yaml_string(entry);
+  if (std::find(std::begin(kStages), std::end(kStages), stage) == std::end(kStages))
+    throw invalid_argument("{}: 'stage' is '{}'{}, must be one of {}", entry.where, stage, did_you_mean(stage, kStages),
+                           fmt::join(kStages, ", "));
+  return stage;
+}
+
 // Collects what the used keys say; they depend on each other.
 struct InferenceReader {
   std::string model, revision = "main";
   std::vector<std::string> adapters;
-  bool do_sample = true;
+  bool do_sample = true, is_reward_model = false;
   ServeConfig config;
 
   void read(const YamlEntry& entry) {
@@ -116,6 +126,7 @@ struct InferenceReader {
     if (entry.key == "model_name_or_path") model = yaml_string(entry);
     if (entry.key == "model_revision") revision = yaml_string(entry);
     if (entry.key == "adapter_name_or_path") adapters = yaml_comma_list(entry);
+    if (entry.key == "stage") is_reward_model = parse_stage(entry) == "rm";
     if (entry.key == "do_sample") do_sample = yaml_bool(entry);
     if (entry.key == "temperature") config.generation.temperature = static_cast<float>(yaml_float(entry, 0, 2));
     if (entry.key == "top_p") config.generation.top_p = static_cast<float>(yaml_float(entry, 0, 1));
@@ -133,8 +144,10 @@ struct InferenceReader {
   ServeConfig finish() {
     if (!do_sample) config.generation.temperature = 0.0f;
     if (model.empty()) return config;
-    config.models.push_back(
-        {.reference = with_revision(model, revision), .name = "", .adapter_name_or_path = adapters});
+    config.models.push_back({.reference = with_revision(model, revision),
+                             .name = "",
+                             .adapter_name_or_path = adapters,
+                             .is_reward_model = is_reward_model});
     return config;
   }
 };

@@ -19,6 +19,7 @@ struct ModelSpec {
   std::string name;                // the id in the API; empty: from the file's or directory's name
   std::string template_name = {};  // in place of ServeConfig::chat's
   std::vector<std::string> adapter_name_or_path = {};  // directories; the model answers with all of them
+  bool is_reward_model = false;                        // stage: rm, which takes a value head
 
   std::string id() const;
 };

@@ -72,6 +72,13 @@ uint64_t random_seed() {
 
 }  // namespace
 
+void check_answer_count(int64_t answers, const EngineOptions& engine, const std::string& param) {
+  const int64_t limit = int64_t{engine.max_running} + engine.max_queued;
+  if (answers > limit)
+    throw invalid_field(
+        param, fmt::format("'{}': {} answers in one request; at most {} can run and wait", param, answers, limit));
+}
+
 Generation::Generation(std::shared_ptr<ServedModel> model, const GenerationFields& fields, GenerationInputs inputs,
                        ModelMetrics& metrics, Clock::time_point received)
     : model_(std::move(model)), metrics_(metrics), received_(received), per_prompt_(static_cast<size_t>(fields.n)) {
@@ -79,6 +86,7 @@ Generation::Generation(std::shared_ptr<ServedModel> model, const GenerationField
   GenerateRequest request;
   request.sampling = sampling_of(fields, model_->loaded.defaults);
   request.adapter = model_->adapter;
+  request.value_head = model_->value_head;
   request.min_tokens = fields.min_tokens;
   request.top_logprobs = fields.top_logprobs;
   if (!fields.ignore_eos) request.stop_token_ids = model_->loaded.stop_token_ids;

@@ -1,5 +1,5 @@
 // Answers to one request: from checked fields to sequences in the engine, and their events as they come. Used by chat
-// completions and completions alike.
+// completions, completions and scores alike: what a reward model answers is the reward of each prompt.
 #pragma once
 
 #include <chrono>
@@ -65,6 +65,8 @@ class Generation {
   std::atomic<bool> cancelled_{false};
 };
 
+// Throws a 400 when one request wants more answers than can run and wait.
+void check_answer_count(int64_t answers, const EngineOptions& engine, const std::string& param);
 // "stop" or "length".
 std::string_view finish_reason_name(FinishReason reason);
 // JSON has no minus infinity.

@@ -10,6 +10,7 @@
 
 #include "models/adapters/peft_adapter.h"
 #include "models/adapters/served_adapter.h"
+#include "models/adapters/value_head.h"
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
 #include "server/trained_chat.h"
@@ -75,6 +76,11 @@ bool changes_model(const AppOptions::Adapter& adapter) {
   return !read_adapter_config(adapter.path).modules_to_save.empty();
 }
 
+// Null: there is none.
+std::shared_ptr<ValueHead> value_head_in(const std::filesystem::path& directory, const LanguageModel& model) {
+  return has_value_head(directory) ? std::make_shared<ValueHead>(read_value_head(directory, model)) : nullptr;
+}
+
 std::string version_of(const std::filesystem::path& adapter) {
   return fmt::format("|{}|{}", adapter.string(), modification_time(adapter));
 }
@@ -95,9 +101,11 @@ std::shared_ptr<ServedModel> serve_adapter(const ServedModel& model, const AppOp
   const ModelTensors tensors = model.loaded.model->tensors();
   std::shared_ptr<ServedModel> served = on(model, source);
   served->adapter = served_adapter(read_adapter(source.path, tensors), tensors);
+  served->value_head = value_head_in(source.path, *model.loaded.model);
   chat_as_trained(source.path, source.id, served->loaded);
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-  log::info("{}: adapter on {}, ready after {:.2f} s", source.id, model.id, seconds);
+  log::info("{}: {} on {}, ready after {:.2f} s", source.id, served->value_head ? "reward model" : "adapter", model.id,
+            seconds);
   return served;
 }
 
@@ -122,8 +130,10 @@ std::vector<std::shared_ptr<ServedModel>> load_served(const AppOptions& options,
   model->max_running = engine.max_running;
   model->engine = std::make_shared<Engine>(model->loaded.model, engine);
   warm_up(*model);
+  model->value_head = value_head_in(value_head_place(source.path, applied), *model->loaded.model);
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-  log::info("{}: {}, ready after {:.2f} s", model->id, model->loaded.description, seconds);
+  log::info("{}: {}{}, ready after {:.2f} s", model->id, model->value_head ? "reward model, " : "",
+            model->loaded.description, seconds);
 
   std::vector<std::shared_ptr<ServedModel>> served = {model};
   if (is_changed) {

@@ -20,6 +20,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/models/{id}", handle_get_model},
     {"POST", "/v1/chat/completions", handle_chat_completions},
     {"POST", "/v1/completions", handle_completions},
+    {"POST", "/v1/score/evaluation", handle_score_evaluation},
     {"POST", "/tokenize", handle_tokenize},
     {"POST", "/detokenize", handle_detokenize},
     {"POST", "/apply-template", handle_apply_template},

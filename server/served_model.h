@@ -10,6 +10,7 @@
 #include "models/loader.h"
 #include "runtime/adapter.h"
 #include "runtime/engine/engine.h"
+#include "runtime/value_head.h"
 
 namespace hearth {
 
@@ -23,6 +24,7 @@ struct ServedModel {
   std::string fingerprint;     // of what decides about the answers: version, model, computation
   std::shared_ptr<Engine> engine;
   std::shared_ptr<const Adapter> adapter;  // what every request goes through; null: the model as it is loaded
+  std::shared_ptr<ValueHead> value_head;   // not null: a reward model, which scores texts and writes none
 
   // An adapter also answers to "base:id".
   bool answers_to(std::string_view name) const { return name == id || (!base.empty() && name == adapter_id(base, id)); }

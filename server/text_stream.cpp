@@ -123,6 +123,7 @@ void TextStream::finish(const StreamEvent& finished) {
   event.error = finished.error;
   event.prompt_tokens = finished.prompt_tokens;
   event.cached_tokens = finished.cached_tokens;
+  event.reward = finished.reward;
   event.queue_seconds = finished.queue_seconds;
   event.time = last_time_;
   event.completion_tokens = stopped_at_.value_or(finished.completion_tokens);

@@ -48,6 +48,7 @@ struct TextEvent {
   FinishReason finish_reason = FinishReason::kStop;                 // kFinished
   std::string error = {};                                           // kFinished with kError: one line
   int prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;  // kFinished
+  float reward = 0;                                                 // kFinished with kLength: of a reward model
   double queue_seconds = 0;                                         // kFinished: from submit to the first step
   std::chrono::steady_clock::time_point time{};                     // when the engine had its last token
 };

@@ -16,8 +16,9 @@ namespace {
 using enum KeyUse;
 using Names = std::string_view[];
 
-constexpr Names kBoth = {"model_name_or_path", "adapter_name_or_path", "model_revision",  "template",
-                         "default_system",     "tool_format",          "enable_thinking", "preserve_thinking"};
+constexpr Names kBoth = {"model_name_or_path", "adapter_name_or_path", "model_revision",
+                         "template",           "default_system",       "tool_format",
+                         "enable_thinking",    "preserve_thinking",    "stage"};
 
 constexpr Names kOfInference = {"infer_dtype", "do_sample",          "temperature",   "top_p",
                                 "top_k",       "repetition_penalty", "max_new_tokens"};
@@ -365,7 +366,6 @@ constexpr KnownKey kWithRemedy[] = {
     {"length_penalty", kNoEffect, kUnsupported, "1", kNoBeams},
     {"max_length", kNoEffect, kUnsupported, "", "use max_new_tokens"},
     {"skip_special_tokens", kNoEffect, kUnsupported, "true", kRemove},
-    {"stage", kUsed, kUnsupported, "sft,pt,dpo,kto,ppo", "reward models are not served yet"},
 
     {"train_from_scratch", kUnsupported, kNoEffect, "false", "start from a checkpoint: remove the key"},
     {"moe_aux_loss_coef", kUnsupported, kNoEffect, "0", "the router's auxiliary loss is not there yet: remove the key"},

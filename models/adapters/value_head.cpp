@@ -65,6 +65,11 @@ ValueHead new_value_head(const LanguageModel& model, uint64_t seed) {
   return head;
 }
 
+const std::filesystem::path& value_head_place(const std::filesystem::path& model,
+                                              std::span<const std::filesystem::path> adapters) {
+  return adapters.empty() ? model : adapters.back();
+}
+
 bool has_value_head(const std::filesystem::path& directory) {
   return std::filesystem::exists(directory / kSafetensors) || std::filesystem::exists(directory / kTorchBin);
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 
 #include "runtime/language_model.h"
 #include "runtime/value_head.h"
@@ -14,6 +15,9 @@ namespace hearth {
 // As torch begins a linear map: both uniform in +-1 / sqrt(hidden_size).
 ValueHead new_value_head(const LanguageModel& model, uint64_t seed);
 
+// Where the value head of a model with these adapters is looked for: beside the last of them, or beside the model.
+const std::filesystem::path& value_head_place(const std::filesystem::path& model,
+                                              std::span<const std::filesystem::path> adapters);
 bool has_value_head(const std::filesystem::path& directory);
 
 // F32, F16 or BF16. Throws kNotFound without a file, kDataCorruption for a broken one or values that are not finite,

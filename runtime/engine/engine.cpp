@@ -153,6 +153,8 @@ void Engine::Impl::check(const GenerateRequest& request) const {
   if (request.min_tokens < 0) throw invalid_argument("min_tokens is {}, must be at least 0", request.min_tokens);
   if (request.top_logprobs < -1 || request.top_logprobs > vocab_size_)
     throw invalid_argument("top_logprobs is {}, must be from 0 to {}", request.top_logprobs, vocab_size_);
+  if (request.value_head && request.max_tokens > 0)
+    throw invalid_argument("max_tokens is {}, must be 0 for the reward of a prompt", request.max_tokens);
   Sampler::check(request.sampling, vocab_size_);
   const auto prompt = static_cast<int64_t>(request.prompt.size());
   if (prompt + request.max_tokens > max_context_) throw ContextOverflow(max_context_, prompt, request.max_tokens);
@@ -270,6 +272,7 @@ void Engine::Impl::deliver(StepResult& result) {
     return finish(sequence, FinishReason::kError, result.error, Blocks::kSpoiled);
   }
   if (sequence.prompt_logprobs_pending()) deliver_prompt(sequence, result.prompt);
+  sequence.reward = result.reward;
   if (result.token)
     deliver_token(sequence, std::move(*result.token));
   else if (sequence.pending() == 0)
@@ -315,6 +318,7 @@ void Engine::Impl::finish(Sequence& sequence, FinishReason reason, const std::st
   event.prompt_tokens = sequence.prompt_length;
   event.cached_tokens = sequence.cached_tokens;
   event.completion_tokens = sequence.drawn();
+  event.reward = sequence.reward;
   event.queue_seconds = seconds_between(sequence.submitted_at, sequence.admitted ? sequence.admitted_at : Clock::now());
   const std::shared_ptr<Stream> stream = sequence.stream;
   sequences_.erase(&sequence);

@@ -11,6 +11,7 @@
 
 #include "runtime/adapter.h"
 #include "runtime/batch.h"
+#include "runtime/value_head.h"
 
 namespace hearth {
 
@@ -37,6 +38,8 @@ struct GenerateRequest {
   std::shared_ptr<const Adapter> adapter = {};  // of the engine's model, no longer changed; null: the model alone
   int top_logprobs = -1;                        // -1: no logprobs; 0: the token's own; n: also the n likeliest
   bool prompt_logprobs = false;                 // the same for every prompt token after the first
+  // The engine's thread alone reads it. Not null: the whole prompt's reward is wanted; with max_tokens 0 only.
+  std::shared_ptr<ValueHead> value_head = {};
 };
 
 struct TokenLogprob {
@@ -63,6 +66,7 @@ struct StreamEvent {
   std::string error;                                 // kFinished with kError: one line
   int prompt_tokens = 0, cached_tokens = 0;          // kFinished: for usage
   int completion_tokens = 0;                         // kFinished: tokens drawn, a stop token included
+  float reward = 0;                                  // kFinished with kLength: of a request with a value head
   double queue_seconds = 0;                          // kFinished: from submit to the first step
   std::chrono::steady_clock::time_point time{};      // of the push: for the times to first token and between tokens
 };

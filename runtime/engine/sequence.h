@@ -49,6 +49,7 @@ struct Sequence {
   std::vector<TokenOutput> prompt_outputs;
   bool prompt_logprobs_pending() const { return request.prompt_logprobs && !prompt_delivered; }
   bool prompt_delivered = false;
+  float reward = 0;
 
   Clock::time_point submitted_at{}, admitted_at{};
 };

@@ -1,6 +1,7 @@
 #include "runtime/engine/step_runner.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "runtime/base/parallel.h"
@@ -19,6 +20,12 @@ std::vector<PlannedRows> by_adapter(std::vector<PlannedRows> rows) {
   std::stable_sort(rows.begin(), rows.end(),
                    [&](const PlannedRows& a, const PlannedRows& b) { return number(a) < number(b); });
   return rows;
+}
+
+// Of the text that ends in row `last` of `hidden`.
+void reward(const Tensor& hidden, int last, ValueHead& head, StepResult& result) {
+  result.reward = ops::rewards(ops::gather_rows(hidden, {&last, 1}), head).data()[0];
+  if (!std::isfinite(result.reward)) result.error = "the model's reward is not a number";
 }
 
 }  // namespace
@@ -68,6 +75,8 @@ std::vector<StepResult> StepRunner::run(const StepPlan& plan) {
   for (size_t i = 0; i < planned.size(); ++i) {
     want_logits(planned[i], row, results[i]);
     row += planned[i].count;
+    ValueHead* head = planned[i].sequence->request.value_head.get();
+    if (head && planned[i].ends_sequence()) reward(hidden, row - 1, *head, results[i]);
   }
   const int64_t vocab_size = model_->dims().vocab_size;
   const auto chunk = static_cast<size_t>(ops::logits_rows(vocab_size));

@@ -7,6 +7,7 @@
 #include "finetune/spec/chat_keys.h"
 #include "models/adapters/adapter_config.h"
 #include "models/adapters/served_adapter.h"
+#include "models/adapters/value_head.h"
 #include "models/resolver.h"
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
@@ -52,6 +53,12 @@ std::unique_ptr<ChatBackend> make_backend(const ChatArguments& arguments, const 
   const std::string name = spec.reference.empty() ? std::string(kDefaultModel) : spec.id();
   const std::vector<std::filesystem::path> adapters(spec.adapter_name_or_path.begin(), spec.adapter_name_or_path.end());
   for (const std::filesystem::path& one : adapters) read_adapter_config(one);  // told before the model is loaded
+  if (const std::filesystem::path& place = value_head_place(path, adapters);
+      spec.is_reward_model || has_value_head(place))
+    throw invalid_argument(
+        "{} is a reward model, which scores texts and writes none: `hearth api` serves it at "
+        "/v1/score/evaluation",
+        place.string());
   const Spinner spinner("loading " + name, style.interactive && style.ansi);
   LoadOptions load;
   load.compute_dtype = arguments.serve.infer_dtype;

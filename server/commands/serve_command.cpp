@@ -6,7 +6,9 @@
 
 #include "finetune/spec/chat_keys.h"
 #include "models/adapters/adapter_config.h"
+#include "models/adapters/value_head.h"
 #include "models/resolver.h"
+#include "runtime/base/error.h"
 #include "runtime/base/log.h"
 #include "server/app.h"
 #include "server/commands/commands.h"
@@ -14,6 +16,14 @@
 
 namespace hearth {
 namespace {
+
+void require_value_head(const std::filesystem::path& directory) {
+  if (!has_value_head(directory))
+    throw invalid_argument(
+        "stage: rm serves a reward model, but {} has no value_head.safetensors: name what a run "
+        "with stage: rm wrote",
+        directory.string());
+}
 
 int run_serve(const ServeConfig& config) {
   AppOptions options;
@@ -24,6 +34,9 @@ int run_serve(const ServeConfig& config) {
                               {spec.adapter_name_or_path.begin(), spec.adapter_name_or_path.end()}});
   if (options.models.empty())
     options.models.push_back({std::string(kDefaultModel), resolve_default_model(), config.chat});
+  for (size_t i = 0; i < config.models.size(); ++i)
+    if (config.models[i].is_reward_model)
+      require_value_head(value_head_place(options.models[i].path, options.models[i].applied));
   for (AppOptions::Model& model : options.models)
     for (const AdapterSpec& adapter : config.adapters_of(model.id))
       model.adapters.push_back({adapter.name, adapter.path});

@@ -155,20 +155,12 @@ class CompletionReply {
   std::vector<EchoedPrompt> echoes_;  // one for every prompt, when they are repeated
 };
 
-void check_size(const CompletionRequest& request, const AppOptions& options) {
-  const int64_t answers = static_cast<int64_t>(request.prompts.size()) * request.generation.n;
-  const int64_t limit = int64_t{options.engine.max_running} + options.engine.max_queued;
-  if (answers > limit)
-    throw invalid_field(
-        "prompt", fmt::format("'prompt': {} answers in one request; at most {} can run and wait", answers, limit));
-}
-
 }  // namespace
 
 Reply handle_completions(const Request& request, App& app) {
   const CompletionRequest body = read_completion_request(JsonReader(parse_json(request.body)));
   const std::shared_ptr<ServedModel> model = app.model_for_generation(body.model);
-  check_size(body, app.options());
+  check_answer_count(static_cast<int64_t>(body.prompts.size()) * body.generation.n, app.options().engine, "prompt");
   GenerationInputs inputs{.prompt_param = "prompt"};
   for (const CompletionRequest::Prompt& prompt : body.prompts) inputs.prompts.push_back(encode(*model, prompt));
   inputs.prompt_logprobs = body.echo && body.generation.top_logprobs >= 0;

@@ -15,6 +15,8 @@ Reply handle_get_model(const Request& request, App& app);
 Reply handle_chat_completions(const Request& request, App& app);
 // completions.cpp
 Reply handle_completions(const Request& request, App& app);
+// score_evaluation.cpp
+Reply handle_score_evaluation(const Request& request, App& app);
 // text.cpp
 Reply handle_tokenize(const Request& request, App& app);
 Reply handle_detokenize(const Request& request, App& app);

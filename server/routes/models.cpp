@@ -8,7 +8,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json describe(const ServedModel& model) {
-  const bool is_adapter = !model.base.empty();
+  const bool is_adapter = !model.base.empty(), is_reward_model = model.value_head != nullptr;
   return {{"id", model.id},
           {"object", "model"},
           {"created", model.created},
@@ -16,7 +16,10 @@ Json describe(const ServedModel& model) {
           {"root", is_adapter ? model.base : model.id},
           {"parent", is_adapter ? Json(model.base) : Json()},
           {"max_model_len", model.engine->max_context()},
-          {"capabilities", {{"completions", true}, {"chat", model.loaded.is_chat_model()}}}};
+          {"capabilities",
+           {{"completions", !is_reward_model},
+            {"chat", !is_reward_model && model.loaded.is_chat_model()},
+            {"score", is_reward_model}}}};
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-"""A `hearth serve` process on a free port, for the end-to-end tests: binary from HEARTH_BINARY, model from HEARTH_DEFAULT_MODEL."""
+"""A `hearth serve` process on a free port, or `hearth api` of a job, for the end-to-end tests: binary from HEARTH_BINARY, model from HEARTH_DEFAULT_MODEL."""
 
 import json
 import os
@@ -20,12 +20,15 @@ class Daemon:
     model = "test"
     headers = {}
 
-    def __init__(self, *options, environment=None, model_path=None):
+    def __init__(self, *options, environment=None, model_path=None, job=None):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         command = [required("HEARTH_BINARY"), "serve", "--model", f"{self.model}={model_path or required('HEARTH_DEFAULT_MODEL')}", "--port", str(self.port), *options]
+        if job:
+            command = [required("HEARTH_BINARY"), "api", job]
+            environment = {"API_HOST": "127.0.0.1", "API_PORT": str(self.port), "API_MODEL_NAME": self.model}
         started = time.monotonic()
         self.process = subprocess.Popen(command, env=dict(os.environ, **(environment or {})))
         while not self._ready():

@@ -232,10 +232,19 @@ TEST_F(ConfigTest, ReadsAdaptersOfAnInferenceYaml) {
 
 TEST_F(ConfigTest, WhatWouldChangeTheAnswersIsNeverIgnored) {
   EXPECT_THAT(inference_error("quantization_bit: 4\n"), HasSubstr("not supported"));
-  EXPECT_THAT(inference_error("stage: rm\n"), HasSubstr("not supported"));
+  EXPECT_EQ(inference_error("stage: mr\n"),
+            "c.yaml:1: 'stage' is 'mr' (did you mean 'rm'?), must be one of sft, pt, rm, ppo, dpo, kto");
   EXPECT_THAT(inference_error("new_special_tokens_config: {a: b}\n"), HasSubstr("not supported"));
   load_inference_config(
       file("model_name_or_path: a\nadapter_name_or_path:\nrope_scaling: none\nnum_beams: 1\nstage: sft\n"));
+}
+
+TEST_F(ConfigTest, StageRmIsARewardModel) {
+  const auto is_reward_model = [&](const std::string& text) {
+    return load_inference_config(file("model_name_or_path: a\n" + text)).serve.models[0].is_reward_model;
+  };
+  EXPECT_TRUE(is_reward_model("stage: rm\n"));
+  for (const char* text : {"", "stage: sft\n", "stage: dpo\n", "stage:\n"}) EXPECT_FALSE(is_reward_model(text)) << text;
 }
 
 TEST_F(ConfigTest, UnknownInferenceKeysAreErrorsUnlessAllowed) {
