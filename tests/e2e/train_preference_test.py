@@ -116,9 +116,9 @@ def losses(results, job):
     results["several losses: each is logged"] = all(abs(0.8 * r["loss/sigmoid"] + 0.2 * r["loss/bco_pair"] + r["loss/sft"] - r["loss"]) < 1e-5 for r in records)
     results["several losses: the sum falls"] = records[-1]["loss"] < records[0]["loss"]
     wrong = run(job, "wrong", pref_loss="[sigmoid, sfd]")
-    results["several losses: a slip is told"] = wrong.returncode == 1 and "'sfd' (did you mean 'sft'?)" in wrong.stderr
+    results["several losses: a slip is told"] = wrong.returncode == 2 and "'sfd' (did you mean 'sft'?)" in wrong.stderr
     uneven = run(job, "uneven", pref_loss="[sigmoid, sft]", loss_weights="[1]")
-    results["several losses: weights are counted"] = uneven.returncode == 1 and "'loss_weights' has 1 numbers and 'pref_loss' 2 losses" in uneven.stderr
+    results["several losses: weights are counted"] = uneven.returncode == 2 and "'loss_weights' has 1 numbers and 'pref_loss' 2 losses" in uneven.stderr
 
 
 def formats(results, job):
@@ -157,7 +157,7 @@ def reward_model(results, job):
 def refusals(results, job):
     plain = run(job, "plain", dataset="facts")
     results["data without pairs is refused"] = plain.returncode == 1 and "ranking" in plain.stderr and not job.out("plain").exists()
-    sft = job.run("pairs", dataset="pairs")
+    sft = job.run("sft_pairs", dataset="pairs")
     results["pairs are refused by sft"] = sft.returncode == 1 and "ranking" in sft.stderr
     shown = run(job, "none", command=("preprocess",))
     results["preprocess shows both answers"] = shown.returncode == 0 and "[[It is 0." in shown.stdout and "[[No idea what 0 is." in shown.stdout
@@ -178,4 +178,5 @@ def main():
     conclude(results)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -43,7 +43,7 @@ MISTAKES = {
     "an adapter of other names": (1, [str(REFUSED / "names")], {"adapter_name_or_path": REFUSED / "names"}),
     "a map that the model lacks": (1, ["q_pro", "did you mean 'q_proj'?"], {"lora_target": "q_pro"}),
     "a rank that a matrix lacks": (1, ["rank 65"], {"lora_rank": 65, "pissa_init": "true"}),
-    "a stage that is to come": (2, ["stage"], {"stage": "kto"}),
+    "a stage that is to come": (2, ["stage"], {"stage": "ppo"}),
     "a tracker that is none": (2, ["report_to", "did you mean 'tensorboard'?"], {"report_to": "tensorbord"}),
     "a metric that is none": (1, ["metric_for_best_model", "eval_loss"],
                               {"val_size": 4, "eval_strategy": "steps", "eval_steps": 4, "load_best_model_at_end": "true", "metric_for_best_model": "bleu"}),
