@@ -1,5 +1,5 @@
-// The loss of stage kto (arXiv 2402.01306): of single answers, each said to be desirable or not. Source: LLaMA-Factory's
-// train/kto/trainer.py over TRL's kto_loss.
+// The loss of stage kto (arXiv 2402.01306): of single answers, each said to be desirable or not. Source:
+// LLaMA-Factory's train/kto/trainer.py over TRL's kto_loss.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ struct FeedbackLogprobs {
 };
 
 struct KtoOutcome {
-  double loss = 0;              // the mean over the batch
-  std::vector<double> slopes;   // its derivatives by the policy's sums
+  double loss = 0;             // the mean over the batch
+  std::vector<double> slopes;  // its derivatives by the policy's sums
   std::vector<double> rewards;
 };
 

@@ -15,8 +15,8 @@ struct PairValue {
 };
 
 // The arguments are log ratios to the reference, or the scores made of them (is_of_scores), or log-probabilities where
-// there is no reference; sums, or means where the loss takes them (preference.cpp). Throws kInternal for a loss of whole
-// batches.
+// there is no reference; sums, or means where the loss takes them (preference.cpp). Throws kInternal for a loss of
+// whole batches.
 PairValue pair_loss(PreferenceLoss loss, const PreferenceSpec& preference, double chosen, double rejected);
 PairValue bco_pair(double beta, double chosen, double rejected, double baseline);
 PairValue smoothed_sigmoid(double beta, double difference, double smoothing);

@@ -130,9 +130,8 @@ class PreferenceBatch {
     const auto rejected = [&](const PairLogprobs& pair) { return ratio(pair.rejected); };
     const std::vector<size_t> by_chosen = sorted(chosen), by_rejected = sorted(rejected);
     for (size_t k = 0; k < pairs_.size(); ++k) {
-      const PairValue value =
-          smoothed_sigmoid(p_.beta, chosen(pairs_[by_chosen[k]]) - rejected(pairs_[by_rejected[k]]),
-                           p_.label_smoothing);
+      const PairValue value = smoothed_sigmoid(p_.beta, chosen(pairs_[by_chosen[k]]) - rejected(pairs_[by_rejected[k]]),
+                                               p_.label_smoothing);
       take(by_chosen[k], weight / n_, {value.loss, value.dchosen, 0});
       take(by_rejected[k], weight / n_, {0, 0, value.drejected});
     }

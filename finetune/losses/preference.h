@@ -1,5 +1,5 @@
-// Losses of preference training: of a batch of pairs of a chosen and a rejected answer to one prompt, as functions of the
-// log-probabilities that the policy and a reference give to them. Sources: TRL's DPOTrainer; LLaMA-Factory's
+// Losses of preference training: of a batch of pairs of a chosen and a rejected answer to one prompt, as functions of
+// the log-probabilities that the policy and a reference give to them. Sources: TRL's DPOTrainer; LLaMA-Factory's
 // train/dpo/trainer.py for orpo, simpo, pref_ftx, pref_bco_weight and ld_alpha; TRL 0.8.6 for kto_pair.
 #pragma once
 

@@ -22,8 +22,8 @@ struct TrainingBatch {
 // Every row goes through `adapter`, or none when it is null.
 TrainingBatch collate(std::span<const TokenizedExample* const> examples, const Adapter* adapter);
 
-// Of examples that are two answers: every second segment begins with rows of the one before it, where both sequences are
-// at most `longest_shared` long (ModelDims::fixed_rope_length: what goes by a sequence's length cannot be shared).
+// Of examples that are two answers: every second segment begins with rows of the one before it, where both sequences
+// are at most `longest_shared` long (ModelDims::fixed_rope_length: what goes by a sequence's length cannot be shared).
 TrainingBatch collate_answers(std::span<const TokenizedExample* const> examples, const Adapter* adapter,
                               int longest_shared);
 int rows_of_answers(const TokenizedExample& example, int longest_shared);  // that it makes

@@ -1,5 +1,5 @@
-// An example is an answer that is desirable or not, and the answer to another prompt behind the same one, which says how
-// far the policy has moved from the reference. The second one has no gradient.
+// An example is an answer that is desirable or not, and the answer to another prompt behind the same one, which says
+// how far the policy has moved from the reference. The second one has no gradient.
 #include <algorithm>
 
 #include "finetune/losses/kto.h"
@@ -17,8 +17,8 @@ class Feedback : public Objective {
       : model_(model), preference_(preference), reference_(std::move(reference)) {}
 
   std::vector<std::string> metric_names() const override {
-    return {"rewards/chosen", "rewards/rejected", "logps/chosen", "logps/rejected", "logits/chosen", "logits/rejected",
-            "kl", "rewards/margins"};
+    return {"rewards/chosen", "rewards/rejected", "logps/chosen", "logps/rejected",
+            "logits/chosen",  "logits/rejected",  "kl",           "rewards/margins"};
   }
 
   TrainingBatch collate(std::span<const TokenizedExample* const> examples, const Adapter* adapter) const override {

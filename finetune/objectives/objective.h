@@ -10,8 +10,8 @@
 
 #include "finetune/objectives/collator.h"
 #include "finetune/spec/train_spec.h"
-#include "models/loader.h"
 #include "models/adapters/value_head.h"
+#include "models/loader.h"
 
 namespace hearth {
 
@@ -48,9 +48,7 @@ class Objective {
     return hearth::collate(examples, adapter);
   }
   // Rows that collate() makes of an example.
-  virtual int64_t rows(const TokenizedExample& example) const {
-    return static_cast<int64_t>(example.input_ids.size());
-  }
+  virtual int64_t rows(const TokenizedExample& example) const { return static_cast<int64_t>(example.input_ids.size()); }
   // Of a batch that collate() made, whose examples are still there. `metrics` has a place for each name.
   virtual BatchLoss loss(const TrainingBatch& batch, const LossShare& share, std::span<MetricSum> metrics) = 0;
   // What follows from the means of the metrics, of which some may be missing, is put in its place.

@@ -17,10 +17,9 @@ class PreferencePairs : public Objective {
       : model_(model), preference_(preference), reference_(std::move(reference)) {}
 
   std::vector<std::string> metric_names() const override {
-    std::vector<std::string> names = {"rewards/chosen",    "rewards/rejected", "rewards/accuracies",
-                                      "rewards/margins",   "logps/chosen",     "logps/rejected",
-                                      "logits/chosen",     "logits/rejected",  "entropy",
-                                      "mean_token_accuracy"};
+    std::vector<std::string> names = {"rewards/chosen", "rewards/rejected",   "rewards/accuracies", "rewards/margins",
+                                      "logps/chosen",   "logps/rejected",     "logits/chosen",      "logits/rejected",
+                                      "entropy",        "mean_token_accuracy"};
     for (std::string& name : loss_part_names(preference_)) names.push_back(std::move(name));
     return names;
   }
@@ -91,8 +90,7 @@ class PreferencePairs : public Objective {
     return out;
   }
 
-  void fill(const AnswerRows& rows, size_t shorter, const AnswerOutcome& outcome, double weight,
-            Tensor& slopes) const {
+  void fill(const AnswerRows& rows, size_t shorter, const AnswerOutcome& outcome, double weight, Tensor& slopes) const {
     for (size_t t = 0; t < rows.size(); ++t) {
       const double slope = (t < shorter ? 1 : beyond()) * outcome.slope + outcome.whole_slope;
       slopes.data()[rows[t]] = static_cast<float>(weight * slope);

@@ -76,7 +76,12 @@ void add_files(const fs::path& path, Hash& hash) {
 // Of all that the numbers depend on but the examples.
 std::string fingerprint(const Plan& plan, bool bf16) {
   Hash hash;
-  hash.add("1").add(to_string(isa())).add(bf16 ? "bf16" : "f32").add(plan.loads_own ? "own" : plan.has_start_adapter ? "with adapter" : "merged");
+  hash.add("1")
+      .add(to_string(isa()))
+      .add(bf16 ? "bf16" : "f32")
+      .add(plan.loads_own           ? "own"
+           : plan.has_start_adapter ? "with adapter"
+                                    : "merged");
   add_files(resolve_model(plan.model), hash);
   for (const std::string& adapter : plan.adapters) add_files(adapter, hash.add("adapter"));
   return hash.text();

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "runtime/base/crc.h"
 #include "runtime/base/error.h"
 #include "runtime/base/file.h"
@@ -71,13 +73,16 @@ ReferenceCache::ReferenceCache(std::filesystem::path path) : path_(std::move(pat
       const size_t rest = (bytes.size() - kMagic.size()) % kRecord;
       if (rest > 0) std::filesystem::resize_file(path_, bytes.size() - rest);
     }
+    if (!is_there) {  // whole: another process may be at the same place
+      std::filesystem::create_directories(path_.parent_path());
+      write_file_atomic(path_, kMagic);
+    }
     file_ = std::make_unique<AppendFile>(path_);
-    if (!is_there) file_->append(kMagic);
   } catch (const Error& error) {
     problem_ = error.what();
     file_.reset();
   } catch (const std::filesystem::filesystem_error& error) {
-    problem_ = error.what();
+    problem_ = fmt::format("{}: {}", path_.string(), error.code().message());
     file_.reset();
   }
 }

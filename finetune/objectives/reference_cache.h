@@ -1,9 +1,9 @@
-// What a reference says of examples, kept on disk: an example has the same numbers in every epoch and every run. Records are
-// of fixed size and checksum, so what a killed process left of one, or a damaged one, is computed again; several
-// processes may append at once. The file is untrusted.
+// What a reference says of examples, kept on disk: an example has the same numbers in every epoch and every run.
+// Records are of fixed size and checksum, so what a killed process left of one, or a damaged one, is computed again;
+// several processes may append at once. The file is untrusted.
 //
-// "HEARTHR1", then records of 32 bytes, little endian: the example's hash (8), two sums of log-probabilities (f64 each),
-// 4 zero bytes, and the CRC-32 of the 28 bytes before it.
+// "HEARTHR1", then records of 32 bytes, little endian: the example's hash (8), two sums of log-probabilities (f64
+// each), 4 zero bytes, and the CRC-32 of the 28 bytes before it.
 #pragma once
 
 #include <array>

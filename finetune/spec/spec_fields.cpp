@@ -24,15 +24,24 @@ constexpr double kLarge = 1e9;
 constexpr double kBelowOne = 0.9999999;
 
 constexpr std::pair<std::string_view, PreferenceLoss> kPreferenceLosses[] = {
-    {"sigmoid", PreferenceLoss::kSigmoid},   {"hinge", PreferenceLoss::kHinge},
-    {"ipo", PreferenceLoss::kIpo},           {"kto_pair", PreferenceLoss::kKtoPair},
-    {"orpo", PreferenceLoss::kOrpo},         {"simpo", PreferenceLoss::kSimpo},
-    {"robust", PreferenceLoss::kRobust},     {"exo_pair", PreferenceLoss::kExoPair},
-    {"nca_pair", PreferenceLoss::kNcaPair},  {"bco_pair", PreferenceLoss::kBcoPair},
-    {"sppo_hard", PreferenceLoss::kSppoHard}, {"aot", PreferenceLoss::kAot},
-    {"aot_unpaired", PreferenceLoss::kAotUnpaired}, {"apo_zero", PreferenceLoss::kApoZero},
-    {"apo_down", PreferenceLoss::kApoDown},  {"discopop", PreferenceLoss::kDiscopop},
-    {"sft", PreferenceLoss::kSft},           {"sigmoid_norm", PreferenceLoss::kSigmoidNorm}};
+    {"sigmoid", PreferenceLoss::kSigmoid},
+    {"hinge", PreferenceLoss::kHinge},
+    {"ipo", PreferenceLoss::kIpo},
+    {"kto_pair", PreferenceLoss::kKtoPair},
+    {"orpo", PreferenceLoss::kOrpo},
+    {"simpo", PreferenceLoss::kSimpo},
+    {"robust", PreferenceLoss::kRobust},
+    {"exo_pair", PreferenceLoss::kExoPair},
+    {"nca_pair", PreferenceLoss::kNcaPair},
+    {"bco_pair", PreferenceLoss::kBcoPair},
+    {"sppo_hard", PreferenceLoss::kSppoHard},
+    {"aot", PreferenceLoss::kAot},
+    {"aot_unpaired", PreferenceLoss::kAotUnpaired},
+    {"apo_zero", PreferenceLoss::kApoZero},
+    {"apo_down", PreferenceLoss::kApoDown},
+    {"discopop", PreferenceLoss::kDiscopop},
+    {"sft", PreferenceLoss::kSft},
+    {"sigmoid_norm", PreferenceLoss::kSigmoidNorm}};
 constexpr std::pair<std::string_view, Divergence> kDivergences[] = {{"reverse_kl", Divergence::kReverseKl},
                                                                     {"forward_kl", Divergence::kForwardKl},
                                                                     {"js_divergence", Divergence::kJensenShannon},

@@ -135,7 +135,7 @@ struct PreferenceSpec {
   double kto_chosen_weight = 1, kto_rejected_weight = 1;
   std::string ref_model = {};                        // empty: the model itself
   std::vector<std::string> ref_model_adapters = {};  // on it; empty: none
-  bool precompute_ref_log_probs = true;              // the reference's log-probabilities are computed once and kept on disk
+  bool precompute_ref_log_probs = true;  // the reference's log-probabilities are computed once and kept on disk
 
   bool has(PreferenceLoss loss) const { return std::find(losses.begin(), losses.end(), loss) != losses.end(); }
   bool has_reference() const { return !has(PreferenceLoss::kOrpo) && !has(PreferenceLoss::kSimpo); }

@@ -26,7 +26,7 @@ struct RunTotals {
   std::vector<double> objective_state;    // Objective::state
   int64_t evaluations_without_progress = 0;
   int64_t examples = 0, tokens = 0;  // trained on
-  double seconds = 0;    // of all runs that led here
+  double seconds = 0;                // of all runs that led here
 };
 
 struct Checkpoint {

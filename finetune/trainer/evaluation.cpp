@@ -67,8 +67,8 @@ Evaluation evaluate(const EvaluatedModel& evaluated, const std::vector<Tokenized
     const TrainingBatch batch = evaluated.objective.collate(part, evaluated.adapter);
     if (batch.num_targets > 0) {
       const auto count = static_cast<double>(part.size());
-      const BatchLoss found = evaluated.objective.loss(
-          batch, {.targets = batch.num_targets, .batches = 1, .weight = count}, metrics);
+      const BatchLoss found =
+          evaluated.objective.loss(batch, {.targets = batch.num_targets, .batches = 1, .weight = count}, metrics);
       loss += found.value * count;
       targets += static_cast<double>(batch.num_targets);
       if (options.accuracy) accuracy += accuracy_of(evaluated.model, found.hidden, batch, lengths);

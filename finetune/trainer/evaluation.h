@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "finetune/encoding/tokenized_example.h"
+#include "finetune/objectives/objective.h"
 #include "finetune/parallel/communicator.h"
 #include "finetune/reports/trainer_state.h"
 #include "finetune/spec/train_spec.h"
-#include "finetune/objectives/objective.h"
 #include "runtime/adapter.h"
 #include "runtime/language_model.h"
 

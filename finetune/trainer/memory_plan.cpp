@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "finetune/losses/sft.h"
-#include "finetune/optim/clip.h"
 #include "finetune/objectives/collator.h"
+#include "finetune/optim/clip.h"
 #include "runtime/base/error.h"
 
 namespace hearth {

@@ -16,7 +16,8 @@ Tensor neftune_noise(const Batch& batch, int64_t hidden_size, float alpha, uint6
   Tensor noise({batch.tokens(), hidden_size});
   Random random(seed);
   for (const Segment& segment : batch.segments) {
-    const double length = static_cast<double>(segment.past + segment.end - segment.begin) * static_cast<double>(hidden_size);
+    const double length =
+        static_cast<double>(segment.past + segment.end - segment.begin) * static_cast<double>(hidden_size);
     const double bound = alpha / std::sqrt(length);
     for (int row = segment.begin; row < segment.end; ++row)
       for (int64_t i = 0; i < hidden_size; ++i)

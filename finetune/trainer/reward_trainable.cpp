@@ -59,9 +59,8 @@ fs::path start_of(const TrainSpec& spec) {
 std::unique_ptr<Trainable> make_reward_trainable(std::unique_ptr<Trainable> model, const TrainSpec& spec,
                                                  const LanguageModel& language_model) {
   const fs::path start = start_of(spec);
-  ValueHead head = has_value_head(start)
-                       ? read_value_head(start, language_model)
-                       : new_value_head(language_model, static_cast<uint64_t>(spec.training.seed));
+  ValueHead head = has_value_head(start) ? read_value_head(start, language_model)
+                                         : new_value_head(language_model, static_cast<uint64_t>(spec.training.seed));
   return std::make_unique<RewardTrainable>(std::move(model), std::move(head), language_model);
 }
 

@@ -144,9 +144,11 @@ void save_final(const TrainSpec& spec, const Trainable& trainable, Trainer& trai
   trainable.save(out);
   write_file_atomic(out / "training_args.yaml", to_yaml(spec));
   trainer.state().save(out / "trainer_state.json");
-  if (spec.training.plot_loss)
-    plot_history(trainer.state(), logged(trainer.state(), {"loss", "eval_loss", "eval_accuracy", "rewards/accuracies"}),
-                 out);
+  if (spec.training.plot_loss) {
+    std::vector<std::string> keys = {"loss", "eval_loss", "eval_accuracy", "rewards/accuracies"};
+    if (spec.stage == Stage::kKto) keys.push_back("rewards/chosen");  // as the reference
+    plot_history(trainer.state(), logged(trainer.state(), keys), out);
+  }
   save_results(out, "train", result.metrics);
 }
 
@@ -155,8 +157,8 @@ std::unique_ptr<TrainingSet> make_set(const TrainSpec& spec, const LoadedModel& 
   return std::make_unique<InMemorySet>(spec.training, std::move(data.train));
 }
 
-JobResult evaluate_only(const TrainSpec& spec, const LoadedModel& loaded, Trainable& trainable,
-                        Objective& objective, const JobData& data, JobMonitor& monitor, Communicator& processes) {
+JobResult evaluate_only(const TrainSpec& spec, const LoadedModel& loaded, Trainable& trainable, Objective& objective,
+                        const JobData& data, JobMonitor& monitor, Communicator& processes) {
   JobResult result;
   result.metrics = evaluate_sets({.objective = objective,
                                   .model = *loaded.model,

@@ -18,7 +18,7 @@ class Trainable {
   virtual ~Trainable() = default;
   virtual const std::vector<Parameter*>& parameters() const = 0;  // always in the same order
   virtual const Adapter* adapter() const = 0;                     // that batches go through; null: none
-  virtual ValueHead* value_head() { return nullptr; }  // of stage rm
+  virtual ValueHead* value_head() { return nullptr; }             // of stage rm
   // Files that peft or transformers load, into a directory that exists. Throws kUnavailable.
   virtual void save(const std::filesystem::path& directory) const = 0;
   // The values that save() wrote, to the bit. Throws as the readers do, and when they are of other parameters.

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <span>
 
-#include "finetune/optim/clip.h"
 #include "finetune/objectives/collator.h"
+#include "finetune/optim/clip.h"
 #include "finetune/trainer/memory_plan.h"
 #include "finetune/trainer/noise.h"
 #include "runtime/base/error.h"

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "finetune/objectives/objective.h"
 #include "finetune/optim/adamw.h"
 #include "finetune/optim/schedule.h"
 #include "finetune/parallel/communicator.h"
@@ -20,7 +21,6 @@
 #include "finetune/spec/train_spec.h"
 #include "finetune/trainer/checkpoint.h"
 #include "finetune/trainer/evaluation.h"
-#include "finetune/objectives/objective.h"
 #include "finetune/trainer/trainable.h"
 #include "finetune/trainer/training_set.h"
 #include "runtime/language_model.h"

@@ -197,9 +197,8 @@ std::string to_json(const AdapterConfig& config) {
                                     ? std::string(kPissa)
                                     : fmt::format("{}{}", kPissaIterations, *config.pissa_iterations);
   if (config.origin)
-    json["hearth"] = {{"stage", config.origin->stage},
-                      {"start", config.origin->start},
-                      {"reference", config.origin->reference}};
+    json["hearth"] = {
+        {"stage", config.origin->stage}, {"start", config.origin->start}, {"reference", config.origin->reference}};
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 

@@ -123,8 +123,12 @@ Logprobs sweep_vocabulary(const Tensor& x, const OutputHead& head, std::span<con
                           std::span<TokenFacts> facts) {
   Logprobs result{Tensor({x.rows()}), Tensor::zeros({x.rows(), x.dim(-1)})};
   for (int64_t r = 0; r < x.rows(); r += kRows) {
-    const Rows rows = {x.row(r), targets.data() + r, std::min(kRows, x.rows() - r), result.values.data() + r,
-                       result.gradients.row(r), facts.empty() ? nullptr : facts.data() + r};
+    const Rows rows = {x.row(r),
+                       targets.data() + r,
+                       std::min(kRows, x.rows() - r),
+                       result.values.data() + r,
+                       result.gradients.row(r),
+                       facts.empty() ? nullptr : facts.data() + r};
     Sweep(head, rows).run();
   }
   return result;

@@ -13,11 +13,11 @@ namespace hearth {
 namespace {
 
 constexpr PreferenceLoss kLosses[] = {
-    PreferenceLoss::kSigmoid,  PreferenceLoss::kHinge,       PreferenceLoss::kIpo,     PreferenceLoss::kKtoPair,
-    PreferenceLoss::kOrpo,     PreferenceLoss::kSimpo,       PreferenceLoss::kRobust,  PreferenceLoss::kExoPair,
-    PreferenceLoss::kNcaPair,  PreferenceLoss::kBcoPair,     PreferenceLoss::kSppoHard, PreferenceLoss::kAot,
-    PreferenceLoss::kAotUnpaired, PreferenceLoss::kApoZero,  PreferenceLoss::kApoDown, PreferenceLoss::kDiscopop,
-    PreferenceLoss::kSft,      PreferenceLoss::kSigmoidNorm};
+    PreferenceLoss::kSigmoid,     PreferenceLoss::kHinge,      PreferenceLoss::kIpo,      PreferenceLoss::kKtoPair,
+    PreferenceLoss::kOrpo,        PreferenceLoss::kSimpo,      PreferenceLoss::kRobust,   PreferenceLoss::kExoPair,
+    PreferenceLoss::kNcaPair,     PreferenceLoss::kBcoPair,    PreferenceLoss::kSppoHard, PreferenceLoss::kAot,
+    PreferenceLoss::kAotUnpaired, PreferenceLoss::kApoZero,    PreferenceLoss::kApoDown,  PreferenceLoss::kDiscopop,
+    PreferenceLoss::kSft,         PreferenceLoss::kSigmoidNorm};
 
 PreferenceSpec spec_of(PreferenceLoss loss) {
   return {.losses = {loss}, .beta = 0.3, .ftx = 0.2, .label_smoothing = 0.1, .simpo_gamma = 0.5};
@@ -31,10 +31,9 @@ PreferenceOutcome of_one(const PreferenceSpec& spec, const AnswerLogprobs& chose
 std::vector<PairLogprobs> some_pairs() {
   std::vector<PairLogprobs> pairs;
   for (const auto& [chosen, rejected] : {std::pair{-7.0, -9.4}, {-12.0, -3.1}, {-2.5, -6.0}, {-30.0, -28.0}})
-    pairs.push_back({{.policy = chosen, .whole = chosen - 1, .reference = -8 + chosen / 7, .tokens = 5,
-                      .mean_confidence = -0.3},
-                     {.policy = rejected, .whole = rejected - 2, .reference = -9, .tokens = 7,
-                      .mean_confidence = -0.2}});
+    pairs.push_back(
+        {{.policy = chosen, .whole = chosen - 1, .reference = -8 + chosen / 7, .tokens = 5, .mean_confidence = -0.3},
+         {.policy = rejected, .whole = rejected - 2, .reference = -9, .tokens = 7, .mean_confidence = -0.2}});
   return pairs;
 }
 
@@ -102,9 +101,8 @@ TEST(Preference, OrpoAndSimpoAreLlamaFactorys) {
     for (const nlohmann::json& row : golden.at(name)) {
       const PreferenceSpec spec{.losses = {loss}, .beta = row[2], .simpo_gamma = row[3]};
       // Means of three and of four tokens; a reference does not count.
-      const PreferenceOutcome found =
-          of_one(spec, {.policy = 3 * row[0].get<double>(), .reference = -5, .tokens = 3},
-                 {.policy = 4 * row[1].get<double>(), .reference = -6, .tokens = 4});
+      const PreferenceOutcome found = of_one(spec, {.policy = 3 * row[0].get<double>(), .reference = -5, .tokens = 3},
+                                             {.policy = 4 * row[1].get<double>(), .reference = -6, .tokens = 4});
       const auto expect = [&](double value, const nlohmann::json& expected) {
         EXPECT_NEAR(value, expected.get<double>(), 1e-9 * (1 + std::abs(expected.get<double>()))) << name << row;
       };

@@ -427,7 +427,7 @@ TEST(TrainSpec, TheExamplesAreRead) {
     EXPECT_THAT(spec.warnings, IsEmpty()) << file.path();
     ++count;
   }
-  EXPECT_EQ(count, 3);
+  EXPECT_EQ(count, 5);
 }
 
 TEST(TrainSpec, ExtraKeysMayPass) {

@@ -5,9 +5,9 @@
 #include <gtest/gtest.h>
 
 #include "finetune/losses/sft.h"
+#include "finetune/objectives/collator.h"
 #include "finetune/optim/adamw.h"
 #include "finetune/optim/clip.h"
-#include "finetune/objectives/collator.h"
 #include "models/adapters/merge.h"
 #include "models/adapters/new_adapter.h"
 #include "tests/models/tiny_models.h"

@@ -88,13 +88,13 @@ TEST_P(GoldenPreference, EqualsTheReferences) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Trl, GoldenPreference,
-    testing::Values("llama", "qwen2", "gpt2", "hinge", "ipo", "robust", "exo_pair", "nca_pair", "bco_pair", "sppo_hard",
-                    "aot", "aot_smoothed", "aot_unpaired", "apo_zero", "apo_down", "discopop", "discopop_tau", "sft",
-                    "sigmoid_norm", "weighted_list", "use_weighting", "forward_kl", "js_divergence", "alpha_divergence",
-                    "alpha_divergence_above_1", "ipo_js_divergence", "sigmoid_norm_alpha_divergence",
-                    "start_as_reference", "token_accuracy"));
+INSTANTIATE_TEST_SUITE_P(Trl, GoldenPreference,
+                         testing::Values("llama", "qwen2", "gpt2", "hinge", "ipo", "robust", "exo_pair", "nca_pair",
+                                         "bco_pair", "sppo_hard", "aot", "aot_smoothed", "aot_unpaired", "apo_zero",
+                                         "apo_down", "discopop", "discopop_tau", "sft", "sigmoid_norm", "weighted_list",
+                                         "use_weighting", "forward_kl", "js_divergence", "alpha_divergence",
+                                         "alpha_divergence_above_1", "ipo_js_divergence",
+                                         "sigmoid_norm_alpha_divergence", "start_as_reference", "token_accuracy"));
 
 INSTANTIATE_TEST_SUITE_P(LlamaFactory, GoldenPreference,
                          testing::Values("lf_sigmoid", "lf_sigmoid_qwen2", "lf_sigmoid_gpt2", "lf_sigmoid_smoothed",

@@ -1,7 +1,7 @@
 // A run that was cut off and goes on equals one that was not, to the bit.
-#include <gmock/gmock.h>
 #include <cstdlib>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
