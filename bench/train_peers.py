@@ -204,11 +204,9 @@ def write_spec(variant, workload, options, output):
             "max_steps": STEPS[workload], "logging_steps": 1, "bf16": family(variant) == "bf16", "include_num_input_tokens_seen": True, "disable_shuffling": True,
             "seed": 42, "output_dir": str(output / "out"), "overwrite_output_dir": True}
     if of_pairs(workload):
-        spec |= dpo_peer.KEYS
+        spec |= dpo_peer.KEYS | {"precompute_ref_log_probs": workload == "dpo-cached"}
     else:
         spec |= {"stage": "sft", "template": "default", "cutoff_len": LENGTH if workload == "fixed" else 2048, "train_on_prompt": workload == "fixed"}
-    if workload == "dpo-cached":
-        spec["precompute_ref_log_probs"] = True
     (output / "spec.yaml").write_text("".join(f"{key}: {json.dumps(value)}\n" for key, value in spec.items()))
 
 

@@ -18,6 +18,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Role = SlotMessage::Role;
 
+const std::string kPrompt = "prompt";
+
 // Whether these columns hold lists of messages; else all of them hold texts.
 bool are_conversations(const RowView& row, const std::vector<std::string>& columns) {
   for (const std::string& column : columns) {
@@ -116,6 +118,8 @@ Aligned align_messages(const RowView& row, const DatasetInfo& info) {
 Aligned align_trl(const RowView& row, const DatasetInfo& info) {
   const DatasetColumns& columns = info.columns;
   if (!info.ranking && !columns.messages.empty()) return align_messages(row, info);
+  if (info.ranking && columns.prompt.empty() && row.find(kPrompt))
+    row.fail(kPrompt, "the file's first row has none, so prompts are taken to be implicit: give all rows one, or none");
   std::vector<std::string> answers;
   if (info.ranking)
     answers = {columns.chosen, columns.rejected};

@@ -28,7 +28,8 @@ class Reader {
 
   Json header() {
     if (rest_.size() < kPreamble || std::memcmp(rest_.data(), kMagic.data(), kMagic.size()) != 0)
-      throw corrupt("does not begin with {}", kMagic);
+      throw corrupt("does not begin with {}: it is no tokenised data, or of another version; remove the directory",
+                    kMagic);
     uint64_t size = 0;
     std::memcpy(&size, rest_.data() + kMagic.size(), sizeof size);
     rest_ = rest_.subspan(kPreamble);

@@ -39,7 +39,7 @@ class Feedback : public Objective {
       answers[i] = {.policy = sum_over(rows[i], logprobs),
                     .reference = reference[2 * i],
                     .tokens = std::max<int64_t>(static_cast<int64_t>(rows[i].size()), 1),
-                    .desirable = batch.examples[i]->desirable.value_or(true)};
+                    .desirable = batch.examples[i]->desirable.value()};
     const KtoOutcome outcome = kto_loss(preference_, answers, kl);
     const double weight = 1 / static_cast<double>(share.batches);
     out.value = weight * outcome.loss;

@@ -49,6 +49,8 @@ class Objective {
   }
   // Rows that collate() makes of an example.
   virtual int64_t rows(const TokenizedExample& example) const { return static_cast<int64_t>(example.input_ids.size()); }
+  // ... of an example whose sequences have `cutoff_len` tokens at most.
+  virtual int64_t most_rows(int cutoff_len) const { return cutoff_len; }
   // Of a batch that collate() made, whose examples are still there. `metrics` has a place for each name.
   virtual BatchLoss loss(const TrainingBatch& batch, const LossShare& share, std::span<MetricSum> metrics) = 0;
   // What follows from the means of the metrics, of which some may be missing, is put in its place.

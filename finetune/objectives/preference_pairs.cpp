@@ -30,6 +30,7 @@ class PreferencePairs : public Objective {
   int64_t rows(const TokenizedExample& example) const override {
     return rows_of_answers(example, model_.dims().fixed_rope_length);
   }
+  int64_t most_rows(int cutoff_len) const override { return int64_t{2} * cutoff_len; }
 
   BatchLoss loss(const TrainingBatch& batch, const LossShare& share, std::span<MetricSum> metrics) override {
     const std::vector<double> reference = reference_ ? reference_->sums(batch.examples) : std::vector<double>();

@@ -34,24 +34,32 @@ struct Plan {
 };
 
 // Whether an adapter that training starts from replaces something of the model itself.
-bool changes_model(const std::string& adapter) {
+bool replaces_parts(const std::string& adapter) {
   const AdapterConfig config = read_adapter_config(adapter);
   return !config.modules_to_save.empty() || config.pissa_iterations;
 }
 
+bool is_same_place(const fs::path& a, const fs::path& b) {
+  std::error_code missing;
+  return a == b || fs::equivalent(a, b, missing);
+}
+
 Plan plan_of(const TrainSpec& spec) {
   const PreferenceSpec& p = spec.preference;
-  const std::vector<std::string>& start = spec.adapter_name_or_path;
-  const bool starts_from_it = !p.ref_model_adapters.empty() && p.ref_model_adapters == start && p.ref_model.empty();
-  if (!p.ref_model.empty() || (!p.ref_model_adapters.empty() && !starts_from_it))
-    return {.model = p.ref_model.empty() ? spec.model_name_or_path : p.ref_model,
-            .adapters = p.ref_model_adapters,
-            .loads_own = true};
+  const std::vector<std::string>&start = spec.adapter_name_or_path, &named = p.ref_model_adapters;
+  const bool is_other_model =
+      !p.ref_model.empty() && !is_same_place(resolve_model(p.ref_model), resolve_model(spec.model_name_or_path));
+  const bool starts_from_it = !is_other_model && !named.empty() &&
+                              std::equal(start.begin(), start.end(), named.begin(), named.end(), is_same_place);
+  // The model by its own name, where the trained one has adapters merged into it.
+  const bool is_bare = !p.ref_model.empty() && named.empty() && (start.size() > 1 || spec.lora.create_new_adapter);
+  if (is_other_model || is_bare || (!named.empty() && !starts_from_it))
+    return {.model = p.ref_model.empty() ? spec.model_name_or_path : p.ref_model, .adapters = named, .loads_own = true};
   Plan plan{.model = spec.model_name_or_path, .adapters = start};
   const bool keeps_last = starts_from_it || spec.lora.create_new_adapter || start.empty();
   if (!keeps_last) plan.adapters.pop_back();
   plan.loads_own = spec.finetuning_type != FinetuningType::kLora || !spec.lora.additional_target.empty() ||
-                   spec.lora.pissa_init || (!start.empty() && changes_model(start.back()));
+                   spec.lora.pissa_init || (!start.empty() && replaces_parts(start.back()));
   plan.has_start_adapter = starts_from_it && !spec.lora.create_new_adapter && !plan.loads_own;
   return plan;
 }
@@ -122,23 +130,21 @@ class ModelReference : public Reference {
   }
 
   std::vector<double> sums(std::span<const TokenizedExample* const> examples) override {
-    std::vector<const TokenizedExample*> missing;
-    for (const TokenizedExample* example : examples)
-      if (!cache_ || !cache_->find(*example)) missing.push_back(example);
-    const std::vector<double> computed = compute(missing);
-    std::vector<double> out;
-    size_t next = 0;
-    for (const TokenizedExample* example : examples) {
-      AnswerSums sums = {};
-      if (next < missing.size() && missing[next] == example) {
-        sums = {computed[2 * next], computed[2 * next + 1]};
-        ++next;
-        if (cache_) cache_->put(*example, sums);
-      } else {
-        sums = *cache_->find(*example);
-      }
-      out.insert(out.end(), sums.begin(), sums.end());
+    if (!cache_) return compute(examples);
+    std::vector<const TokenizedExample*> missing = without_sums(examples);
+    if (!missing.empty()) {
+      cache_->read_new();
+      missing = without_sums(examples);
     }
+    if (!verified_ && missing.size() < examples.size()) missing = verified(examples, std::move(missing));
+    const std::vector<double> computed = compute(missing);
+    for (size_t i = 0; i < computed.size(); ++i) {
+      const uint64_t answer = hash_of_answer(*missing[i / 2], static_cast<int>(i % 2));
+      if (!cache_->find(answer)) cache_->put(answer, computed[i]);
+    }
+    std::vector<double> out;
+    for (const TokenizedExample* example : examples)
+      for (const int part : {0, 1}) out.push_back(*cache_->find(hash_of_answer(*example, part)));
     return out;
   }
 
@@ -146,11 +152,37 @@ class ModelReference : public Reference {
     if (!cache_) return fmt::format("the reference is {}, computed anew at every step", name_);
     if (!cache_->problem().empty())
       return fmt::format("the reference is {}; what it says cannot be kept on disk: {}", name_, cache_->problem());
-    return fmt::format("the reference is {}; what it says is computed once and kept in {} ({} examples so far)", name_,
+    return fmt::format("the reference is {}; what it says is computed once and kept in {} ({} answers so far)", name_,
                        cache_->path().string(), cache_->size());
   }
 
  private:
+  // Those of which an answer has no sum yet.
+  std::vector<const TokenizedExample*> without_sums(std::span<const TokenizedExample* const> examples) const {
+    std::vector<const TokenizedExample*> missing;
+    for (const TokenizedExample* example : examples)
+      if (!cache_->find(hash_of_answer(*example, 0)) || !cache_->find(hash_of_answer(*example, 1)))
+        missing.push_back(example);
+    return missing;
+  }
+
+  // The first kept sums that a run meets are computed again: another version of the program may have made them by
+  // another arithmetic. Where they differ nothing of the file is used, and all examples are missing.
+  std::vector<const TokenizedExample*> verified(std::span<const TokenizedExample* const> examples,
+                                                std::vector<const TokenizedExample*> missing) {
+    verified_ = true;
+    for (const TokenizedExample* example : examples) {
+      if (std::find(missing.begin(), missing.end(), example) != missing.end()) continue;
+      const std::vector<double> again = compute({&example, 1});
+      const bool same = again[0] == *cache_->find(hash_of_answer(*example, 0)) &&
+                        again[1] == *cache_->find(hash_of_answer(*example, 1));
+      if (same) return missing;
+      cache_->clear();
+      return {examples.begin(), examples.end()};
+    }
+    return missing;
+  }
+
   void load_own(const Plan& plan, const TrainSpec& spec) {
     const ComputeDtype dtype = spec.training.bf16 ? ComputeDtype::kBFloat16 : ComputeDtype::kFloat32;
     const LoadedModel own = load_model(resolve_model(plan.model), {.compute_dtype = dtype});
@@ -177,6 +209,7 @@ class ModelReference : public Reference {
   std::shared_ptr<const Adapter> adapter_;
   std::string name_;
   std::optional<ReferenceCache> cache_;
+  bool verified_ = false;
 };
 
 }  // namespace

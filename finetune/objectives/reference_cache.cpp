@@ -2,10 +2,13 @@
 
 #include <bit>
 #include <cmath>
-#include <string>
+#include <fstream>
+#include <span>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "runtime/base/crc.h"
 #include "runtime/base/error.h"
@@ -16,92 +19,112 @@
 namespace hearth {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr std::string_view kMagic = "HEARTHR1";
-constexpr size_t kRecord = 32, kChecked = 28;
+constexpr size_t kRecord = 24, kChecked = 20;
 
-uint64_t little_endian(std::string_view bytes) {
-  uint64_t value = 0;
-  for (size_t i = 0; i < bytes.size(); ++i) value |= uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
-  return value;
-}
-
-std::string record_of(uint64_t hash, const AnswerSums& sums) {
+std::string record_of(uint64_t hash, double sum) {
   std::string record;
   append_little_endian(record, hash);
-  for (const double sum : sums) append_little_endian(record, std::bit_cast<uint64_t>(sum));
+  append_little_endian(record, std::bit_cast<uint64_t>(sum));
   append_little_endian(record, uint32_t{0});
   append_little_endian(record, crc32(record));
   return record;
 }
 
+// A file with its magic at `path`, unless one is there: of processes that come at once one makes it.
+void make_file(const fs::path& path) {
+  fs::create_directories(path.parent_path());
+  const fs::path fresh = path.string() + fmt::format(".{}", ::getpid());
+  write_file_atomic(fresh, kMagic);
+  std::error_code taken, ignored;
+  fs::create_hard_link(fresh, path, taken);
+  fs::remove(fresh, ignored);
+  if (taken && taken != std::errc::file_exists)
+    throw unavailable("{}: cannot make it: {}", path.string(), taken.message());
+}
+
 }  // namespace
 
-uint64_t hash_of(const TokenizedExample& example) {
+uint64_t hash_of_answer(const TokenizedExample& example, int part) {
+  const auto begin = static_cast<size_t>(part == 0 ? 0 : example.packed_lengths.at(0));
+  const auto length = static_cast<size_t>(example.packed_lengths.at(static_cast<size_t>(part)));
   Hash hash;
-  for (const std::vector<int32_t>* values : {&example.input_ids, &example.labels, &example.packed_lengths})
-    hash.add("").add(std::as_bytes(std::span(*values)));
+  for (const std::vector<TokenId>* values : {&example.input_ids, &example.labels})
+    hash.add("").add(std::as_bytes(std::span(*values).subspan(begin, length)));
   return hash.value();
 }
 
-std::optional<std::unordered_map<uint64_t, AnswerSums>> parse_reference_cache(std::string_view bytes) {
-  if (!bytes.starts_with(kMagic)) return std::nullopt;
-  std::unordered_map<uint64_t, AnswerSums> found;
-  for (size_t at = kMagic.size(); at + kRecord <= bytes.size(); at += kRecord) {
+size_t parse_reference_records(std::string_view bytes, std::unordered_map<uint64_t, double>& sums) {
+  size_t at = 0;
+  for (; at + kRecord <= bytes.size(); at += kRecord) {
     const std::string_view record = bytes.substr(at, kRecord);
-    if (little_endian(record.substr(kChecked)) != crc32(record.substr(0, kChecked))) continue;
-    const AnswerSums sums = {std::bit_cast<double>(little_endian(record.substr(8, 8))),
-                             std::bit_cast<double>(little_endian(record.substr(16, 8)))};
-    if (std::isfinite(sums[0]) && std::isfinite(sums[1])) found[little_endian(record.substr(0, 8))] = sums;
+    if (read_little_endian(record.substr(kChecked)) != crc32(record.substr(0, kChecked))) continue;
+    const auto sum = std::bit_cast<double>(read_little_endian(record.substr(8, 8)));
+    if (std::isfinite(sum)) sums[read_little_endian(record.substr(0, 8))] = sum;
   }
-  return found;
+  return at;
 }
 
-ReferenceCache::ReferenceCache(std::filesystem::path path) : path_(std::move(path)) {
+ReferenceCache::ReferenceCache(fs::path path) : path_(std::move(path)) {
   if (path_.empty()) {
     problem_ = "neither XDG_CACHE_HOME nor HOME is set";
     return;
   }
+  open();
+}
+
+void ReferenceCache::open() {
   try {
-    std::error_code missing;
-    const bool is_there = std::filesystem::exists(path_, missing) && std::filesystem::file_size(path_, missing) > 0;
-    if (is_there) {
-      const std::string bytes = read_file(path_);
-      auto found = parse_reference_cache(bytes);
-      if (!found) throw data_corruption("{}: is no file of reference log-probabilities: remove it", path_.string());
-      sums_ = std::move(*found);
-      // What a killed process left of a record would move those behind it.
-      const size_t rest = (bytes.size() - kMagic.size()) % kRecord;
-      if (rest > 0) std::filesystem::resize_file(path_, bytes.size() - rest);
-    }
-    if (!is_there) {  // whole: another process may be at the same place
-      std::filesystem::create_directories(path_.parent_path());
-      write_file_atomic(path_, kMagic);
-    }
+    if (!fs::exists(path_)) make_file(path_);
+    std::string magic(kMagic.size(), '\0');
+    std::ifstream(path_, std::ios::binary).read(magic.data(), static_cast<std::streamsize>(magic.size()));
+    if (magic != kMagic)
+      throw data_corruption("{}: is no file of reference log-probabilities: remove it", path_.string());
+    read_ = kMagic.size();
+    read_new();
+    // What a killed process left of a record would move those behind it.
+    const uint64_t rest = (fs::file_size(path_) - kMagic.size()) % kRecord;
+    if (rest > 0) fs::resize_file(path_, fs::file_size(path_) - rest);
     file_ = std::make_unique<AppendFile>(path_);
   } catch (const Error& error) {
     problem_ = error.what();
-    file_.reset();
-  } catch (const std::filesystem::filesystem_error& error) {
+  } catch (const fs::filesystem_error& error) {
     problem_ = fmt::format("{}: {}", path_.string(), error.code().message());
-    file_.reset();
   }
 }
 
-std::optional<AnswerSums> ReferenceCache::find(const TokenizedExample& example) const {
-  const auto found = sums_.find(hash_of(example));
+std::optional<double> ReferenceCache::find(uint64_t answer) const {
+  const auto found = sums_.find(answer);
   return found == sums_.end() ? std::nullopt : std::optional(found->second);
 }
 
-void ReferenceCache::put(const TokenizedExample& example, const AnswerSums& sums) {
-  const uint64_t hash = hash_of(example);
-  sums_[hash] = sums;
+void ReferenceCache::put(uint64_t answer, double sum) {
+  sums_[answer] = sum;
   if (!file_) return;
   try {
-    file_->append(record_of(hash, sums));
+    file_->append(record_of(answer, sum));
   } catch (const Error& error) {
     problem_ = error.what();
     file_.reset();
   }
+}
+
+void ReferenceCache::read_new() {
+  std::ifstream file(path_, std::ios::binary);
+  if (!problem_.empty() || !file.seekg(static_cast<std::streamoff>(read_))) return;
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  read_ += parse_reference_records(bytes, sums_);
+}
+
+void ReferenceCache::clear() {
+  sums_.clear();
+  if (!file_) return;
+  file_.reset();
+  std::error_code ignored;
+  fs::remove(path_, ignored);
+  open();
 }
 
 }  // namespace hearth

@@ -22,6 +22,7 @@ class RewardPairs : public Objective {
   int64_t rows(const TokenizedExample& example) const override {
     return rows_of_answers(example, model_.dims().fixed_rope_length);
   }
+  int64_t most_rows(int cutoff_len) const override { return int64_t{2} * cutoff_len; }
 
   BatchLoss loss(const TrainingBatch& batch, const LossShare& share, std::span<MetricSum> metrics) override {
     BatchLoss out{.hidden = model_.forward(batch.batch)};

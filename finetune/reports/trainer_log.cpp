@@ -15,11 +15,12 @@ namespace hearth {
 namespace {
 
 // Names in the line, and in a record.
-constexpr std::array<std::pair<const char*, const char*>, 7> kFields = {{{"loss", "loss"},
+constexpr std::array<std::pair<const char*, const char*>, 8> kFields = {{{"loss", "loss"},
                                                                          {"eval_loss", "eval_loss"},
                                                                          {"predict_loss", "predict_loss"},
                                                                          {"reward", "reward"},
                                                                          {"accuracy", "rewards/accuracies"},
+                                                                         {"accuracy", "accuracy"},  // of rm
                                                                          {"lr", "learning_rate"},
                                                                          {"epoch", "epoch"}}};
 

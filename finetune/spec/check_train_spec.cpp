@@ -97,6 +97,8 @@ void check_preference(const TrainSpec& spec, const Checker& check) {
                "'pref_loss: exo_pair' takes the logarithm of 'dpo_label_smoothing': 0.001 is its paper's value");
   check.refuse(p.has(PreferenceLoss::kRobust) && p.label_smoothing >= 0.5, "dpo_label_smoothing",
                "'pref_loss: robust' needs 'dpo_label_smoothing' below 0.5");
+  check.refuse(!p.has_reference() && (p.use_weighting || !p.loss_weights.empty()), "pref_loss",
+               "'pref_loss' orpo and simpo are taken as they are: remove 'use_weighting' and 'loss_weights'");
   check.refuse(p.use_weighting && takes_pairs_apart, "use_weighting",
                "'use_weighting' weighs pairs, which 'pref_loss' aot, aot_unpaired and kto_pair take apart: remove one");
   check.refuse(p.bco_weight > 0 && !p.has_reference(), "pref_bco_weight",

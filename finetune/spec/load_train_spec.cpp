@@ -4,6 +4,8 @@
 #include <iterator>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "finetune/spec/check_train_spec.h"
 #include "finetune/spec/known_keys.h"
 #include "finetune/spec/spec_fields.h"
@@ -12,6 +14,28 @@
 
 namespace hearth {
 namespace {
+
+// Whether the job's stage, and its loss, read a key of preferences; true for every other key.
+bool reads(const TrainSpec& spec, std::string_view key) {
+  constexpr std::string_view kOfPairs[] = {
+      "pref_loss",    "loss_weights", "pref_bco_weight",   "dpo_label_smoothing",     "simpo_gamma",
+      "discopop_tau", "ld_alpha",     "f_divergence_type", "f_alpha_divergence_coef", "use_weighting"};
+  const bool is_dpo = spec.stage == Stage::kDpo, is_kto = spec.stage == Stage::kKto;
+  if (std::find(std::begin(kOfPairs), std::end(kOfPairs), key) != std::end(kOfPairs)) return is_dpo;
+  if (key.starts_with("kto_")) return is_kto;
+  if (key.starts_with("ref_model")) return is_kto || (is_dpo && spec.preference.has_reference());
+  return (key != "pref_beta" && key != "pref_ftx") || is_dpo || is_kto;
+}
+
+void warn_of_unread(TrainSpec& spec, const KeyPlaces& places) {
+  TrainSpec defaults;
+  const std::vector<SpecField> given = result_fields(spec), plain = result_fields(defaults);
+  for (size_t i = 0; i < given.size(); ++i)
+    if (places.has(given[i].key) && !reads(spec, given[i].key) && given[i].text() != plain[i].text())
+      spec.warnings.push_back(fmt::format("{}: '{}' has no effect on stage {}{}", places.of(given[i].key), given[i].key,
+                                          name_of(spec.stage),
+                                          spec.stage == Stage::kDpo ? " with this 'pref_loss'" : ""));
+}
 
 TrainSpec read_train_spec(const std::vector<YamlEntry>& entries, std::string_view name) {
   TrainSpec spec;
@@ -31,6 +55,7 @@ TrainSpec read_train_spec(const std::vector<YamlEntry>& entries, std::string_vie
   }
   aliases.resolve(spec);
   check_train_spec(spec, places);
+  warn_of_unread(spec, places);
   return spec;
 }
 

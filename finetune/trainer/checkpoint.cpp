@@ -102,13 +102,14 @@ RunTotals read_totals(const fs::path& path) {
               .window_loss = json.at("window_loss").get<double>(),
               .window_steps = json.at("window_steps").get<int64_t>(),
               .window_metrics = {},
-              .objective_state = json.at("objective_state").get<std::vector<double>>(),
+              .objective_state = json.value("objective_state", std::vector<double>()),
               .evaluations_without_progress = json.at("evaluations_without_progress").get<int64_t>(),
               .examples = json.at("examples").get<int64_t>(),
-              .tokens = json.at("tokens").get<int64_t>(),
+              .tokens = json.value("tokens", int64_t{0}),
               .seconds = json.at("seconds").get<double>()};
     for (const nlohmann::json& metric : json.at("window_metrics"))
-      totals.window_metrics.push_back({metric.at(0).get<double>(), metric.at(1).get<double>()});
+      if (metric.is_array())  // an earlier version had sums alone
+        totals.window_metrics.push_back({metric.at(0).get<double>(), metric.at(1).get<double>()});
   } catch (const nlohmann::json::exception&) {
     throw data_corruption("{}: is not what a checkpoint has; resume from an older one", path.string());
   }

@@ -49,16 +49,13 @@ class RewardTrainable : public Trainable {
   std::vector<Parameter*> parameters_;
 };
 
-fs::path start_of(const TrainSpec& spec) {
-  return spec.adapter_name_or_path.empty() ? resolve_model(spec.model_name_or_path)
-                                           : fs::path(spec.adapter_name_or_path.back());
-}
-
 }  // namespace
 
 std::unique_ptr<Trainable> make_reward_trainable(std::unique_ptr<Trainable> model, const TrainSpec& spec,
                                                  const LanguageModel& language_model) {
-  const fs::path start = start_of(spec);
+  const std::vector<fs::path> adapters(spec.adapter_name_or_path.begin(), spec.adapter_name_or_path.end());
+  const fs::path model_path = resolve_model(spec.model_name_or_path);
+  const fs::path& start = value_head_place(model_path, adapters);
   ValueHead head = has_value_head(start) ? read_value_head(start, language_model)
                                          : new_value_head(language_model, static_cast<uint64_t>(spec.training.seed));
   return std::make_unique<RewardTrainable>(std::move(model), std::move(head), language_model);

@@ -16,9 +16,8 @@ double StreamedSet::epoch_after(int64_t step) const {
   return static_cast<double>(step) / static_cast<double>(std::max<int64_t>(steps(), 1));
 }
 
-int64_t StreamedSet::most_rows_of_batch(const Objective&) const {
-  const int64_t answers = spec_.stage == Stage::kDpo || spec_.stage == Stage::kRewardModel ? 2 : 1;
-  return answers * spec_.training.per_device_train_batch_size * spec_.data.cutoff_len;
+int64_t StreamedSet::most_rows_of_batch(const Objective& objective) const {
+  return spec_.training.per_device_train_batch_size * objective.most_rows(spec_.data.cutoff_len);
 }
 
 void StreamedSet::begin(int64_t epoch) {

@@ -14,6 +14,7 @@
 #include "finetune/reports/loss_plot.h"
 #include "finetune/reports/report.h"
 #include "finetune/reports/results.h"
+#include "finetune/spec/spec_fields.h"
 #include "finetune/spec/train_spec_text.h"
 #include "finetune/trainer/memory_plan.h"
 #include "finetune/trainer/output_dir.h"
@@ -56,9 +57,21 @@ struct JobData {
   std::vector<EvalSet> eval;
 };
 
-JobData from_tokenized(TokenizedSets&& sets) {
+// Whether the stage can learn from it.
+bool fits(const TokenizedExample& example, Stage stage) {
+  if (!compares_answers(stage)) return true;
+  const std::vector<int>& lengths = example.packed_lengths;
+  return lengths.size() == 2 && lengths[0] > 0 && lengths[1] > 0 &&
+         example.desirable.has_value() == (stage == Stage::kKto);
+}
+
+JobData from_tokenized(TokenizedSets&& sets, const TrainSpec& spec) {
   JobData data;
   for (auto& [name, examples] : sets) {
+    for (const TokenizedExample& example : examples)
+      if (!fits(example, spec.stage))
+        throw data_corruption("tokenized_path: {}: an example of '{}' is not what stage {} learns from",
+                              spec.data.tokenized_path.string(), name, name_of(spec.stage));
     if (name == "train") {
       data.train = std::move(examples);
     } else {
@@ -108,7 +121,7 @@ JobData prepare_data(const LoadedModel& loaded, std::optional<ExampleSets> rows,
     auto sets = load_tokenized(saved, made_with(loaded, spec), loaded.model->dims().vocab_size);
     if (!sets) throw not_found("tokenized_path: {} is empty now", saved.string());
     monitor.on_note(fmt::format("tokenised data of {}", saved.string()));
-    data = from_tokenized(std::move(*sets));
+    data = from_tokenized(std::move(*sets), spec);
   }
   if (spec.training.do_train && data.train.empty() && !data.stream)
     throw invalid_argument(
@@ -178,7 +191,7 @@ JobResult run_job(const TrainSpec& given, JobMonitor& monitor, Communicator& pro
   // with that accumulation, may go on from it.
   TrainSpec spec = given;
   spec.training.gradient_accumulation_steps *= processes.size();
-  if (spec.preference.bco_weight > 0 && processes.size() > 1)
+  if (spec.stage == Stage::kDpo && spec.preference.bco_weight > 0 && processes.size() > 1)
     throw invalid_argument(
         "pref_bco_weight: its baseline goes from batch to batch, which {} processes compute side by side: remove the "
         "key, or train in one process",

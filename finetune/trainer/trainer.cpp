@@ -181,7 +181,13 @@ void Trainer::evaluate_and_judge() {
   monitor_.on_log(state_.log_history.back());
 
   const auto found = metrics.find(best_metric_);
-  if (found == metrics.end()) return;  // nobody judges by it (the constructor has looked)
+  if (found == metrics.end()) {
+    if (!training_.load_best_model_at_end && !training_.early_stopping_steps) return;
+    throw failed_precondition(
+        "metric_for_best_model: '{}' was not in this evaluation, whose answers may be all of one kind: hold out others "
+        "with val_size or eval_dataset, or judge by eval_loss",
+        best_metric_);
+  }
   // Of rank 0: what is measured in time differs between processes, and all must judge alike.
   double value = run_.processes.writes() ? found->get<double>() : 0;
   run_.processes.sum(std::span(&value, 1));

@@ -1,6 +1,7 @@
 """Two processes under mpirun train what one does with twice the accumulation: the same losses, gradients and adapter; one of them writes, and prints."""
 
 import json
+import math
 import os
 import pathlib
 import struct
@@ -27,7 +28,12 @@ def make_data(folder):
     rows = [{"instruction": f"Say number {i}", "input": "", "output": "It is " + " ".join(str(i * k) for k in range(1 + i % 5))} for i in range(22)]
     folder.mkdir()
     (folder / "numbers.json").write_text(json.dumps(rows))
-    (folder / "dataset_info.json").write_text(json.dumps({"numbers": {"file_name": "numbers.json"}}))
+    pairs = [{"prompt": row["instruction"], "chosen": row["output"], "rejected": f"Never {i}."} for i, row in enumerate(rows)]
+    (folder / "pairs.json").write_text(json.dumps(pairs))
+    told = [{"prompt": row["instruction"], "completion": row["output"] if i % 3 else f"Never {i}.", "label": i % 3 > 0} for i, row in enumerate(rows)]
+    (folder / "told.json").write_text(json.dumps(told))
+    (folder / "dataset_info.json").write_text(json.dumps({"numbers": {"file_name": "numbers.json"}} | {
+        name: {"file_name": f"{name}.json", "formatting": "trl"} for name in ("pairs", "told")}))
 
 
 def train(folder, out, accumulation, *launcher, **keys):
@@ -36,7 +42,8 @@ def train(folder, out, accumulation, *launcher, **keys):
            "learning_rate": 1e-3, "num_train_epochs": 3, "logging_steps": 1, "val_size": 0.2, "eval_strategy": "steps", "eval_steps": 2, "save_steps": 3,
            "output_dir": str(folder / out)} | keys
     (folder / f"{out}.yaml").write_text(json.dumps(job))
-    return subprocess.run([*launcher, BINARY, "train", str(folder / f"{out}.yaml")], capture_output=True, text=True, timeout=120)
+    return subprocess.run([*launcher, BINARY, "train", str(folder / f"{out}.yaml")], capture_output=True, text=True, timeout=120,
+                          env=dict(os.environ, XDG_CACHE_HOME=str(folder / "cache")))
 
 
 def history(folder, out):
@@ -51,6 +58,24 @@ def adapter(folder, out):
 
 def near(a, b):
     return abs(a - b) <= NEAR * max(abs(a), abs(b))
+
+
+def preferences(results, folder):
+    """Every metric of pairs and of single answers, of training and of evaluation, whichever process computed it."""
+    for stage, dataset in (("dpo", "pairs"), ("kto", "told"), ("rm", "pairs")):
+        keys = {"stage": stage, "dataset": dataset, "num_train_epochs": 2}
+        one, two = train(folder, f"{stage}_one", 2, **keys), train(folder, f"{stage}_two", 1, *MPIRUN, **keys)
+        results[f"{stage}: both end well"] = one.returncode == two.returncode == 0
+        if not results[f"{stage}: both end well"]:
+            print(one, two, sep="\n", file=sys.stderr)
+            continue
+        measured = [(key, a[key], b.get(key, math.inf)) for a, b in zip(history(folder, f"{stage}_one"), history(folder, f"{stage}_two")) for key in a
+                    if "runtime" not in key and "per_second" not in key]
+        differing = sorted({key for key, a, b in measured if not near(a, b)})
+        print(stage, "differ:", *differing)
+        results[f"{stage}: {len({key for key, _, _ in measured})} metrics are equal"] = len(measured) > 50 and not differing
+    refused = train(folder, "bco", 1, *MPIRUN, stage="dpo", dataset="pairs", pref_bco_weight=0.5)
+    results["a baseline that goes from batch to batch is refused"] = refused.returncode == 1 and "pref_bco_weight" in refused.stderr
 
 
 def main():
@@ -79,6 +104,7 @@ def main():
         results["another step is refused"] = began.returncode == 0 and other.returncode == 1 and "gradient_accumulation_steps" in other.stderr
         same = train(folder, "begun", 2, max_steps=6)
         results["one process goes on where two began"] = same.returncode == 0 and "going on from" in same.stdout
+        preferences(results, folder)
         failed = train(folder, "failed", 1, *MPIRUN, output_dir=str(folder / "one.yaml" / "out"))
         results["where rank 0 cannot write, all end"] = failed.returncode == 1 and "one.yaml" in failed.stderr
     for what, good in results.items():

@@ -1,6 +1,8 @@
 """`hearth train` with the stages dpo, kto and rm, through the release binary: answers are told apart, what is logged, what is left, the references that there are."""
 
 import json
+import struct
+import zlib
 
 from training_job import Job, conclude, lines, told
 
@@ -10,6 +12,17 @@ METRICS = {"rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/
 
 def history(out):
     return json.loads((out / "trainer_state.json").read_text())["log_history"]
+
+
+def rewards_of(out):
+    return [record["rewards/chosen"] for record in history(out) if "loss" in record]
+
+
+def moved(record, by):
+    """A record of reference_cache.h with another sum."""
+    hashed, total = struct.unpack("<Qd", record[:16])
+    content = struct.pack("<QdI", hashed, total + by, 0)
+    return content + struct.pack("<I", zlib.crc32(content))
 
 
 def write_pairs(job):
@@ -101,8 +114,30 @@ def cached(results, job):
     second = run(job, "second", max_steps=6, logging_steps=1, seed=7)
     never = run(job, "never", max_steps=6, logging_steps=1, seed=7, precompute_ref_log_probs="false")
     results["kept: all three end well"] = [made.returncode for made in (first, second, never)] == [0, 0, 0]
-    results["kept: the log says how many"] = "(24 examples so far)" in second.stdout and "computed anew at every step" in never.stdout
+    results["kept: the log says how many"] = "(48 answers so far)" in second.stdout and "computed anew at every step" in never.stdout
     results["kept: the same numbers to the bit"] = job.adapter("first") == job.adapter("second") == job.adapter("never")
+    # What is on disk is used: the sum of an answer that is made another (all but the first that is met, which is computed again) changes the rewards.
+    kept = sorted((job.folder / "cache" / "hearth" / "reference").glob("*.bin"), key=lambda path: path.stat().st_mtime)
+    rewards = rewards_of(job.out("second"))
+    raw = max(kept, key=lambda path: str(path) in second.stdout)
+    whole = raw.read_bytes()
+    raw.write_bytes(whole[:8] + b"".join(moved(whole[at:at + 24], 3.0) for at in range(8, len(whole), 24)))
+    moved_all = run(job, "moved", max_steps=6, logging_steps=1, seed=7)
+    results["kept: numbers of other arithmetic are found out, and made anew"] = moved_all.returncode == 0 and rewards_of(job.out("moved")) == rewards
+    whole = raw.read_bytes()
+    raw.write_bytes(whole[:8 + 48] + b"".join(moved(whole[at:at + 24], 3.0) for at in range(8 + 48, len(whole), 24)))
+    some = run(job, "some", max_steps=6, logging_steps=1, seed=7)
+    results["kept: what is on disk is what is compared with"] = some.returncode == 0 and rewards_of(job.out("some")) != rewards
+    raw.unlink()
+    single = run(job, "bf16", max_steps=1, bf16="true")
+    results["kept: bf16 has a file of its own"] = single.returncode == 0 and raw.name not in single.stdout
+    job.run("sft2", max_steps=4)
+    keys = {"adapter_name_or_path": job.out("sft2"), "ref_model_adapters": str(job.out("sft2")) + "/", "max_steps": 1, "logging_steps": 1}
+    run(job, "before", **keys)
+    job.remove("sft2")
+    job.run("sft2", max_steps=4, seed=5)
+    retrained = run(job, "after", **keys)
+    results["kept: an adapter trained anew in its place is another reference"] = retrained.returncode == 0 and history(job.out("after"))[0]["rewards/chosen"] == 0
     job.environment["XDG_CACHE_HOME"] = "/proc/none"
     without = run(job, "without", max_steps=6, logging_steps=1, seed=7)
     job.environment["XDG_CACHE_HOME"] = str(job.folder / "cache")
