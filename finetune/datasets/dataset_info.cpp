@@ -215,7 +215,8 @@ void choose_trl_columns(DatasetInfo& info, const Block& entry) {
       columns.messages = {};
   }
   if (entry.find("columns")) return;  // what is listed there must be there
-  if (info.ranking && !has(columns.prompt)) columns.prompt = {};
+  info.has_implicit_prompts = info.ranking && !has(columns.prompt);
+  if (info.has_implicit_prompts) columns.prompt = {};
   if (!has(columns.kto_tag)) columns.kto_tag = {};
 }
 

@@ -35,6 +35,7 @@ struct DatasetInfo {
   std::vector<std::filesystem::path> files;  // of one type, sorted
   Formatting formatting = Formatting::kAlpaca;
   bool ranking = false;
+  bool has_implicit_prompts = false;  // of trl: the first row has none, so no row may have one
   std::optional<int64_t> num_samples;
   DatasetColumns columns;  // of formatting trl those that its first row has, which says what type of dataset it is
   DatasetTags tags;

@@ -118,7 +118,7 @@ Aligned align_messages(const RowView& row, const DatasetInfo& info) {
 Aligned align_trl(const RowView& row, const DatasetInfo& info) {
   const DatasetColumns& columns = info.columns;
   if (!info.ranking && !columns.messages.empty()) return align_messages(row, info);
-  if (info.ranking && columns.prompt.empty() && row.find(kPrompt))
+  if (info.has_implicit_prompts && row.find(kPrompt))
     row.fail(kPrompt, "the file's first row has none, so prompts are taken to be implicit: give all rows one, or none");
   std::vector<std::string> answers;
   if (info.ranking)

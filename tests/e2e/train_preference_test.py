@@ -194,6 +194,17 @@ def refusals(results, job):
     results["data without pairs is refused"] = plain.returncode == 1 and "ranking" in plain.stderr and not job.out("plain").exists()
     sft = job.run("sft_pairs", dataset="pairs")
     results["pairs are refused by sft"] = sft.returncode == 1 and "ranking" in sft.stderr
+    saved = job.folder / "tokenized"
+    results["tokenised pairs are saved"] = run(job, "saved", tokenized_path=saved, max_steps=1).returncode == 0
+    raw = bytearray((saved / "tokenized.bin").read_bytes())
+    header = struct.unpack("<Q", raw[8:16])[0]
+    count = json.loads(raw[16:16 + header])["sets"][0]["examples"]
+    packed = 16 + header + 4 * 4 * count  # behind lengths, numbers of parts, attention and tags
+    first, second = struct.unpack("<ii", raw[packed:packed + 8])
+    raw[packed:packed + 8] = struct.pack("<ii", first + second, 0)
+    (saved / "tokenized.bin").write_bytes(raw)
+    empty = run(job, "empty", tokenized_path=saved, max_steps=1)
+    results["an answer without tokens in a tokenised file is refused"] = empty.returncode == 1 and "is not what stage dpo learns from" in empty.stderr
     shown = run(job, "none", command=("preprocess",))
     results["preprocess shows both answers"] = shown.returncode == 0 and "[[It is 0." in shown.stdout and "[[No idea what 0 is." in shown.stdout
 

@@ -179,6 +179,24 @@ TEST_F(PreferenceRows, ARowThatCannotBeReadSaysNothing) {
   EXPECT_EQ(stage_of(dataset(kTrl, "{broken}\n{\"messages\": []}")), Stage::kSft);
 }
 
+// The first row says of what type all are: the prompt of a later one would be lost.
+TEST_F(PreferenceRows, APromptThatTheFirstRowLacksIsToldOf) {
+  const DatasetInfo info = dataset(kTrl, R"({"chosen": "Hi. A", "rejected": "Hi. B"}
+{"prompt": "Hi.", "chosen": "A", "rejected": "B"}
+)");
+  const std::unique_ptr<RowReader> rows = open_rows(info.files);
+  Row row;
+  rows->next(row);
+  EXPECT_EQ(text_of(align(row, info, "/nowhere").example.prompt), "user: Hi.");
+  rows->next(row);
+  try {
+    align(row, info, "/nowhere");
+    FAIL() << "no error";
+  } catch (const BadExample& bad) {
+    EXPECT_THAT(bad.what(), HasSubstr("column 'prompt': the file's first row has none"));
+  }
+}
+
 TEST_F(PreferenceRows, WhatTrlsRowsMustNotHold) {
   const Case cases[] = {
       {kTrl, R"({"chosen": "a", "rejected": [{"role": "user", "content": "p"}]})",

@@ -198,6 +198,18 @@ TEST(TrainSpec, WhatValuesMean) {
        [](const TrainSpec& s) { return s.training.eval_steps == 20; }},
       {"optim: paged_adamw_8bit", [](const TrainSpec& s) { return s.warnings.size() == 1; }},
       {"quantization_bit: 4", [](const TrainSpec& s) { return s.warnings.size() == 1; }},
+      {"ld_alpha: 0.5\nstage: kto",
+       [](const TrainSpec& s) {
+         return s.warnings == std::vector<std::string>{"t.yaml:5: 'ld_alpha' has no effect on stage kto"};
+       }},
+      {"ref_model: other\npref_loss: orpo\nstage: dpo",
+       [](const TrainSpec& s) {
+         return s.warnings ==
+                std::vector<std::string>{"t.yaml:5: 'ref_model' has no effect on stage dpo with this 'pref_loss'"};
+       }},
+      {"pref_beta: 0.1\npref_loss: sigmoid", [](const TrainSpec& s) { return s.warnings.empty(); }},  // the defaults
+      {"ld_alpha: 0.5\npref_ftx: 0.1\nref_model: other\nstage: dpo",
+       [](const TrainSpec& s) { return s.warnings.empty() && s.preference.ld_alpha == 0.5; }},
       {"use_unsloth: false\nflash_attn: null", [](const TrainSpec& s) { return s.warnings.empty(); }},
       {"temperature: 0.5\nmax_new_tokens: 5\ninfer_backend: vllm",
        [](const TrainSpec& s) { return s.warnings.empty(); }},
@@ -345,6 +357,8 @@ TEST(TrainSpec, KeysThatContradictEachOther) {
        "'loss_weights' has 2 numbers and 'pref_loss' 1 losses: give each its weight"},
       {"use_weighting: true\npref_loss: [sigmoid, aot]\nstage: dpo",
        "'use_weighting' weighs pairs, which 'pref_loss' aot, aot_unpaired and kto_pair take apart: remove one"},
+      {"pref_loss: orpo\nuse_weighting: true\nstage: dpo",
+       "'pref_loss' orpo and simpo are taken as they are: remove 'use_weighting' and 'loss_weights'"},
       {"pref_bco_weight: 0.5\npref_loss: simpo\nstage: dpo",
        "'pref_bco_weight' compares with a reference, which 'pref_loss' orpo and simpo have not: remove it"},
       {"f_divergence_type: forward_kl\npref_loss: nca_pair\nstage: dpo",
