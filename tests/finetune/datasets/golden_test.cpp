@@ -98,6 +98,7 @@ DataSpec spec_of(const Json& job) {
 
 std::vector<std::string> questions(const std::vector<Example>& examples) {
   std::vector<std::string> out;
+  out.reserve(examples.size());
   for (const Example& example : examples) out.push_back(example.prompt.back().content);
   return out;
 }

@@ -96,7 +96,8 @@ TEST(Preference, AnAlphaDivergenceNearOneIsReverseKl) {
 
 TEST(Preference, OrpoAndSimpoAreLlamaFactorys) {
   const nlohmann::json golden = nlohmann::json::parse(read_file("tests/golden/preference/llamafactory.json"));
-  for (const auto& [name, loss] : {std::pair{"orpo", PreferenceLoss::kOrpo}, {"simpo", PreferenceLoss::kSimpo}}) {
+  for (const PreferenceLoss loss : {PreferenceLoss::kOrpo, PreferenceLoss::kSimpo}) {
+    const std::string name(name_of(loss));
     ASSERT_GE(golden.at(name).size(), 5u);
     for (const nlohmann::json& row : golden.at(name)) {
       const PreferenceSpec spec{.losses = {loss}, .beta = row[2], .simpo_gamma = row[3]};

@@ -45,7 +45,7 @@ class Resume : public testing::Test {
     test::make_directory(test::tiny_model("none"), directory_.path() / "model");
     ::setenv("XDG_CACHE_HOME", (directory_.path() / "cache").c_str(), 1);  // of what references say
   }
-  ~Resume() override { ::unsetenv("XDG_CACHE_HOME"); }
+  void TearDown() override { ::unsetenv("XDG_CACHE_HOME"); }
 
   TrainSpec spec(const std::string& out, const std::string& more = "") const {
     const std::string stage = more.starts_with("stage: ") ? "" : "stage: sft\n";

@@ -64,6 +64,7 @@ inline std::vector<TokenId> expected_tokens(std::vector<TokenId> tokens, int cou
   const size_t prompt = tokens.size();
   for (int i = 0; i < count; ++i) {
     std::vector<TokenId> cached;
+    cached.reserve(cached.size() + tokens.size());
     for (const TokenId token : tokens) cached.push_back(FakeModel::adapted(token, adapter));
     const std::vector<float> x = FakeModel::logits_after(cached);
     tokens.push_back(static_cast<TokenId>(std::ranges::max_element(x) - x.begin()));

@@ -267,7 +267,7 @@ TEST(Rope, DynamicGoesByTheLengthOfTheSequence) {
   Rope rope = rope_of(4, {1.0f, 0.1f});
   rope.by_length = Rope::Dynamic{100.0f, 2.0f, 8};
   const Tensor x = Tensor::from({1, 4}, {0, 1, 0, 0});
-  const auto second_cosine = [&](Batch batch) { return ops::rope(x, batch, rope).data()[1]; };
+  const auto second_cosine = [&](const Batch& batch) { return ops::rope(x, batch, rope).data()[1]; };
   const auto expected = [](int position, int length) {
     const double base = 100.0 * std::pow(2.0 * length / 8.0 - 1.0, 2.0);
     return static_cast<float>(std::cos(position / std::sqrt(base)));
