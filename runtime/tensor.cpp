@@ -10,6 +10,8 @@
 #include <new>
 #include <vector>
 
+#include <malloc.h>
+
 #include "runtime/base/error.h"
 
 namespace hearth {
@@ -31,16 +33,11 @@ class BufferPool {
       const std::lock_guard lock(mutex_);
       memory_.live += static_cast<int64_t>(wanted.bytes);
       memory_.peak = std::max(memory_.peak, memory_.live);
-    }
-    if (kKept) {
-      const std::lock_guard lock(mutex_);
-      std::vector<std::byte*>& free = free_[wanted.index];
-      if (!free.empty()) {
-        std::byte* buffer = free.back();
-        free.pop_back();
-        kept_bytes_ -= wanted.bytes;
-        return buffer;
-      }
+      Free& free = free_[wanted.index];
+      free.class_bytes = wanted.bytes;
+      free.last_taken = ++takes_;
+      if (!free.buffers.empty()) return take_from(free);
+      make_room();
     }
     void* buffer = std::aligned_alloc(kAlignment, kHeader + wanted.bytes);
     if (!buffer) throw resource_exhausted("out of memory: a tensor of {} bytes cannot be allocated", bytes);
@@ -55,7 +52,7 @@ class BufferPool {
     try {
       // Starting over is how sizes that are not asked for any more leave.
       if (kept_bytes_ + given.bytes > most_bytes_) clear();
-      free_[given.index].push_back(buffer);
+      free_[given.index].buffers.push_back(buffer);
       kept_bytes_ += given.bytes;
     } catch (const std::bad_alloc&) {
       std::free(buffer);
@@ -72,7 +69,11 @@ class BufferPool {
   }
   void keep(size_t most_bytes) {
     const std::lock_guard lock(mutex_);
+    // Large buffers go back to the system when they are freed. glibc would raise its bound to 32 MiB and keep them in a
+    // heap, of which steps of ever other sizes leave a third in pieces.
+    ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
     most_bytes_ = most_bytes;
+    most_together_ = memory_.live + static_cast<int64_t>(most_bytes);
     if (kept_bytes_ > most_bytes_) clear();
   }
 
@@ -87,6 +88,30 @@ class BufferPool {
   struct SizeClass {
     size_t index, bytes;
   };
+  struct Free {
+    std::vector<std::byte*> buffers;
+    size_t class_bytes = 0;
+    uint64_t last_taken = 0;
+  };
+
+  std::byte* take_from(Free& free) noexcept {
+    std::byte* buffer = free.buffers.back();
+    free.buffers.pop_back();
+    kept_bytes_ -= free.class_bytes;
+    return buffer;
+  }
+
+  // Lets go of what is kept, the sizes first that were asked for longest ago, until all fits together: a step of other
+  // sizes than the last one's must not take the memory of both.
+  void make_room() noexcept {
+    while (kept_bytes_ > 0 && memory_.live + static_cast<int64_t>(kept_bytes_) > most_together_) {
+      Free* oldest = nullptr;
+      for (Free& free : free_)
+        if (!free.buffers.empty() && (!oldest || free.last_taken < oldest->last_taken)) oldest = &free;
+      std::free(take_from(*oldest));
+    }
+  }
+
   static SizeClass size_class(size_t bytes) {
     if (!kKept) return {0, (bytes + kAlignment - 1) / kAlignment * kAlignment};
     if (bytes <= kSmallest) return {0, kSmallest};
@@ -97,16 +122,18 @@ class BufferPool {
   }
 
   void clear() noexcept {
-    for (std::vector<std::byte*>& free : free_) {
-      for (std::byte* buffer : free) std::free(buffer);
-      free.clear();
+    for (Free& free : free_) {
+      for (std::byte* buffer : free.buffers) std::free(buffer);
+      free.buffers.clear();
     }
     kept_bytes_ = 0;
   }
 
   std::mutex mutex_;
-  std::array<std::vector<std::byte*>, 64 * kSteps + kSteps + 1> free_;
+  std::array<Free, 64 * kSteps + kSteps + 1> free_;
   size_t kept_bytes_ = 0, most_bytes_ = size_t{64} << 20;
+  int64_t most_together_ = std::numeric_limits<int64_t>::max();
+  uint64_t takes_ = 0;
   TensorMemory memory_;
 };
 

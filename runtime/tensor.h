@@ -64,7 +64,8 @@ struct TensorMemory {
 };
 TensorMemory tensor_memory();
 void start_tensor_peak();
-// How much of what freed tensors leave is kept for the next ones; 64 MiB at first.
+// How much of what freed tensors leave is kept for the next ones; 64 MiB at first. From a call on, tensors and what is
+// kept take no more together than the tensors alive now and `most_bytes`, unless the tensors do alone.
 void keep_tensor_buffers(size_t most_bytes);
 
 }  // namespace hearth

@@ -74,6 +74,21 @@ TEST(Tensor, LiveTensorsOfManyThreadsNeverShareABuffer) {
   for (std::thread& thread : threads) thread.join();
 }
 
+// Whether the pool gave a buffer back or not, what was written to its tensor stays, and nobody else has it.
+TEST(Tensor, BuffersOfOtherSizesMakeRoom) {
+  keep_tensor_buffers(size_t{1} << 20);
+  const Tensor kept = Tensor::zeros({1000});
+  for (int64_t size = 1; size < 300'000; size = size * 5 / 3 + 1) {
+    Tensor a = Tensor::zeros({size});
+    const Tensor b = Tensor::zeros({size});
+    a.data()[size - 1] = 1;
+    EXPECT_EQ(b.data()[size - 1], 0) << size;
+    EXPECT_NE(a.data(), b.data());
+  }
+  EXPECT_EQ(kept.data()[999], 0);
+  keep_tensor_buffers(size_t{64} << 20);
+}
+
 TEST(Tensor, RefusesAWrongNumberOfValues) { EXPECT_THROW(Tensor::from({2}, {1, 2, 3}), Error); }
 
 }  // namespace
