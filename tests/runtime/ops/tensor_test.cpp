@@ -58,6 +58,7 @@ TEST(Tensor, BuffersAreAlignedAndHoldWhatTheyPromise) {
 
 TEST(Tensor, LiveTensorsOfManyThreadsNeverShareABuffer) {
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([t] {
       std::vector<Tensor> live(16);
