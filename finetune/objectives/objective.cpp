@@ -22,10 +22,11 @@ std::unique_ptr<Objective> make_objective(const TrainSpec& spec, const LoadedMod
     case Stage::kPretraining:
       return make_next_tokens(model, spec.training.label_smoothing_factor);
     case Stage::kDpo:
-      return make_preference_pairs(model, spec.preference,
-                                   spec.preference.has_reference() ? make_reference(spec, loaded) : nullptr);
+      return make_preference_pairs(
+          model, spec.preference,
+          spec.preference.has_reference() ? std::make_unique<Reference>(spec, loaded) : nullptr);
     case Stage::kKto:
-      return make_feedback(model, spec.preference, make_reference(spec, loaded));
+      return make_feedback(model, spec.preference, std::make_unique<Reference>(spec, loaded));
     case Stage::kRewardModel:
       HEARTH_CHECK(head);
       return make_reward_pairs(model, *head);

@@ -29,6 +29,10 @@ struct MetricSum {
     sum += value * with_weight;
     weight += with_weight;
   }
+  void operator+=(const MetricSum& other) {
+    sum += other.sum;
+    weight += other.weight;
+  }
 };
 
 struct BatchLoss {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "finetune/losses/preference.h"
+#include "finetune/objectives/answer_pairs.h"
 #include "finetune/objectives/answers.h"
 #include "finetune/objectives/objective_kinds.h"
 #include "runtime/base/error.h"
@@ -11,10 +12,10 @@
 namespace hearth {
 namespace {
 
-class PreferencePairs : public Objective {
+class PreferencePairs : public AnswerPairs {
  public:
   PreferencePairs(const LanguageModel& model, const PreferenceSpec& preference, std::unique_ptr<Reference> reference)
-      : model_(model), preference_(preference), reference_(std::move(reference)) {}
+      : AnswerPairs(model), preference_(preference), reference_(std::move(reference)) {}
 
   std::vector<std::string> metric_names() const override {
     std::vector<std::string> names = {"rewards/chosen", "rewards/rejected",   "rewards/accuracies", "rewards/margins",
@@ -24,14 +25,6 @@ class PreferencePairs : public Objective {
     return names;
   }
 
-  TrainingBatch collate(std::span<const TokenizedExample* const> examples, const Adapter* adapter) const override {
-    return collate_answers(examples, adapter, model_.dims().fixed_rope_length);
-  }
-  int64_t rows(const TokenizedExample& example) const override {
-    return rows_of_answers(example, model_.dims().fixed_rope_length);
-  }
-  int64_t most_rows(int cutoff_len) const override { return int64_t{2} * cutoff_len; }
-
   BatchLoss loss(const TrainingBatch& batch, const LossShare& share, std::span<MetricSum> metrics) override {
     const std::vector<double> reference = reference_ ? reference_->sums(batch.examples) : std::vector<double>();
     BatchLoss out{.hidden = model_.forward(batch.batch)};
@@ -40,13 +33,10 @@ class PreferencePairs : public Objective {
     const std::vector<AnswerRows> answers = answer_rows(batch);
     HEARTH_CHECK(answers.size() == 2 * batch.examples.size());
     std::vector<PairLogprobs> pairs(answers.size() / 2);
-    for (size_t i = 0; i < pairs.size(); ++i) {
-      const AnswerRows &chosen = answers[2 * i], &rejected = answers[2 * i + 1];
-      const size_t shorter = std::min(chosen.size(), rejected.size());
-      pairs[i] = {logprobs_of(chosen, shorter, logprobs, facts), logprobs_of(rejected, shorter, logprobs, facts)};
-      if (reference.empty()) continue;
-      pairs[i].chosen.reference = reference[2 * i];
-      pairs[i].rejected.reference = reference[2 * i + 1];
+    for (size_t a = 0; a < answers.size(); ++a) {
+      AnswerLogprobs& answer = a % 2 == 0 ? pairs[a / 2].chosen : pairs[a / 2].rejected;
+      answer = logprobs_of(answers[a], tokens_in_both(answers, a), logprobs, facts);
+      if (reference_) answer.reference = reference[a];
     }
     move_baseline(pairs);
     const PreferenceOutcome outcome = preference_loss(preference_, pairs, baseline_);
@@ -55,11 +45,9 @@ class PreferencePairs : public Objective {
     report(outcome, answers, facts, share.weight, metrics);
     if (!Tape::recording()) return out;
     Tensor slopes = Tensor::zeros(logprobs.shape());
-    for (size_t i = 0; i < pairs.size(); ++i) {
-      const AnswerRows &chosen = answers[2 * i], &rejected = answers[2 * i + 1];
-      const size_t shorter = std::min(chosen.size(), rejected.size());
-      fill(chosen, shorter, outcome.pairs[i].chosen, weight, slopes);
-      fill(rejected, shorter, outcome.pairs[i].rejected, weight, slopes);
+    for (size_t a = 0; a < answers.size(); ++a) {
+      const PairOutcome& pair = outcome.pairs[a / 2];
+      fill(answers[a], tokens_in_both(answers, a), a % 2 == 0 ? pair.chosen : pair.rejected, weight, slopes);
     }
     out.differentiable = ops::sum(ops::multiply(logprobs, slopes));
     return out;
@@ -77,23 +65,27 @@ class PreferencePairs : public Objective {
   }
 
  private:
+  // How many tokens answer `a` and the other one of its pair have both; ld_alpha weighs those beyond.
+  static size_t tokens_in_both(std::span<const AnswerRows> answers, size_t a) {
+    return std::min(answers[a].size(), answers[a ^ 1].size());
+  }
   double beyond() const { return preference_.ld_alpha.value_or(1); }
 
-  AnswerLogprobs logprobs_of(const AnswerRows& rows, size_t shorter, const Tensor& logprobs,
+  AnswerLogprobs logprobs_of(const AnswerRows& rows, size_t in_both, const Tensor& logprobs,
                              std::span<const ops::TokenFacts> facts) const {
     AnswerLogprobs out{.tokens = std::max<int64_t>(static_cast<int64_t>(rows.size()), 1)};
     for (size_t t = 0; t < rows.size(); ++t) {
       const double logprob = logprobs.data()[rows[t]];
-      out.policy += t < shorter ? logprob : beyond() * logprob;
+      out.policy += t < in_both ? logprob : beyond() * logprob;
       out.whole += logprob;
       out.mean_confidence += (logprob - facts[rows[t]].log_sum_squares) / static_cast<double>(out.tokens);
     }
     return out;
   }
 
-  void fill(const AnswerRows& rows, size_t shorter, const AnswerOutcome& outcome, double weight, Tensor& slopes) const {
+  void fill(const AnswerRows& rows, size_t in_both, const AnswerOutcome& outcome, double weight, Tensor& slopes) const {
     for (size_t t = 0; t < rows.size(); ++t) {
-      const double slope = (t < shorter ? 1 : beyond()) * outcome.slope + outcome.whole_slope;
+      const double slope = (t < in_both ? 1 : beyond()) * outcome.slope + outcome.whole_slope;
       slopes.data()[rows[t]] = static_cast<float>(weight * slope);
     }
   }
@@ -130,7 +122,6 @@ class PreferencePairs : public Objective {
     for (size_t m = 0; m < values.size(); ++m) metrics[m].add(values[m], weight);
   }
 
-  const LanguageModel& model_;
   PreferenceSpec preference_;
   std::unique_ptr<Reference> reference_;
   double baseline_ = 0, baseline_batches_ = 0;  // of pref_bco_weight: the mean of so many batches' mean rewards

@@ -2,14 +2,12 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <optional>
 #include <utility>
 
 #include <fmt/ranges.h>
 
 #include "finetune/objectives/answers.h"
 #include "finetune/objectives/collator.h"
-#include "finetune/objectives/reference_cache.h"
 #include "models/adapters/adapter_config.h"
 #include "models/adapters/peft_adapter.h"
 #include "models/adapters/served_adapter.h"
@@ -118,104 +116,94 @@ std::string start_note(const TrainSpec& spec, const Plan& plan) {
                      fmt::join(start, " and "), names);
 }
 
-class ModelReference : public Reference {
- public:
-  ModelReference(const TrainSpec& spec, const LoadedModel& loaded) : model_(loaded.model) {
-    const Plan plan = plan_of(spec);
-    name_ = name_of(plan) + start_note(spec, plan);
-    if (plan.loads_own) load_own(plan, spec);
-    if (plan.has_start_adapter)
-      adapter_ = served_adapter(read_adapter(plan.adapters.back(), model_->tensors()), model_->tensors());
-    if (spec.preference.precompute_ref_log_probs) cache_.emplace(cache_path(plan, spec.training.bf16));
-  }
-
-  std::vector<double> sums(std::span<const TokenizedExample* const> examples) override {
-    if (!cache_) return compute(examples);
-    std::vector<const TokenizedExample*> missing = without_sums(examples);
-    if (!missing.empty()) {
-      cache_->read_new();
-      missing = without_sums(examples);
-    }
-    if (!verified_ && missing.size() < examples.size()) missing = verified(examples, std::move(missing));
-    const std::vector<double> computed = compute(missing);
-    for (size_t i = 0; i < computed.size(); ++i) {
-      const uint64_t answer = hash_of_answer(*missing[i / 2], static_cast<int>(i % 2));
-      if (!cache_->find(answer)) cache_->put(answer, computed[i]);
-    }
-    std::vector<double> out;
-    for (const TokenizedExample* example : examples)
-      for (const int part : {0, 1}) out.push_back(*cache_->find(hash_of_answer(*example, part)));
-    return out;
-  }
-
-  std::string description() const override {
-    if (!cache_) return fmt::format("the reference is {}, computed anew at every step", name_);
-    if (!cache_->problem().empty())
-      return fmt::format("the reference is {}; what it says cannot be kept on disk: {}", name_, cache_->problem());
-    return fmt::format("the reference is {}; what it says is computed once and kept in {} ({} answers so far)", name_,
-                       cache_->path().string(), cache_->size());
-  }
-
- private:
-  // Those of which an answer has no sum yet.
-  std::vector<const TokenizedExample*> without_sums(std::span<const TokenizedExample* const> examples) const {
-    std::vector<const TokenizedExample*> missing;
-    for (const TokenizedExample* example : examples)
-      if (!cache_->find(hash_of_answer(*example, 0)) || !cache_->find(hash_of_answer(*example, 1)))
-        missing.push_back(example);
-    return missing;
-  }
-
-  // The first kept sums that a run meets are computed again: another version of the program may have made them by
-  // another arithmetic. Where they differ nothing of the file is used, and all examples are missing.
-  std::vector<const TokenizedExample*> verified(std::span<const TokenizedExample* const> examples,
-                                                std::vector<const TokenizedExample*> missing) {
-    verified_ = true;
-    for (const TokenizedExample* example : examples) {
-      if (std::find(missing.begin(), missing.end(), example) != missing.end()) continue;
-      const std::vector<double> again = compute({&example, 1});
-      const bool same = again[0] == *cache_->find(hash_of_answer(*example, 0)) &&
-                        again[1] == *cache_->find(hash_of_answer(*example, 1));
-      if (same) return missing;
-      cache_->clear();
-      return {examples.begin(), examples.end()};
-    }
-    return missing;
-  }
-
-  void load_own(const Plan& plan, const TrainSpec& spec) {
-    const ComputeDtype dtype = spec.training.bf16 ? ComputeDtype::kBFloat16 : ComputeDtype::kFloat32;
-    const LoadedModel own = load_model(resolve_model(plan.model), {.compute_dtype = dtype});
-    const int64_t wanted = model_->dims().vocab_size, found = own.model->dims().vocab_size;
-    if (found != wanted)
-      throw invalid_argument("ref_model: {} has a vocabulary of {}, {} one of {}: they must be the same", plan.model,
-                             found, spec.model_name_or_path, wanted);
-    model_ = own.model;
-    const std::vector<fs::path> adapters(plan.adapters.begin(), plan.adapters.end());
-    adapter_ = apply_adapters(adapters, model_->tensors(), dtype);
-  }
-
-  std::vector<double> compute(std::span<const TokenizedExample* const> examples) const {
-    if (examples.empty()) return {};
-    const Tape::Paused no_gradients;
-    const TrainingBatch batch = collate_answers(examples, adapter_.get(), model_->dims().fixed_rope_length);
-    const Tensor logprobs = ops::token_logprobs(model_->forward(batch.batch), model_->output_head(), batch.targets);
-    std::vector<double> sums;
-    for (const AnswerRows& rows : answer_rows(batch)) sums.push_back(sum_over(rows, logprobs));
-    return sums;
-  }
-
-  std::shared_ptr<const LanguageModel> model_;
-  std::shared_ptr<const Adapter> adapter_;
-  std::string name_;
-  std::optional<ReferenceCache> cache_;
-  bool verified_ = false;
+struct OwnModel {
+  std::shared_ptr<const LanguageModel> model;
+  std::shared_ptr<const Adapter> adapter;
 };
+OwnModel load_own(const Plan& plan, const TrainSpec& spec, int64_t vocab_size) {
+  const ComputeDtype dtype = spec.training.bf16 ? ComputeDtype::kBFloat16 : ComputeDtype::kFloat32;
+  const LoadedModel own = load_model(resolve_model(plan.model), {.compute_dtype = dtype});
+  const int64_t found = own.model->dims().vocab_size;
+  if (found != vocab_size)
+    throw invalid_argument("ref_model: {} has a vocabulary of {}, {} one of {}: they must be the same", plan.model,
+                           found, spec.model_name_or_path, vocab_size);
+  const std::vector<fs::path> adapters(plan.adapters.begin(), plan.adapters.end());
+  return {own.model, apply_adapters(adapters, own.model->tensors(), dtype)};
+}
 
 }  // namespace
 
-std::unique_ptr<Reference> make_reference(const TrainSpec& spec, const LoadedModel& loaded) {
-  return std::make_unique<ModelReference>(spec, loaded);
+Reference::Reference(const TrainSpec& spec, const LoadedModel& loaded) : model_(loaded.model) {
+  const Plan plan = plan_of(spec);
+  name_ = name_of(plan) + start_note(spec, plan);
+  if (plan.loads_own) {
+    OwnModel own = load_own(plan, spec, model_->dims().vocab_size);
+    model_ = std::move(own.model);
+    adapter_ = std::move(own.adapter);
+  }
+  if (plan.has_start_adapter)
+    adapter_ = served_adapter(read_adapter(plan.adapters.back(), model_->tensors()), model_->tensors());
+  if (spec.preference.precompute_ref_log_probs) cache_.emplace(cache_path(plan, spec.training.bf16));
+}
+
+std::vector<double> Reference::sums(std::span<const TokenizedExample* const> examples) {
+  if (!cache_) return compute(examples);
+  std::vector<const TokenizedExample*> missing = without_sums(examples);
+  if (!missing.empty()) {
+    cache_->read_new();
+    missing = without_sums(examples);
+  }
+  if (!verified_ && missing.size() < examples.size()) missing = verified(examples, std::move(missing));
+  const std::vector<double> computed = compute(missing);
+  for (size_t i = 0; i < computed.size(); ++i) {
+    const uint64_t answer = hash_of_answer(*missing[i / 2], static_cast<int>(i % 2));
+    if (!cache_->find(answer)) cache_->put(answer, computed[i]);
+  }
+  std::vector<double> out;
+  for (const TokenizedExample* example : examples)
+    for (const int part : {0, 1}) out.push_back(*cache_->find(hash_of_answer(*example, part)));
+  return out;
+}
+
+std::string Reference::description() const {
+  if (!cache_) return fmt::format("the reference is {}, computed anew at every step", name_);
+  if (!cache_->problem().empty())
+    return fmt::format("the reference is {}; what it says cannot be kept on disk: {}", name_, cache_->problem());
+  return fmt::format("the reference is {}; what it says is computed once and kept in {} ({} answers so far)", name_,
+                     cache_->path().string(), cache_->size());
+}
+
+std::vector<const TokenizedExample*> Reference::without_sums(std::span<const TokenizedExample* const> examples) const {
+  std::vector<const TokenizedExample*> missing;
+  for (const TokenizedExample* example : examples)
+    if (!cache_->find(hash_of_answer(*example, 0)) || !cache_->find(hash_of_answer(*example, 1)))
+      missing.push_back(example);
+  return missing;
+}
+
+// The first kept sums that a run meets are computed again: another version of the program may have made them by another
+// arithmetic. Where they differ nothing of the file is used, and all examples are missing.
+std::vector<const TokenizedExample*> Reference::verified(std::span<const TokenizedExample* const> examples,
+                                                         std::vector<const TokenizedExample*> missing) {
+  verified_ = true;
+  const auto first = std::find_if(examples.begin(), examples.end(), [&](const TokenizedExample* example) {
+    return std::find(missing.begin(), missing.end(), example) == missing.end();
+  });
+  const std::vector<double> again = compute({&*first, 1});
+  if (again[0] == *cache_->find(hash_of_answer(**first, 0)) && again[1] == *cache_->find(hash_of_answer(**first, 1)))
+    return missing;
+  cache_->clear();
+  return {examples.begin(), examples.end()};
+}
+
+std::vector<double> Reference::compute(std::span<const TokenizedExample* const> examples) const {
+  if (examples.empty()) return {};
+  const Tape::Paused no_gradients;
+  const TrainingBatch batch = collate_answers(examples, adapter_.get(), model_->dims().fixed_rope_length);
+  const Tensor logprobs = ops::token_logprobs(model_->forward(batch.batch), model_->output_head(), batch.targets);
+  std::vector<double> sums;
+  for (const AnswerRows& rows : answer_rows(batch)) sums.push_back(sum_over(rows, logprobs));
+  return sums;
 }
 
 std::string reference_name(const TrainSpec& spec) {

@@ -1,6 +1,7 @@
 // Rewards of the last tokens of the chosen and the rejected answer: -log sigmoid(chosen - rejected). Source:
 // LLaMA-Factory's train/rm/trainer.py.
 #include "finetune/losses/pair_loss.h"
+#include "finetune/objectives/answer_pairs.h"
 #include "finetune/objectives/objective_kinds.h"
 #include "runtime/base/error.h"
 #include "runtime/ops/ops.h"
@@ -8,21 +9,13 @@
 namespace hearth {
 namespace {
 
-class RewardPairs : public Objective {
+class RewardPairs : public AnswerPairs {
  public:
-  RewardPairs(const LanguageModel& model, ValueHead& head) : model_(model), head_(head) {}
+  RewardPairs(const LanguageModel& model, ValueHead& head) : AnswerPairs(model), head_(head) {}
 
   std::vector<std::string> metric_names() const override {
     return {"accuracy", "rewards/chosen", "rewards/rejected", "rewards/margins"};
   }
-
-  TrainingBatch collate(std::span<const TokenizedExample* const> examples, const Adapter* adapter) const override {
-    return collate_answers(examples, adapter, model_.dims().fixed_rope_length);
-  }
-  int64_t rows(const TokenizedExample& example) const override {
-    return rows_of_answers(example, model_.dims().fixed_rope_length);
-  }
-  int64_t most_rows(int cutoff_len) const override { return int64_t{2} * cutoff_len; }
 
   BatchLoss loss(const TrainingBatch& batch, const LossShare& share, std::span<MetricSum> metrics) override {
     BatchLoss out{.hidden = model_.forward(batch.batch)};
@@ -47,7 +40,6 @@ class RewardPairs : public Objective {
   }
 
  private:
-  const LanguageModel& model_;
   ValueHead& head_;
 };
 

@@ -4,8 +4,10 @@
 #include <numeric>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "finetune/spec/chat_keys.h"
+#include "finetune/spec/spec_fields.h"
 #include "runtime/base/error.h"
 
 namespace hearth {
@@ -106,8 +108,8 @@ void check_preference(const TrainSpec& spec, const Checker& check) {
   for (const PreferenceLoss loss : p.losses)
     check.refuse(p.divergence != Divergence::kReverseKl && !is_of_scores(loss) && loss != PreferenceLoss::kSft,
                  "f_divergence_type",
-                 "'f_divergence_type' is of 'pref_loss' sigmoid, hinge, ipo, exo_pair, robust, discopop and "
-                 "sigmoid_norm: remove it for the others");
+                 fmt::format("'f_divergence_type' is of 'pref_loss' {}: remove it for the others",
+                             fmt::join(names_of(is_of_scores), ", ")));
 }
 
 // Of the stages whose examples are two answers each: dpo, kto, rm.

@@ -284,6 +284,12 @@ void add_reporting_fields(TrainingSpec& training, std::vector<SpecField>& out) {
 }  // namespace
 
 std::string_view name_of(PreferenceLoss loss) { return name_among<PreferenceLoss>(kPreferenceLosses, loss); }
+std::vector<std::string_view> names_of(bool (*has)(PreferenceLoss)) {
+  std::vector<std::string_view> names;
+  for (const auto& [name, loss] : kPreferenceLosses)
+    if (has(loss)) names.push_back(name);
+  return names;
+}
 std::string_view name_of(Stage stage) { return name_among<Stage>(kStages, stage); }
 
 std::vector<SpecField> result_fields(TrainSpec& spec) {

@@ -24,6 +24,7 @@ std::vector<SpecField> result_fields(TrainSpec& spec);
 std::vector<SpecField> run_fields(TrainSpec& spec);
 
 std::string_view name_of(PreferenceLoss loss);
+std::vector<std::string_view> names_of(bool (*has)(PreferenceLoss));  // of those that have a property
 std::string_view name_of(Stage stage);
 
 // Other names of what TrainSpec holds once; resolve() settles them after everything is read.

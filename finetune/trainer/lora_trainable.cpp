@@ -132,10 +132,11 @@ std::unique_ptr<Trainable> make_lora_trainable(const TrainSpec& spec, const Load
   const bool drops = spec.stage != Stage::kDpo && spec.stage != Stage::kKto;  // as TRL and LLaMA-Factory
   for (const std::unique_ptr<LowRank>& part : peft.adapter->low_ranks)
     if (part) part->dropout = drops ? spec.lora.dropout : 0;
-  if (!names.empty() || !reference_name(spec).empty())
+  const std::string reference = reference_name(spec);
+  if (!names.empty() || !reference.empty())
     peft.config.origin = {.stage = std::string(name_of(spec.stage)),
                           .start = fmt::format("{}", fmt::join(names, ", ")),
-                          .reference = reference_name(spec)};
+                          .reference = reference};
   return std::make_unique<LoraTrainable>(std::move(peft), tensors, spec.lora.pissa_convert);
 }
 

@@ -184,6 +184,36 @@ JobResult evaluate_only(const TrainSpec& spec, const LoadedModel& loaded, Traina
   return result;
 }
 
+// output_dir becomes this run's, for as long as `lock` is held, which rank 0 gets. -> the checkpoint to go on from
+std::optional<fs::path> take_output_dir(const TrainSpec& spec, Communicator& processes,
+                                        std::optional<OutputDirLock>& lock) {
+  const fs::path& directory = spec.training.output_dir;
+  if (processes.writes()) lock.emplace(directory);
+  processes.wait_for_all();
+  const OutputDir found = inspect_output_dir(spec);  // again, now that nobody else changes it
+  processes.wait_for_all();
+  if (processes.writes()) {
+    if (found.replaces) remove_run(directory);
+    remove_leftovers(directory);
+  }
+  return found.checkpoint;
+}
+
+// The last evaluation, and what is left in output_dir; the results come last.
+JobResult finish(const TrainingRun& run, Trainer& trainer, const Trainer::Result& trained) {
+  JobResult result{.metrics = trained.metrics};
+  const bool writes = run.processes.writes();
+  if (run.spec.training.do_eval || !run.eval.empty()) {
+    LogRecord metrics = trainer.evaluate();
+    metrics["epoch"] = trainer.state().epoch;
+    if (run.spec.stage == Stage::kPretraining) add_perplexity(metrics);
+    if (writes) save_results(run.spec.training.output_dir, "eval", metrics);
+    for (const auto& [name, value] : metrics.items()) result.metrics[name] = value;
+  }
+  if (writes) save_final(run.spec, run.trainable, trainer, trained);
+  return result;
+}
+
 }  // namespace
 
 JobResult run_job(const TrainSpec& given, JobMonitor& monitor, Communicator& processes) {
@@ -198,8 +228,7 @@ JobResult run_job(const TrainSpec& given, JobMonitor& monitor, Communicator& pro
         processes.size());
   for (const std::string& warning : spec.warnings) monitor.on_warning(warning);
   const TrainingSpec& t = spec.training;
-  OutputDir found = inspect_output_dir(spec);
-  if (!found.note.empty()) monitor.on_note(found.note);
+  if (const std::string note = inspect_output_dir(spec).note; !note.empty()) monitor.on_note(note);
   const fs::path model_path = resolve_model(spec.model_name_or_path);
   std::optional<ExampleSets> rows = read_rows(spec, processes);
   const LoadedModel loaded = load_model(
@@ -232,15 +261,7 @@ JobResult run_job(const TrainSpec& given, JobMonitor& monitor, Communicator& pro
 
   // Nothing can be refused any more for what the job says: from here on output_dir changes.
   std::optional<OutputDirLock> lock;
-  if (processes.writes()) lock.emplace(t.output_dir);
-  processes.wait_for_all();
-  found = inspect_output_dir(spec);  // again, now that nobody else changes it
-  processes.wait_for_all();
-  if (processes.writes()) {
-    if (found.replaces) remove_run(t.output_dir);
-    remove_leftovers(t.output_dir);
-  }
-  if (found.checkpoint) trainer.resume(*found.checkpoint);
+  if (const auto checkpoint = take_output_dir(spec, processes, lock)) trainer.resume(*checkpoint);
   monitor.on_steps(trainer.state().global_step, trainer.total_steps());
   Trainer::Result trained;
   try {
@@ -251,22 +272,9 @@ JobResult run_job(const TrainSpec& given, JobMonitor& monitor, Communicator& pro
   }
   const DroppedRows left_out = examples->left_out();
   warn_of_dropped("rows", left_out.count, left_out.first.empty() ? "" : left_out.first.front(), monitor);
-  JobResult result;
-  result.stopped = trained.stopped;
-  result.metrics = trained.metrics;
-  if (trained.stopped) {
-    reports.on_end(trainer.state(), Outcome::kStopped);
-    return result;
-  }
-  if (t.do_eval || !data.eval.empty()) {
-    LogRecord metrics = trainer.evaluate();
-    metrics["epoch"] = trainer.state().epoch;
-    if (spec.stage == Stage::kPretraining) add_perplexity(metrics);
-    if (processes.writes()) save_results(t.output_dir, "eval", metrics);
-    for (const auto& [name, value] : metrics.items()) result.metrics[name] = value;
-  }
-  if (processes.writes()) save_final(spec, *trainable, trainer, trained);
-  reports.on_end(trainer.state(), Outcome::kFinished);
+  const JobResult result =
+      trained.stopped ? JobResult{.metrics = trained.metrics, .stopped = true} : finish(run, trainer, trained);
+  reports.on_end(trainer.state(), trained.stopped ? Outcome::kStopped : Outcome::kFinished);
   return result;
 }
 

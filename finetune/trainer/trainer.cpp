@@ -122,9 +122,8 @@ Trainer::StepResult Trainer::step(int64_t index) {
   }
   const std::string remedy =
       "lower learning_rate, or look for the example with `hearth preprocess`; checkpoints before it are kept";
-  result.batches = static_cast<int64_t>(batches.size());
   result.metrics.resize(run_.objective.metric_names().size());
-  const LossShare share{.targets = std::max<int64_t>(targets, 1), .batches = result.batches};
+  const LossShare share{.targets = std::max<int64_t>(targets, 1), .batches = static_cast<int64_t>(batches.size())};
   const auto size = static_cast<size_t>(run_.processes.size()), rank = static_cast<size_t>(run_.processes.rank());
   for (size_t b = rank; b < batches.size() && std::isfinite(result.loss); b += size)
     result.loss += backward(batches[b], index, static_cast<int64_t>(b), share, result.metrics);
@@ -264,10 +263,7 @@ Trainer::Result Trainer::train() {
     totals_.window_loss += done.loss;
     ++totals_.window_steps;
     totals_.window_metrics.resize(done.metrics.size());
-    for (size_t i = 0; i < done.metrics.size(); ++i) {
-      totals_.window_metrics[i].sum += done.metrics[i].sum;
-      totals_.window_metrics[i].weight += done.metrics[i].weight;
-    }
+    for (size_t i = 0; i < done.metrics.size(); ++i) totals_.window_metrics[i] += done.metrics[i];
     totals_.objective_state = run_.objective.state();
     totals_.seconds = before + seconds_since(start);
     monitor_.on_step(state_, done.loss, static_cast<double>(done.tokens) / std::max(seconds_since(step_start), 1e-9));

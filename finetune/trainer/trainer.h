@@ -75,7 +75,7 @@ class Trainer {
  private:
   struct StepResult {
     double loss = 0, grad_norm = 0, learning_rate = 0;
-    int64_t tokens = 0, examples = 0, batches = 0;
+    int64_t tokens = 0, examples = 0;
     std::vector<MetricSum> metrics;  // of the objective, over all batches
   };
 

@@ -170,6 +170,13 @@ def kto(results, job):
     results["kto: it ends well"] = made.returncode == 0 and told(made) == []
     results["kto: liked and disliked answers are told apart"] = bool(trained) and trained[-1]["rewards/margins"] > 0.5 and trained[-1]["loss"] < trained[0]["loss"]
     results["kto: held out ones as well"] = bool(evaluated) and evaluated[-1]["eval_rewards/margins"] > 0.2 and evaluated[-1]["eval_kl"] >= 0
+    liked = [row for row in json.loads((job.data / "feedback.json").read_text()) if row["label"]][:6]
+    (job.data / "liked.json").write_text(json.dumps(liked))
+    info = json.loads((job.data / "dataset_info.json").read_text())
+    (job.data / "dataset_info.json").write_text(json.dumps(info | {"liked": {"file_name": "liked.json", "formatting": "trl"}}))
+    judged = run(job, "judged", stage="kto", dataset="feedback", eval_dataset="liked", eval_strategy="steps", eval_steps=4, save_steps=4,
+                 load_best_model_at_end="true", metric_for_best_model="rewards/margins")
+    results["kto: a metric that held out answers of one kind lack is told"] = judged.returncode == 1 and "'eval_rewards/margins' was not in this evaluation" in judged.stderr
     pairs = run(job, "kto_pairs", stage="kto")
     results["kto: data without tags is refused"] = pairs.returncode == 1 and "kto_tag" in pairs.stderr
 

@@ -362,8 +362,8 @@ TEST(TrainSpec, KeysThatContradictEachOther) {
       {"pref_bco_weight: 0.5\npref_loss: simpo\nstage: dpo",
        "'pref_bco_weight' compares with a reference, which 'pref_loss' orpo and simpo have not: remove it"},
       {"f_divergence_type: forward_kl\npref_loss: nca_pair\nstage: dpo",
-       "'f_divergence_type' is of 'pref_loss' sigmoid, hinge, ipo, exo_pair, robust, discopop and sigmoid_norm: remove "
-       "it for the others"},
+       "'f_divergence_type' is of 'pref_loss' sigmoid, hinge, ipo, robust, exo_pair, discopop, sigmoid_norm: remove it "
+       "for the others"},
       {"ref_model_quantization_bit: 4",
        "'ref_model_quantization_bit: 4' is not supported: name a quantised GGUF file as ref_model"},
       {"stage: ppo", "'stage: ppo' is not there yet: stages sft, pt, dpo, kto and rm train and evaluate"},

@@ -121,6 +121,21 @@ TEST_F(Resume, OfPairsContinuesBitForBit) {
   }
 }
 
+// Which counted neither tokens nor metrics by weight.
+TEST_F(Resume, OfAnEarlierVersionGoesOn) {
+  const Ran whole = run(spec("whole", "stage: dpo\n"));
+  run(spec("cut", "stage: dpo\n"), {}, 3);
+  const OutputDir found = inspect_output_dir(spec("cut", "stage: dpo\n"));
+  ASSERT_TRUE(found.checkpoint.has_value());
+  const std::filesystem::path path = *found.checkpoint / "run_totals.json";
+  nlohmann::json totals = nlohmann::json::parse(read_file(path));
+  totals.erase("tokens");
+  totals.erase("objective_state");
+  totals["window_metrics"] = {0.5, 1.5};
+  write_file_atomic(path, totals.dump());
+  EXPECT_EQ(run(spec("cut", "stage: dpo\n"), *found.checkpoint).values, whole.values);
+}
+
 TEST_F(Resume, OfAnotherJobIsRefusedWithItsKeys) {
   run(spec("out"), {}, 2);
   try {
