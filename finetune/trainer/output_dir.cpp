@@ -1,14 +1,9 @@
 #include "finetune/trainer/output_dir.h"
 
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <vector>
 
-#include <fcntl.h>
 #include <fmt/ranges.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "finetune/spec/load_train_spec.h"
 #include "finetune/spec/train_spec_text.h"
@@ -58,20 +53,10 @@ OutputDir named_checkpoint(const std::string& name, const TrainSpec& spec) {
 
 }  // namespace
 
-OutputDirLock::OutputDirLock(const fs::path& output_dir) {
-  std::error_code failed;
-  fs::create_directories(output_dir, failed);
-  if (!failed) descriptor_ = ::open(output_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor_ < 0)
-    throw unavailable("output_dir: {} cannot be made: {}", output_dir.string(),
-                      failed ? failed.message() : std::strerror(errno));
-  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;  // some file systems have none
-  ::close(descriptor_);
-  throw failed_precondition("output_dir: another process is training into {}; wait for it, or choose another",
-                            output_dir.string());
-}
-
-OutputDirLock::~OutputDirLock() { ::close(descriptor_); }
+OutputDirLock::OutputDirLock(const fs::path& output_dir)
+    : DirectoryLock(output_dir, "output_dir",
+                    fmt::format("output_dir: another process is training into {}; wait for it, or choose another",
+                                output_dir.string())) {}
 
 OutputDir inspect_output_dir(const TrainSpec& spec) {
   const TrainingSpec& t = spec.training;

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "finetune/spec/train_spec.h"
+#include "runtime/base/directory_lock.h"
 
 namespace hearth {
 
@@ -18,18 +19,10 @@ struct OutputDir {
   std::string note;                                 // for the user; empty: nothing to say
 };
 
-// Held while a job writes there: a second one is refused. The system lets go of it with the process, however that ends.
-class OutputDirLock {
+// Held while a job writes there: a second one is refused (kFailedPrecondition).
+class OutputDirLock : public DirectoryLock {
  public:
-  // Makes the directory. Throws kFailedPrecondition where another process holds it, kUnavailable with the system's
-  // reason.
   explicit OutputDirLock(const std::filesystem::path& output_dir);
-  ~OutputDirLock();
-  OutputDirLock(const OutputDirLock&) = delete;
-  OutputDirLock& operator=(const OutputDirLock&) = delete;
-
- private:
-  int descriptor_ = -1;
 };
 
 // Changes nothing. Throws kFailedPrecondition for a directory that holds a finished run or one of another job and may

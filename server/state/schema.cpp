@@ -1,0 +1,63 @@
+#include "server/state/schema.h"
+
+namespace hearth {
+namespace {
+
+// Times are unix milliseconds. `sequence` orders rows as they were made; it is what pages go by.
+constexpr std::string_view kJobs = R"sql(
+CREATE TABLE jobs (
+  sequence        INTEGER PRIMARY KEY AUTOINCREMENT,
+  id              TEXT NOT NULL UNIQUE,
+  kind            TEXT NOT NULL,           -- what the worker does with spec: 'train'
+  state           TEXT NOT NULL,           -- JobState
+  wanted          TEXT,                    -- the state that a running job was asked to reach: 'paused', 'cancelled'
+  priority        INTEGER NOT NULL,        -- higher first
+  created_at      INTEGER NOT NULL,
+  started_at      INTEGER,                 -- first
+  finished_at     INTEGER,
+  not_before      INTEGER NOT NULL DEFAULT 0,
+  spec            TEXT NOT NULL,           -- YAML
+  directory       TEXT NOT NULL,           -- relative paths in spec start here
+  request         TEXT NOT NULL,           -- JSON: what the API has to say of it besides
+  owner           TEXT,                    -- name of the key
+  idempotency_key TEXT UNIQUE,
+  attempt         INTEGER NOT NULL DEFAULT 0,
+  crashes         INTEGER NOT NULL DEFAULT 0,  -- in a row, without a step between
+  worker          TEXT,                    -- JSON: how the executor finds it; set while an attempt may be running
+  lease_until     INTEGER,
+  taken_in        INTEGER NOT NULL DEFAULT 0,  -- bytes of worker.jsonl
+  progress        TEXT NOT NULL DEFAULT '{}',  -- JSON
+  result          TEXT,                    -- JSON
+  error           TEXT                     -- JSON
+);
+CREATE INDEX jobs_by_state ON jobs (state, priority DESC, sequence);
+CREATE TABLE job_events (
+  sequence   INTEGER PRIMARY KEY AUTOINCREMENT,
+  id         TEXT NOT NULL UNIQUE,
+  job        TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+  created_at INTEGER NOT NULL,
+  level      TEXT NOT NULL,                -- info, warn, error
+  type       TEXT NOT NULL,                -- message, metrics
+  message    TEXT NOT NULL,
+  data       TEXT NOT NULL DEFAULT '{}'    -- JSON
+);
+CREATE INDEX job_events_by_job ON job_events (job, sequence);
+CREATE TABLE job_checkpoints (
+  sequence   INTEGER PRIMARY KEY AUTOINCREMENT,
+  id         TEXT NOT NULL UNIQUE,
+  job        TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+  created_at INTEGER NOT NULL,
+  step       INTEGER NOT NULL,
+  path       TEXT NOT NULL,
+  metrics    TEXT NOT NULL,                -- JSON
+  UNIQUE (job, step)
+);
+)sql";
+
+constexpr std::string_view kMigrations[] = {kJobs};
+
+}  // namespace
+
+std::span<const std::string_view> migrations() { return kMigrations; }
+
+}  // namespace hearth
