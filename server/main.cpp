@@ -32,6 +32,7 @@ constexpr Command kCommands[] = {
     {"models", "List, check and remove cached models", add_models},
     {"templates", "List LLaMA-Factory's prompt templates, or show one", add_templates},
     {"data", "Check the datasets of a training job", add_data},
+    {"worker", "Run one job of the queue (started by the daemon)", add_worker},
     {"env", "Show the CPU, the libraries and the caches", add_env},
     {"version", "Show the version", add_version},
 };

@@ -291,6 +291,7 @@ std::vector<std::string_view> names_of(bool (*has)(PreferenceLoss)) {
   return names;
 }
 std::string_view name_of(Stage stage) { return name_among<Stage>(kStages, stage); }
+std::string_view name_of(FinetuningType type) { return name_among<FinetuningType>(kFinetuningTypes, type); }
 
 std::vector<SpecField> result_fields(TrainSpec& spec) {
   std::vector<SpecField> out;

@@ -26,6 +26,7 @@ std::vector<SpecField> run_fields(TrainSpec& spec);
 std::string_view name_of(PreferenceLoss loss);
 std::vector<std::string_view> names_of(bool (*has)(PreferenceLoss));  // of those that have a property
 std::string_view name_of(Stage stage);
+std::string_view name_of(FinetuningType type);
 
 // Other names of what TrainSpec holds once; resolve() settles them after everything is read.
 struct SpecAliases {

@@ -9,6 +9,7 @@
 #include "finetune/spec/train_spec_text.h"
 #include "finetune/trainer/checkpoint.h"
 #include "runtime/base/error.h"
+#include "runtime/base/file.h"
 
 namespace hearth {
 namespace {
@@ -30,9 +31,9 @@ bool has_weights(const fs::path& directory) {
   return false;
 }
 
-// The keys in which the checkpoint's job is another.
-std::vector<std::string> other_keys(const fs::path& checkpoint, const TrainSpec& spec) {
-  const fs::path file = checkpoint / "training_args.yaml";
+// The keys in which the job that wrote the directory, a checkpoint or an output_dir, is another.
+std::vector<std::string> other_keys(const fs::path& directory, const TrainSpec& spec) {
+  const fs::path file = directory / "training_args.yaml";
   if (!fs::exists(file)) return {"training_args.yaml"};
   return differences(load_train_spec(file), spec);
 }
@@ -92,6 +93,15 @@ OutputDir inspect_output_dir(const TrainSpec& spec) {
   OutputDir out;
   out.replaces = holds_run;
   return out;
+}
+
+std::optional<LogRecord> finished_run(const TrainSpec& spec) {
+  const fs::path& directory = spec.training.output_dir;
+  if (!is_finished(directory) || !other_keys(directory, spec).empty()) return std::nullopt;
+  const fs::path all = directory / "all_results.json";
+  LogRecord results = LogRecord::parse(read_file(fs::exists(all) ? all : directory / "train_results.json"), nullptr,
+                                       /*allow_exceptions=*/false);
+  return results.is_object() ? std::optional(std::move(results)) : std::nullopt;
 }
 
 void remove_run(const fs::path& output_dir) {

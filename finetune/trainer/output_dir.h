@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "finetune/reports/trainer_state.h"
 #include "finetune/spec/train_spec.h"
 #include "runtime/base/directory_lock.h"
 
@@ -28,6 +29,9 @@ class OutputDirLock : public DirectoryLock {
 // Changes nothing. Throws kFailedPrecondition for a directory that holds a finished run or one of another job and may
 // not be overwritten, kNotFound for a checkpoint that is named and not there.
 OutputDir inspect_output_dir(const TrainSpec& spec);
+
+// The results of a finished run of this very job in output_dir; nothing where there is none.
+std::optional<LogRecord> finished_run(const TrainSpec& spec);
 
 // Checkpoints, logs and results of a run; nothing else. Throws kUnavailable.
 void remove_run(const std::filesystem::path& output_dir);

@@ -5,6 +5,7 @@
 
 #include "finetune/parallel/communicator.h"
 #include "finetune/spec/load_train_spec.h"
+#include "finetune/trainer/silent_monitor.h"
 #include "finetune/trainer/train.h"
 #include "runtime/base/error.h"
 #include "server/commands/commands.h"
@@ -14,25 +15,11 @@
 namespace hearth {
 namespace {
 
-// Of a process that another one speaks for.
-class SilentMonitor : public JobMonitor {
- public:
-  void on_note(const std::string&) override {}
-  void on_warning(const std::string&) override {}
-  void on_steps(int64_t, int64_t) override {}
-  void on_step(const TrainerState&, double, double) override {}
-  void on_log(const LogRecord&) override {}
-  void on_evaluating(int64_t, int64_t) override {}
-  void on_checkpoint(const std::filesystem::path&) override {}
-  bool stop_requested() override { return stop_flag().load(); }
-};
-
 int run_train(const TrainSpec& spec) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file at its limit (ulimit -f) is an error of write then, as a full disk is
   const std::unique_ptr<Communicator> processes = make_communicator();
   if (!processes->writes()) {
-    stop_flag();
-    SilentMonitor silent;
+    SilentMonitor silent(stop_flag());
     return run_job(spec, silent, *processes).stopped ? 130 : 0;
   }
   TerminalMonitor monitor(stdout, ::isatty(STDOUT_FILENO) == 1, stop_flag());

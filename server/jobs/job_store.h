@@ -68,14 +68,15 @@ class JobStore {
   void add_event(std::string_view id, const JobEvent& event);
 
   // validating -> queued, or failed with `error`.
-  void validated(std::string_view id, const JobJson& progress, const JobJson& error);
+  void validated(std::string_view id, const JobJson& error);
   // The next job that is due: -> running, with a new attempt; nothing when there is none.
   std::optional<Job> claim(int64_t now);
   // How the attempt's process is found, before it does anything.
   void started(std::string_view id, int attempt, const JobJson& worker);
   void renew_lease(std::string_view id, int attempt, int64_t until);
   void take_in(std::string_view id, int attempt, const WorkerNews& news);
-  // running -> outcome, where the attempt is still the job's; false when it is not (nothing changes).
+  // running -> outcome, where the attempt is still the job's; false when it is not (nothing changes). Instead of queued
+  // it is paused or cancelled where that was asked for.
   bool finish(std::string_view id, int attempt, const JobOutcome& outcome, int64_t now);
 
   // A queued or paused job gets there at once, a running one is asked to. Throws kFailedPrecondition for a job that

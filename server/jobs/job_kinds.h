@@ -1,0 +1,10 @@
+// The kinds of jobs, by the name that the queue keeps. What the worker does for each is in server/worker/worker.cpp.
+#pragma once
+
+#include <string_view>
+
+namespace hearth {
+
+inline constexpr std::string_view kTrainJob = "train";
+
+}  // namespace hearth

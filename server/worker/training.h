@@ -1,0 +1,24 @@
+// A training job of the queue.
+#pragma once
+
+#include <atomic>
+
+#include "server/jobs/job_directory.h"
+#include "server/jobs/worker_events.h"
+
+namespace hearth {
+
+// What an attempt gets to do its work with.
+struct WorkerContext {
+  const JobDirectory& directory;
+  WorkerEvents& events;
+  const std::atomic<bool>& stop;  // save and end
+  std::atomic<bool>& saves;       // to be set when there is something to save
+};
+
+enum class WorkerOutcome { kFinished, kStopped };
+
+// The job that an earlier attempt has finished is not run again. Throws what run_job throws.
+WorkerOutcome run_training(const WorkerContext& context);
+
+}  // namespace hearth
