@@ -1,9 +1,6 @@
 #include "server/config.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <set>
@@ -21,88 +18,6 @@
 
 namespace hearth {
 namespace {
-
-constexpr int kMaxCacheTokens = 1 << 26;
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value ? value : "";
-}
-
-// An entry of `models`: "NAME=PATH", or a mapping with `path` and perhaps `name` and `template`.
-ModelSpec model_from_yaml(const YAML::Node& node, const YamlEntry& entry) {
-  if (node.IsScalar()) return parse_model_spec(node.Scalar());
-  if (!node.IsMap())
-    throw invalid_argument("{}: a model must be PATH_OR_NAME, NAME=PATH or a mapping with 'path'", entry.where);
-  ModelSpec spec;
-  for (const auto& pair : node) {
-    const std::string key = pair.first.IsScalar() ? pair.first.Scalar() : "";
-    if ((key != "path" && key != "name" && key != "template") || !pair.second.IsScalar())
-      throw invalid_argument("{}: a model has 'path', 'name' and 'template', all texts; found '{}'", entry.where, key);
-    (key == "path" ? spec.reference : key == "name" ? spec.name : spec.template_name) = pair.second.Scalar();
-  }
-  if (!spec.template_name.empty()) check_template_name(spec.template_name, entry.where);
-  if (spec.reference.empty()) throw invalid_argument("{}: a model lacks 'path'", entry.where);
-  return spec;
-}
-
-// Without a name it has its directory's.
-AdapterSpec with_name(AdapterSpec spec) {
-  while (spec.path.size() > 1 && spec.path.ends_with('/')) spec.path.pop_back();
-  if (spec.name.empty()) spec.name = std::filesystem::absolute(spec.path).lexically_normal().filename().string();
-  return spec;
-}
-
-// An entry of `adapters`: as parse_adapter_spec takes it, or a mapping with `path` and perhaps `name` and `model`.
-AdapterSpec adapter_from_yaml(const YAML::Node& node, const YamlEntry& entry) {
-  if (node.IsScalar()) return parse_adapter_spec(node.Scalar());
-  if (!node.IsMap())
-    throw invalid_argument("{}: an adapter must be NAME=DIR, MODEL:NAME=DIR or a mapping with 'path'", entry.where);
-  AdapterSpec spec;
-  for (const auto& pair : node) {
-    const std::string key = pair.first.IsScalar() ? pair.first.Scalar() : "";
-    if ((key != "path" && key != "name" && key != "model") || !pair.second.IsScalar())
-      throw invalid_argument("{}: an adapter has 'path', 'name' and 'model', all texts; found '{}'", entry.where, key);
-    (key == "path" ? spec.path : key == "name" ? spec.name : spec.model) = pair.second.Scalar();
-  }
-  if (spec.path.empty()) throw invalid_argument("{}: an adapter lacks 'path'", entry.where);
-  return with_name(std::move(spec));
-}
-
-void read_chat_entry(const YamlEntry& entry, ServeConfig& config) { read_chat_key(entry, config.chat); }
-
-struct ServeKey {
-  std::string_view name;
-  void (*apply)(const YamlEntry& entry, ServeConfig& config);
-};
-
-constexpr ServeKey kServeKeys[] = {
-    {"models",
-     [](const YamlEntry& e, ServeConfig& c) {
-       if (!e.value.IsSequence()) return c.models.push_back(model_from_yaml(e.value, e));
-       for (const YAML::Node& node : e.value) c.models.push_back(model_from_yaml(node, e));
-     }},
-    {"adapters",
-     [](const YamlEntry& e, ServeConfig& c) {
-       if (!e.value.IsSequence()) return c.adapters.push_back(adapter_from_yaml(e.value, e));
-       for (const YAML::Node& node : e.value) c.adapters.push_back(adapter_from_yaml(node, e));
-     }},
-    {"host", [](const YamlEntry& e, ServeConfig& c) { c.host = yaml_string(e); }},
-    {"port", [](const YamlEntry& e, ServeConfig& c) { c.port = static_cast<int>(yaml_int(e, 0, 65535)); }},
-    {"api_keys", [](const YamlEntry& e, ServeConfig& c) { c.api_keys = yaml_strings(e); }},
-    {"cors_origins", [](const YamlEntry& e, ServeConfig& c) { c.cors_origins = yaml_strings(e); }},
-    {"infer_dtype", [](const YamlEntry& e, ServeConfig& c) { c.infer_dtype = parse_infer_dtype(yaml_string(e)); }},
-    {"cache_tokens",
-     [](const YamlEntry& e, ServeConfig& c) { c.cache_tokens = static_cast<int>(yaml_int(e, 16, kMaxCacheTokens)); }},
-    {"max_running", [](const YamlEntry& e, ServeConfig& c) { c.max_running = static_cast<int>(yaml_int(e, 1, 4096)); }},
-    {"max_queued",
-     [](const YamlEntry& e, ServeConfig& c) { c.max_queued = static_cast<int>(yaml_int(e, 0, 1'000'000)); }},
-    {"template", read_chat_entry},
-    {"default_system", read_chat_entry},
-    {"tool_format", read_chat_entry},
-    {"enable_thinking", read_chat_entry},
-    {"preserve_thinking", read_chat_entry},
-};
 
 // Of what the model was trained by; to serving, a reward model is another thing than all the others.
 std::string parse_stage(const YamlEntry& entry) {
@@ -164,6 +79,12 @@ ModelSpec parse_model_spec(std::string_view text) {
   return {std::string(text.substr(equals + 1)), std::string(text.substr(0, equals))};
 }
 
+AdapterSpec with_name(AdapterSpec spec) {
+  while (spec.path.size() > 1 && spec.path.ends_with('/')) spec.path.pop_back();
+  if (spec.name.empty()) spec.name = std::filesystem::absolute(spec.path).lexically_normal().filename().string();
+  return spec;
+}
+
 AdapterSpec parse_adapter_spec(std::string_view text) {
   const size_t equals = text.find('=');
   if (equals == std::string_view::npos || std::filesystem::exists(std::filesystem::path(text)))
@@ -185,24 +106,6 @@ ComputeDtype parse_infer_dtype(std::string_view text) {
   throw invalid_argument("infer_dtype is '{}', must be auto (fast) or float32 (exact)", text);
 }
 
-ServeConfig load_serve_config(const std::filesystem::path& path) {
-  ServeConfig config;
-  for (const YamlEntry& entry : read_yaml_entries(path)) {
-    const auto* found = std::find_if(std::begin(kServeKeys), std::end(kServeKeys),
-                                     [&](const ServeKey& key) { return key.name == entry.key; });
-    if (found == std::end(kServeKeys)) {
-      if (entry.key == "model_name_or_path")
-        throw invalid_argument("{}: this is an inference YAML of LLaMA-Factory: start it with `hearth api {}`",
-                               entry.where, path.string());
-      std::vector<std::string_view> names;
-      for (const ServeKey& key : kServeKeys) names.push_back(key.name);
-      throw invalid_argument("{}: unknown key '{}'{}", entry.where, entry.key, did_you_mean(entry.key, names));
-    }
-    if (!entry.is_null() || entry.key == "enable_thinking") found->apply(entry, config);
-  }
-  return config;
-}
-
 InferenceConfig load_inference_config(const std::filesystem::path& path, std::span<const std::string> overrides) {
   InferenceConfig result;
   InferenceReader reader;
@@ -212,20 +115,6 @@ InferenceConfig load_inference_config(const std::filesystem::path& path, std::sp
   result.serve = reader.finish();
   if (result.serve.models.empty()) throw invalid_argument("{}: lacks 'model_name_or_path'", path.string());
   return result;
-}
-
-void apply_api_environment(ServeConfig& config) {
-  if (const std::string host = environment("API_HOST"); !host.empty()) config.host = host;
-  if (const std::string port = environment("API_PORT"); !port.empty()) {
-    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), config.port);
-    if (error != std::errc() || end != port.data() + port.size())
-      throw invalid_argument("API_PORT is '{}', must be a port from 0 to 65535", port);
-  }
-  if (const std::string key = environment("API_KEY"); !key.empty()) config.api_keys = {key};
-  if (const std::string name = environment("API_MODEL_NAME"); !name.empty())
-    for (ModelSpec& model : config.models) model.name = name;
-  if (const std::string origins = environment("API_CORS_ORIGINS"); !origins.empty())
-    config.cors_origins = split_at_commas(origins);
 }
 
 bool is_loopback(std::string_view host) {
@@ -286,15 +175,7 @@ void check_names(const ServeConfig& config) {
 }  // namespace
 
 void check_serve_config(const ServeConfig& config) {
-  if (config.port < 0 || config.port > 65535)
-    throw invalid_argument("port is {}, must be from 0 to 65535", config.port);
   if (config.host.empty()) throw invalid_argument("the host is empty: 127.0.0.1 or an address of this machine");
-  if (config.cache_tokens < 16 || config.cache_tokens > kMaxCacheTokens)
-    throw invalid_argument("cache_tokens is {}, must be from 16 to {}", config.cache_tokens, kMaxCacheTokens);
-  if (config.max_running < 1 || config.max_running > 4096)
-    throw invalid_argument("max_running is {}, must be from 1 to 4096", config.max_running);
-  if (config.max_queued < 0 || config.max_queued > 1'000'000)
-    throw invalid_argument("max_queued is {}, must be from 0 to 1000000", config.max_queued);
   for (const std::string& key : config.api_keys)
     if (key.empty() || std::any_of(key.begin(), key.end(), [](unsigned char c) { return c <= 0x20 || c >= 0x7f; }))
       throw invalid_argument("an API key is empty or has spaces or other than ASCII characters");

@@ -1,8 +1,9 @@
-// What the daemon and the chat are started with: from a YAML file (strict: an unknown key is an error that names file,
-// line and nearest known key), from LLaMA-Factory's inference YAML and environment, and from the command line, which
-// wins. Every function throws kInvalidArgument, which main turns into exit code 2.
+// What the daemon and the chat are started with, and what must hold of it; the daemon's options are read by
+// server/serve_options.h, LLaMA-Factory's inference YAML here. Every function throws kInvalidArgument, which main turns
+// into exit code 2.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -36,6 +37,8 @@ struct AdapterSpec {
 
 // "NAME=DIR", "MODEL:NAME=DIR" (the last colon counts), or "DIR", which names it.
 AdapterSpec parse_adapter_spec(std::string_view text);
+// Without a name it gets its directory's.
+AdapterSpec with_name(AdapterSpec spec);
 
 struct ServeConfig {
   std::vector<ModelSpec> models;  // empty: the default model
@@ -53,30 +56,26 @@ struct ServeConfig {
   GenerationDefaults generation;
   int default_max_tokens = 0;
   ChatOptions chat;  // of every model
+  std::chrono::seconds drain_timeout{30};
 
   ChatOptions chat_of(const ModelSpec& model) const;
   // Those that are served beside the model.
   std::vector<AdapterSpec> adapters_of(const std::string& model_id) const;
 };
 
-// Keys: models, adapters, host, port, api_keys, cors_origins, infer_dtype, cache_tokens, max_running, max_queued and
-// those of finetune/spec/chat_keys.h.
-ServeConfig load_serve_config(const std::filesystem::path& path);
-
-// LLaMA-Factory's inference (or training) YAML with `key=value` overrides, and for `hearth api` its environment
-// (API_HOST, API_PORT, API_KEY, API_MODEL_NAME, API_CORS_ORIGINS). Keys without a meaning on a CPU are collected into
-// `warnings`, one line in all. Keys that would change the answers and that hearth does not support are errors.
+// LLaMA-Factory's inference (or training) YAML with `key=value` overrides. Keys without a meaning on a CPU are
+// collected into `warnings`, one line in all. Keys that would change the answers and that hearth does not support are
+// errors.
 struct InferenceConfig {
   ServeConfig serve;
   std::vector<std::string> warnings;
 };
 InferenceConfig load_inference_config(const std::filesystem::path& path, std::span<const std::string> overrides = {});
-void apply_api_environment(ServeConfig& config);
 
 ComputeDtype parse_infer_dtype(std::string_view text);
 
-// What must hold before a socket is opened: ranges, distinct names of models and adapters, no listening to the network
-// without a key.
+// What must hold between the options before a socket is opened: distinct names of models and adapters, no listening to
+// the network without a key.
 void check_serve_config(const ServeConfig& config);
 
 // True for 127.0.0.0/8, ::1 and localhost.

@@ -1,10 +1,8 @@
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "finetune/spec/chat_keys.h"
 #include "models/adapters/adapter_config.h"
 #include "models/adapters/value_head.h"
 #include "models/resolver.h"
@@ -13,6 +11,7 @@
 #include "server/app.h"
 #include "server/commands/commands.h"
 #include "server/config.h"
+#include "server/serve_options.h"
 
 namespace hearth {
 namespace {
@@ -55,44 +54,36 @@ int run_serve(const ServeConfig& config) {
   options.compute_dtype = config.infer_dtype;
   options.generation = config.generation;
   options.default_max_tokens = config.default_max_tokens;
+  options.drain_timeout = config.drain_timeout;
   App(std::move(options)).run();
   return 0;
 }
 
-// The command line's options, each of which wins over the file when it is given.
+// The values of the command line, one list an option of the table.
 struct ServeArguments {
-  std::string config, host, infer_dtype, template_name;
-  std::vector<std::string> models, adapters, api_keys, cors_origins;
-  int port = 0, cache_tokens = 0, max_running = 0, max_queued = 0;
+  std::string config;
+  std::vector<std::vector<std::string>> values = std::vector<std::vector<std::string>>(serve_options().size());
 };
 
-ServeConfig configuration(const ServeArguments& arguments, const CLI::App& app) {
+ServeConfig configuration(const ServeArguments& arguments) {
   ServeConfig config = arguments.config.empty() ? ServeConfig{} : load_serve_config(arguments.config);
-  const auto given = [&](const char* option) { return app.count(option) > 0; };
-  if (given("--model")) {
-    config.models.clear();
-    for (const std::string& model : arguments.models) config.models.push_back(parse_model_spec(model));
+  apply_environment(config);
+  for (size_t i = 0; i < serve_options().size(); ++i) {
+    const ServeOption& option = serve_options()[i];
+    if (!arguments.values[i].empty()) set_option(option, arguments.values[i], option.long_flag(), config);
   }
-  if (given("--adapter")) {
-    config.adapters.clear();
-    for (const std::string& adapter : arguments.adapters) config.adapters.push_back(parse_adapter_spec(adapter));
-  }
-  if (given("--host")) config.host = arguments.host;
-  if (given("--port")) config.port = arguments.port;
-  if (const char* key = std::getenv("HEARTH_API_KEY"); key && *key && config.api_keys.empty()) config.api_keys = {key};
-  if (given("--api-key")) config.api_keys = arguments.api_keys;
-  if (given("--cors-origin")) config.cors_origins = arguments.cors_origins;
-  if (given("--infer-dtype")) config.infer_dtype = parse_infer_dtype(arguments.infer_dtype);
-  if (given("--template")) {
-    check_template_name(arguments.template_name, "--template");
-    config.chat.template_name = arguments.template_name;
-    for (ModelSpec& model : config.models) model.template_name.clear();
-  }
-  if (given("--cache-tokens")) config.cache_tokens = arguments.cache_tokens;
-  if (given("--max-running")) config.max_running = arguments.max_running;
-  if (given("--max-queued")) config.max_queued = arguments.max_queued;
   check_serve_config(config);
   return config;
+}
+
+void add_options(CLI::App& app, ServeArguments& arguments) {
+  for (size_t i = 0; i < serve_options().size(); ++i) {
+    const ServeOption& option = serve_options()[i];
+    CLI::Option* added = app.add_option(std::string(option.flag), arguments.values[i], std::string(option.help));
+    added->type_name(std::string(option.argument))->group(std::string(group_title(option.group)));
+    added->allow_extra_args(false);
+    if (!option.is_list) added->expected(1);
+  }
 }
 
 }  // namespace
@@ -100,25 +91,7 @@ ServeConfig configuration(const ServeArguments& arguments, const CLI::App& app) 
 Prepare add_serve(CLI::App& app) {
   auto arguments = std::make_shared<ServeArguments>();
   app.add_option("CONFIG", arguments->config, "YAML with these options as keys: models, host, port, api_keys, ...");
-  app.add_option("--model,-m", arguments->models, "PATH_OR_NAME or NAME=PATH, repeatable (default: the default model)")
-      ->allow_extra_args(false);
-  app.add_option("--adapter,-a", arguments->adapters,
-                 "NAME=DIR of a LoRA adapter in peft's format, MODEL:NAME=DIR with several models, repeatable; answers "
-                 "as NAME and MODEL:NAME, beside the model")
-      ->allow_extra_args(false);
-  app.add_option("--host", arguments->host, "Address to listen on (default 127.0.0.1; others need an API key)");
-  app.add_option("--port,-p", arguments->port, "Port (default 8000; 0: any that is free)");
-  app.add_option("--api-key", arguments->api_keys, "Key that clients must send, repeatable (default: HEARTH_API_KEY)")
-      ->allow_extra_args(false);
-  app.add_option("--cors-origin", arguments->cors_origins,
-                 "Web page that may call the API, or *, repeatable (default: none)")
-      ->allow_extra_args(false);
-  app.add_option("--infer-dtype", arguments->infer_dtype, "auto (fast, the default) or float32 (exact)");
-  app.add_option("--template", arguments->template_name,
-                 "One of LLaMA-Factory's templates for every model (default: each checkpoint's own)");
-  app.add_option("--cache-tokens", arguments->cache_tokens, "Tokens that a model's KV cache holds (default 8192)");
-  app.add_option("--max-running", arguments->max_running, "Sequences that run at once (default 64)");
-  app.add_option("--max-queued", arguments->max_queued, "Requests that may wait; one more gets 503 (default 256)");
+  add_options(app, *arguments);
   app.footer(
       "Examples:\n"
       "  hearth serve\n"
@@ -128,9 +101,12 @@ Prepare add_serve(CLI::App& app) {
       "  hearth serve --model small=org/name --model exact=./other --infer-dtype float32\n"
       "  hearth serve serve.yaml --host 0.0.0.0 --api-key \"$KEY\"\n\n"
       "  curl http://127.0.0.1:8000/v1/chat/completions -H 'Content-Type: application/json' \\\n"
-      "    -d '{\"model\": \"small\", \"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}'");
-  return [arguments, &app]() -> Run {
-    const ServeConfig config = configuration(*arguments, app);
+      "    -d '{\"model\": \"small\", \"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}'\n\n"
+      "--port is `port: 9000` in CONFIG and HEARTH_PORT=9000 in the environment, and so is every option; what can be\n"
+      "repeated has a plural in CONFIG (models, adapters, api_keys, cors_origins) and commas in the environment. The\n"
+      "command line wins over the environment, and that over CONFIG.");
+  return [arguments]() -> Run {
+    const ServeConfig config = configuration(*arguments);
     return [config] { return run_serve(config); };
   };
 }

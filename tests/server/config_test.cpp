@@ -11,6 +11,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/file.h"
 #include "runtime/base/nearest_name.h"
+#include "server/serve_options.h"
 
 namespace hearth {
 namespace {
@@ -274,7 +275,7 @@ TEST_F(ConfigTest, EnvironmentOfTheApiCommand) {
   EXPECT_EQ(config.models[0].name, "gpt");
   EXPECT_THAT(config.cors_origins, ElementsAre("http://a", "http://b"));
   ::setenv("API_PORT", "80a", 1);
-  EXPECT_EQ(error_of([&] { apply_api_environment(config); }), "API_PORT is '80a', must be a port from 0 to 65535");
+  EXPECT_EQ(error_of([&] { apply_api_environment(config); }), "API_PORT: 'port' must be a whole number, found '80a'");
 }
 
 TEST_F(ConfigTest, NetworkWithoutAKeyIsRefused) {
