@@ -41,7 +41,7 @@ struct Request {
   std::chrono::steady_clock::time_point received;  // when its headers were complete
   Client* client = nullptr;                        // null in tests
   std::string route = {};                          // the pattern of the route that was found
-  std::string path_argument = {};                  // what {id} of it matched
+  std::string path_argument = {};                  // what its {id} or {model} matched
 
   // The first header of that name.
   std::optional<std::string_view> header(const std::string& name) const;

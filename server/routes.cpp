@@ -12,12 +12,12 @@ namespace hearth {
 namespace {
 
 constexpr bool kPublic = true;
-constexpr std::string_view kPrefix = "/v1", kArgument = "{id}";
+constexpr std::string_view kPrefix = "/v1", kModel = "{model}";
 
 constexpr Route kRoutes[] = {
     {"GET", "/", handle_index},
     {"GET", "/v1/models", handle_list_models},
-    {"GET", "/v1/models/{id}", handle_get_model},
+    {"GET", "/v1/models/{model}", handle_get_model},
     {"POST", "/v1/chat/completions", handle_chat_completions},
     {"POST", "/v1/completions", handle_completions},
     {"POST", "/v1/score/evaluation", handle_score_evaluation},
@@ -30,17 +30,9 @@ constexpr Route kRoutes[] = {
     {"GET", "/readyz", handle_ready, kPublic},
 };
 
-// What {id} matched, or an empty string; nothing when the path is another.
-std::optional<std::string> match(std::string_view pattern, std::string_view path) {
-  if (!pattern.ends_with(kArgument)) return pattern == path ? std::optional<std::string>("") : std::nullopt;
-  pattern.remove_suffix(kArgument.size());
-  if (!path.starts_with(pattern) || path.size() == pattern.size()) return std::nullopt;
-  return std::string(path.substr(pattern.size()));
-}
-
 std::optional<std::string> match_with_or_without_prefix(std::string_view pattern, std::string_view path) {
-  if (auto argument = match(pattern, path)) return argument;
-  return pattern.starts_with(kPrefix) ? match(pattern.substr(kPrefix.size()), path) : std::nullopt;
+  if (auto argument = match_pattern(pattern, path)) return argument;
+  return pattern.starts_with(kPrefix) ? match_pattern(pattern.substr(kPrefix.size()), path) : std::nullopt;
 }
 
 ApiError unknown_url(const Request& request) {
@@ -54,6 +46,19 @@ ApiError unknown_url(const Request& request) {
 }  // namespace
 
 std::span<const Route> routes() { return kRoutes; }
+
+// A model's id may have slashes, so it is the last of its pattern; all others are one name between two slashes.
+std::optional<std::string> match_pattern(std::string_view pattern, std::string_view path) {
+  const size_t begin = pattern.find('{');
+  if (begin == std::string_view::npos) return pattern == path ? std::optional<std::string>("") : std::nullopt;
+  const std::string_view before = pattern.substr(0, begin), after = pattern.substr(pattern.find('}') + 1);
+  if (path.size() <= before.size() + after.size() || !path.starts_with(before) || !path.ends_with(after))
+    return std::nullopt;
+  path.remove_prefix(before.size());
+  path.remove_suffix(after.size());
+  if (!pattern.ends_with(kModel) && path.find('/') != std::string_view::npos) return std::nullopt;
+  return std::string(path);
+}
 
 RouteMatch find_route(std::string_view method, std::string_view path) {
   if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);

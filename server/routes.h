@@ -16,17 +16,21 @@ class App;
 struct AppOptions;
 
 struct Route {
-  std::string_view method;   // GET answers HEAD too
-  std::string_view pattern;  // what begins with /v1 is also found without it; {id} is the rest of the path
+  std::string_view method;  // GET answers HEAD too
+  std::string_view
+      pattern;  // what begins with /v1 is also found without it; {id} is one name of the path, {model} its rest
   Reply (*handler)(const Request& request, App& app);
   bool is_public = false;  // needs no key
 };
 
 std::span<const Route> routes();
 
+// What {id} or {model} of the pattern is in the path, or an empty string; nothing when the path is another.
+std::optional<std::string> match_pattern(std::string_view pattern, std::string_view path);
+
 struct RouteMatch {
   const Route* route = nullptr;
-  std::string argument;       // what {id} stands for
+  std::string argument;       // what {id} or {model} stands for
   std::string other_methods;  // when there is no route: the methods that this path has, "GET, POST"
 };
 RouteMatch find_route(std::string_view method, std::string_view path);

@@ -35,6 +35,20 @@ TEST(Routes, AnIdMayHaveSlashesAndColons) {
   EXPECT_EQ(find_route("GET", "/models/m").argument, "m");
 }
 
+TEST(Routes, AnArgumentIsOneNameOfThePathUnlessItIsAModel) {
+  const auto matched = [](std::string_view pattern, std::string_view path) {
+    return match_pattern(pattern, path).value_or("none");
+  };
+  EXPECT_EQ(matched("/jobs/{id}/events", "/jobs/a-1/events"), "a-1");
+  EXPECT_EQ(matched("/jobs/{id}", "/jobs/a-1"), "a-1");
+  EXPECT_EQ(matched("/models/{model}", "/models/org/name/events"), "org/name/events");
+  for (const char* other :
+       {"/jobs/a-1", "/jobs//events", "/jobs/events", "/jobs/a/b/events", "/jobs/a-1/events/", "/x"})
+    EXPECT_EQ(matched("/jobs/{id}/events", other), "none") << other;
+  EXPECT_EQ(matched("/jobs/{id}", "/jobs/a-1/events"), "none");
+  EXPECT_EQ(matched("/jobs/{id}", "/jobs/"), "none");
+}
+
 TEST(Routes, OnlyProbesArePublic) {
   for (const Route& route : routes())
     EXPECT_EQ(route.is_public, route.pattern.starts_with("/health") || route.pattern == "/readyz") << route.pattern;
