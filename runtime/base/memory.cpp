@@ -39,8 +39,9 @@ std::optional<int64_t> meminfo(std::string_view key) {
 }
 
 constexpr std::pair<std::string_view, int64_t> kUnits[] = {
-    {"KiB", 1 << 10}, {"MiB", 1 << 20},    {"GiB", 1 << 30},        {"TiB", int64_t{1} << 40}, {"kB", 1000},
-    {"MB", 1000'000}, {"GB", 1000'000'000}, {"TB", 1000'000'000'000}, {"B", 1},                  {"", 1}};
+    {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30},     {"TiB", int64_t{1} << 40},
+    {"kB", 1000},     {"MB", 1000'000}, {"GB", 1000'000'000}, {"TB", 1000'000'000'000},
+    {"B", 1},         {"", 1}};
 
 }  // namespace
 

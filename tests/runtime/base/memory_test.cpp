@@ -14,7 +14,8 @@ TEST(Memory, AmountsAsUsersWriteThem) {
                                                      {"4096", 4096},      {"500MB", 500'000'000},
                                                      {"64 KiB", 1 << 16}, {"2TiB", 2048 * kGiB}};
   for (const auto& [text, bytes] : amounts) EXPECT_EQ(parse_memory(text), bytes) << text;
-  for (const char* text : {"", "GiB", "8Gib", "8 G", "-1GiB", "0", "nan", "inf", "1e9", "4096TiB4", "99999999TiB", "0.1"})
+  for (const char* text :
+       {"", "GiB", "8Gib", "8 G", "-1GiB", "0", "nan", "inf", "1e9", "4096TiB4", "99999999TiB", "0.1"})
     EXPECT_THROW(parse_memory(text), Error) << text;
   EXPECT_EQ(format_memory(98'400'000), "93.8 MiB");
   EXPECT_EQ(format_memory(8 * kGiB), "8.0 GiB");
