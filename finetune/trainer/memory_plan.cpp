@@ -1,20 +1,13 @@
 #include "finetune/trainer/memory_plan.h"
 
 #include <algorithm>
-#include <charconv>
-#include <filesystem>
-#include <fstream>
-#include <limits>
-#include <optional>
-#include <string_view>
 #include <vector>
-
-#include <unistd.h>
 
 #include "finetune/losses/sft.h"
 #include "finetune/objectives/collator.h"
 #include "finetune/optim/clip.h"
 #include "runtime/base/error.h"
+#include "runtime/base/memory.h"
 
 namespace hearth {
 namespace {
@@ -58,27 +51,6 @@ int64_t estimate(const Measured& of, int64_t tokens, int recomputed_layers) {
   if (more == tokens || few == more) return large * std::max<int64_t>(1, (tokens + more - 1) / more);
   const int64_t small = measure(of, few, recomputed_layers);
   return large + (large - small) * (tokens - more) / (more - few);
-}
-
-std::optional<int64_t> number_in(const char* path) {
-  std::ifstream file(path);
-  std::string text;
-  if (!(file >> text)) return std::nullopt;
-  int64_t value = 0;
-  const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (read.ec != std::errc()) return std::nullopt;  // "max"
-  return value;
-}
-
-// "MemAvailable:   123 kB"
-std::optional<int64_t> meminfo(std::string_view key) {
-  std::ifstream file("/proc/meminfo");
-  std::string name;
-  int64_t kilobytes = 0;
-  std::string unit;
-  while (file >> name >> kilobytes && std::getline(file, unit))
-    if (name == key) return kilobytes * 1024;
-  return std::nullopt;
 }
 
 std::string remedy(const TrainSpec& spec, const MemoryPlan& plan) {
@@ -128,20 +100,6 @@ MemoryPlan plan_memory(const TrainSpec& spec, const LanguageModel& model, Traina
     throw resource_exhausted("this job does not fit: {}; {}{}", plan.describe(), remedy(spec, plan),
                              spec.training.gradient_checkpointing ? "" : ", or disable_gradient_checkpointing: false");
   return plan;
-}
-
-int64_t resident_memory() {
-  std::ifstream file("/proc/self/statm");
-  int64_t pages = 0, resident = 0;
-  file >> pages >> resident;
-  return resident * ::sysconf(_SC_PAGESIZE);
-}
-
-int64_t available_memory(int processes) {
-  int64_t available = meminfo("MemAvailable:").value_or(std::numeric_limits<int64_t>::max() / 2);
-  const auto limit = number_in("/sys/fs/cgroup/memory.max"), used = number_in("/sys/fs/cgroup/memory.current");
-  if (limit && used) available = std::min(available, std::max<int64_t>(*limit - *used, 0));
-  return available / processes + resident_memory();
 }
 
 }  // namespace hearth

@@ -34,9 +34,4 @@ KeptPrecision kept_precision(const TrainingSpec& training);
 MemoryPlan plan_memory(const TrainSpec& spec, const LanguageModel& model, Trainable& trainable, int64_t batch_tokens,
                        int64_t available);
 
-// What this process may take: its resident bytes, and its share of what the machine and its control group have left for
-// so many processes.
-int64_t available_memory(int processes = 1);
-int64_t resident_memory();
-
 }  // namespace hearth

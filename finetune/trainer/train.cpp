@@ -24,6 +24,7 @@
 #include "models/resolver.h"
 #include "runtime/base/error.h"
 #include "runtime/base/file.h"
+#include "runtime/base/memory.h"
 
 namespace hearth {
 namespace {

@@ -168,15 +168,7 @@ void Reader::refuse_misfits() const {
 }
 
 PeftAdapter Reader::read() {
-  const std::filesystem::path safetensors = directory_ / "adapter_model.safetensors";
-  const std::filesystem::path bin = directory_ / "adapter_model.bin";
-  if (std::filesystem::exists(safetensors)) {
-    file_ = SafetensorsFile::open(safetensors);
-  } else if (std::filesystem::exists(bin)) {
-    file_ = TorchBinFile::open(bin);
-  } else {
-    throw not_found("{}: has neither adapter_model.safetensors nor adapter_model.bin", directory_.string());
-  }
+  file_ = open_adapter_tensors(directory_);
   num_stored_ = file_->tensors().size();
   for (const CheckpointFile::Tensor& stored : file_->tensors()) sort_in(stored);
   look_for_gaps();
@@ -197,6 +189,14 @@ PeftAdapter Reader::read() {
 }
 
 }  // namespace
+
+std::shared_ptr<const CheckpointFile> open_adapter_tensors(const std::filesystem::path& directory) {
+  const std::filesystem::path safetensors = directory / "adapter_model.safetensors";
+  const std::filesystem::path bin = directory / "adapter_model.bin";
+  if (std::filesystem::exists(safetensors)) return SafetensorsFile::open(safetensors);
+  if (std::filesystem::exists(bin)) return TorchBinFile::open(bin);
+  throw not_found("{}: has neither adapter_model.safetensors nor adapter_model.bin", directory.string());
+}
 
 PeftAdapter read_adapter(const std::filesystem::path& directory, ModelTensors tensors) {
   return Reader(directory, tensors).read();

@@ -16,6 +16,9 @@
 
 namespace hearth {
 
+class CheckpointFile;
+struct ModelConfig;
+
 using ModelTensors = std::span<const std::shared_ptr<ModelTensor>>;
 
 // A tensor of the model that is trained in full (modules_to_save), with its value as ModelTensor::trained holds it.
@@ -37,6 +40,13 @@ struct PeftAdapter {
 // computed anew from the base, as peft does. Throws kNotFound without the files, kDataCorruption for broken ones,
 // kInvalidArgument for what is not implemented or does not fit.
 PeftAdapter read_adapter(const std::filesystem::path& directory, ModelTensors tensors);
+
+// What can be said without the model: throws what read_adapter and served_adapter (served_adapter.h) would for its
+// files, for modules_to_save, for layers that the base lacks and for projections of another hidden_size.
+void check_adapter(const std::filesystem::path& directory, const ModelConfig& base);
+
+// adapter_model.safetensors, or .bin. Throws kNotFound with neither.
+std::shared_ptr<const CheckpointFile> open_adapter_tensors(const std::filesystem::path& directory);
 
 // Writes what peft loads, in f32: the adapter's parameters and ModelTensor::trained of those that modules_to_save
 // names. Each of the two files appears whole or not at all, the weights first.

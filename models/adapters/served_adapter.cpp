@@ -38,11 +38,15 @@ void work_in(const PeftAdapter& peft, ModelTensors tensors, ComputeDtype dtype) 
 
 }  // namespace
 
-std::shared_ptr<const Adapter> served_adapter(PeftAdapter peft, ModelTensors tensors) {
-  if (!peft.saved.empty())
+void require_servable(const AdapterConfig& config, std::string_view name) {
+  if (!config.modules_to_save.empty())
     throw invalid_argument(
         "adapter '{}' has modules_to_save ({}), which change the model itself: serve it as the model's only adapter",
-        peft.adapter->name, fmt::join(peft.config.modules_to_save, ", "));
+        name, fmt::join(config.modules_to_save, ", "));
+}
+
+std::shared_ptr<const Adapter> served_adapter(PeftAdapter peft, ModelTensors tensors) {
+  if (!peft.saved.empty()) require_servable(peft.config, peft.adapter->name);
   if (peft.taken) peft = without_pissa(peft);
   set_row_norms(*peft.adapter, tensors);
   return std::move(peft.adapter);

@@ -5,6 +5,7 @@
 
 #include "finetune/spec/load_train_spec.h"
 #include "runtime/base/error.h"
+#include "runtime/base/memory.h"
 #include "tests/models/tiny_models.h"
 
 namespace hearth {

@@ -9,6 +9,7 @@
 
 #include "models/adapters/layout.h"
 #include "models/adapters/merge.h"
+#include "models/model_config.h"
 #include "runtime/base/random.h"
 #include "runtime/io/safetensors.h"
 #include "runtime/io/safetensors_writer.h"
@@ -210,6 +211,33 @@ TEST(PeftAdapter, BitFlipsAreReadOrRefusedInOneLine) {
       }
     }
   }
+}
+
+// Without the model: what its config alone can tell.
+TEST(PeftAdapter, IsCheckedAgainstAConfig) {
+  const auto check = [](const std::string& adapter, const std::string& model) {
+    const test::TemporaryDirectory directory;
+    test::make_directory(test::tiny_model(model), directory.path());
+    return test::refusal(
+        [&] { check_adapter(test::kPeftAdapters / adapter, read_model_config(directory.path() / "config.json")); });
+  };
+  for (const char* name : {"plain", "dora", "all_linear", "layers", "regex", "pissa", "torch_bin"})
+    EXPECT_EQ(check(name, "none"), "") << name;
+  EXPECT_EQ(check("gpt2", "gpt2"), "");
+  EXPECT_THAT(check("saved", "gpt2"), HasSubstr("serve it as the model's only adapter"));
+  EXPECT_THAT(check("nothing", "none"), HasSubstr("nothing"));
+  const auto changed = [&](const char* key, int64_t value) {
+    const test::TemporaryDirectory directory;
+    test::make_directory(test::tiny_model("none"), directory.path());
+    ModelConfig config = read_model_config(directory.path() / "config.json");
+    if (std::string_view(key) == "layers")
+      config.num_hidden_layers = static_cast<int>(value);
+    else
+      config.hidden_size = value;
+    return test::refusal([&] { check_adapter(test::kPeftAdapters / "plain", config); });
+  };
+  EXPECT_THAT(changed("layers", 1), HasSubstr("adapter does not fit the model: 'base_model.model.model.layers.1."));
+  EXPECT_THAT(changed("hidden", 24), HasSubstr("must be [rank, 24]"));
 }
 
 }  // namespace
