@@ -4,6 +4,7 @@
 #include <exception>
 #include <iterator>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include <boost/asio.hpp>
@@ -13,6 +14,7 @@
 #include "server/api_error.h"
 #include "server/config.h"
 #include "server/http_server.h"
+#include "server/jobs/job_service.h"
 #include "server/load_served.h"
 #include "server/metrics.h"
 #include "server/routes.h"
@@ -59,11 +61,17 @@ std::vector<std::string> names_of(const AppOptions::Model& model) {
 }  // namespace
 
 struct App::Impl {
-  Impl(App& app, AppOptions given) : options(std::move(given)), api(app, options), server(api, limits_for(options)) {}
+  Impl(App& app, AppOptions given) : options(std::move(given)), api(app, options), server(api, limits_for(options)) {
+    if (options.state_directory.empty()) return;
+    state_directory.emplace(options.state_directory);
+    jobs.emplace(*state_directory, options.jobs, JobHooks{});
+  }
 
   void load_all();
   const AppOptions options;
   Metrics metrics;
+  std::optional<StateDirectory> state_directory;
+  std::optional<JobService> jobs;
   std::atomic<State> state{State::kLoading};
   mutable std::mutex mutex;
   std::vector<std::shared_ptr<ServedModel>> models;  // loaded so far
@@ -107,6 +115,7 @@ void App::start() {
   impl_->server.start(impl_->options.host, impl_->options.port);
   log::info("listening on http://{}:{}", impl_->options.host, port());
   impl_->loader = std::thread([this] { impl_->load_all(); });
+  if (impl_->jobs) impl_->jobs->runner().start();
 }
 
 void App::run() {
@@ -145,6 +154,7 @@ bool App::drain(std::chrono::milliseconds timeout) {
     models = impl_->models;
   }
   for (const auto& model : models) model->engine->drain();
+  if (impl_->jobs) impl_->jobs->runner().stop();
   for (const auto& model : models)
     if (!model->engine->wait_idle(left())) return false;
   return impl_->server.wait_idle(left());  // what was drawn has been sent too
@@ -155,6 +165,7 @@ void App::stop() {
   State state = impl_->state;
   while (state != State::kFailed && !impl_->state.compare_exchange_weak(state, State::kDraining)) {
   }
+  if (impl_->jobs) impl_->jobs->runner().stop();
   impl_->server.stop();
   impl_->loop.stop();
   if (impl_->loader.joinable()) impl_->loader.join();
@@ -163,6 +174,12 @@ void App::stop() {
 int App::port() const { return impl_->server.port(); }
 App::State App::state() const { return impl_->state; }
 Metrics& App::metrics() { return impl_->metrics; }
+
+JobService& App::jobs() {
+  if (!impl_->jobs) throw failed_precondition("this daemon has no state directory, so it keeps no jobs");
+  return *impl_->jobs;
+}
+
 const AppOptions& App::options() const { return impl_->options; }
 
 std::vector<std::shared_ptr<ServedModel>> App::models() const {

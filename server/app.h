@@ -13,11 +13,13 @@
 
 #include "models/loader.h"
 #include "runtime/engine/engine.h"
+#include "server/jobs/job_runner.h"
 #include "server/served_model.h"
 
 namespace hearth {
 
 class HttpServer;
+class JobService;
 class Metrics;
 
 struct AppOptions {
@@ -42,6 +44,8 @@ struct AppOptions {
   GenerationDefaults generation;  // before the checkpoints' own
   int default_max_tokens = 0;     // of a chat answer that does not say; 0: what the context holds
   std::chrono::seconds drain_timeout{30};
+  std::filesystem::path state_directory = {};  // empty: no jobs and no files
+  RunnerOptions jobs;
   // How a model comes into memory; for tests that need a model of their own.
   std::function<LoadedModel(const Model&, ComputeDtype)> load = [](const Model& model, ComputeDtype dtype) {
     return load_model(model.path, {.compute_dtype = dtype, .chat = model.chat});
@@ -81,6 +85,8 @@ class App {
   // Only reward models: a 400 for all others.
   std::shared_ptr<ServedModel> model_for_scores(std::string_view id) const;
   Metrics& metrics();
+  // Throws kFailedPrecondition where there is no state directory.
+  JobService& jobs();
   const AppOptions& options() const;
 
  private:

@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 
 #include "finetune/spec/chat_keys.h"
+#include "finetune/spec/field_makers.h"
 #include "finetune/spec/known_keys.h"
 #include "finetune/spec/model_reference.h"
 #include "finetune/spec/yaml_file.h"
@@ -22,11 +23,7 @@ namespace {
 // Of what the model was trained by; to serving, a reward model is another thing than all the others.
 std::string parse_stage(const YamlEntry& entry) {
   constexpr std::string_view kStages[] = {"sft", "pt", "rm", "ppo", "dpo", "kto"};
-  std::string stage = yaml_string(entry);
-  if (std::find(std::begin(kStages), std::end(kStages), stage) == std::end(kStages))
-    throw invalid_argument("{}: 'stage' is '{}'{}, must be one of {}", entry.where, stage, did_you_mean(stage, kStages),
-                           fmt::join(kStages, ", "));
-  return stage;
+  return std::string(kStages[read_choice(entry, kStages)]);
 }
 
 // Collects what the used keys say; they depend on each other.

@@ -27,6 +27,8 @@ constexpr Command kCommands[] = {
     {"api", "The same for the model of a LLaMA-Factory YAML", add_api},
     {"chat", "Chat in the terminal, in this process or with a server", add_chat},
     {"train", "Fine-tune a model by a LLaMA-Factory YAML", add_train},
+    {"submit", "Put a training job into the daemon's queue", add_submit},
+    {"jobs", "Show and change the daemon's jobs", add_jobs},
     {"preprocess", "Show what a training job would learn", add_preprocess},
     {"pull", "Download a model from a hub", add_pull},
     {"models", "List, check and remove cached models", add_models},

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "finetune/spec/chat_keys.h"
+#include "finetune/spec/field_makers.h"
 #include "runtime/base/error.h"
 #include "runtime/base/nearest_name.h"
 
@@ -96,6 +97,20 @@ constexpr ServeOption kOptions[] = {
     {kLimits, "max_queued", "--max-queued", "N", "Requests that may wait; one more gets 503 (default 256)",
      [](const YamlEntry& e, ServeConfig& c) { c.max_queued = int_of(e, 0, 1'000'000); }},
 
+    {kOperation, "state_dir", "--state-dir", "DIR",
+     "Where jobs, uploaded files and keys are kept (default $XDG_STATE_HOME/hearth, ~/.local/state/hearth)",
+     [](const YamlEntry& e, ServeConfig& c) { c.state_dir = yaml_string(e); }},
+    {kOperation, "max_jobs", "--max-jobs", "N", "Training jobs that run at once (default 1)",
+     [](const YamlEntry& e, ServeConfig& c) { c.max_jobs = int_of(e, 1, 64); }},
+    {kOperation, "job_priority", "--job-priority", "idle|normal",
+     "idle: jobs get the CPUs that nobody else wants, so answers stay fast (default); normal: their share",
+     [](const YamlEntry& e, ServeConfig& c) {
+       constexpr std::string_view kPriorities[] = {"idle", "normal"};
+       c.jobs_in_background = read_choice(e, kPriorities) == 0;
+     }},
+    {kOperation, "job_retention_days", "--job-retention-days", "N",
+     "Days after which jobs that ended are forgotten; what they trained stays (default 0: never)",
+     [](const YamlEntry& e, ServeConfig& c) { c.job_retention_days = int_of(e, 0, 36'500); }},
     {kOperation, "drain_timeout", "--drain-timeout", "SECONDS",
      "How long running answers have after SIGTERM (default 30)",
      [](const YamlEntry& e, ServeConfig& c) { c.drain_timeout = std::chrono::seconds(int_of(e, 0, 86'400)); }},

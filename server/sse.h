@@ -1,6 +1,8 @@
 // Server-sent events as OpenAI's clients expect them.
 #pragma once
 
+#include <string>
+
 #include <nlohmann/json.hpp>
 
 #include "server/http_types.h"
@@ -15,6 +17,10 @@ class SseWriter {
   explicit SseWriter(BodyWriter& body) : body_(body) {}
   // All return false when the client is gone.
   bool event(const nlohmann::ordered_json& data) { return body_.write("data: " + to_text(data) + "\n\n"); }
+  // With an id, which a client that reconnects sends as Last-Event-ID.
+  bool event(const nlohmann::ordered_json& data, const std::string& id) {
+    return body_.write("id: " + id + "\ndata: " + to_text(data) + "\n\n");
+  }
   bool done() { return body_.write("data: [DONE]\n\n"); }
   // A comment, which clients skip: the connection is alive.
   bool ping() { return body_.write(": ping\n\n"); }

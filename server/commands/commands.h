@@ -20,6 +20,8 @@ Prepare add_pull(CLI::App& app);
 Prepare add_models(CLI::App& app);
 Prepare add_templates(CLI::App& app);
 Prepare add_data(CLI::App& app);
+Prepare add_submit(CLI::App& app);
+Prepare add_jobs(CLI::App& app);
 Prepare add_worker(CLI::App& app);
 Prepare add_env(CLI::App& app);
 Prepare add_version(CLI::App& app);

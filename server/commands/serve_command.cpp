@@ -12,6 +12,7 @@
 #include "server/commands/commands.h"
 #include "server/config.h"
 #include "server/serve_options.h"
+#include "server/state/state_directory.h"
 
 namespace hearth {
 namespace {
@@ -55,6 +56,10 @@ int run_serve(const ServeConfig& config) {
   options.generation = config.generation;
   options.default_max_tokens = config.default_max_tokens;
   options.drain_timeout = config.drain_timeout;
+  options.state_directory = config.state_dir.empty() ? default_state_directory() : config.state_dir;
+  options.jobs.max_jobs = config.max_jobs;
+  options.jobs.in_background = config.jobs_in_background;
+  options.jobs.retention = std::chrono::hours(24 * config.job_retention_days);
   App(std::move(options)).run();
   return 0;
 }

@@ -19,6 +19,13 @@ std::string bar(double share) {
 
 }  // namespace
 
+std::string training_bar(const TrainingProgress& p) {
+  const double share = static_cast<double>(p.step) / static_cast<double>(std::max<int64_t>(p.total, 1));
+  return fmt::format("{:3.0f} % [{}] step {}/{}  epoch {:.2f}  loss {:.4f}  {:.0f} tokens/s  {} left", 100 * share,
+                     bar(share), p.step, p.total, p.epoch, p.loss, p.tokens_per_second,
+                     format_duration(p.seconds_left));
+}
+
 std::string describe_record(const LogRecord& record) {
   std::string line;
   for (const auto& [key, value] : record.items()) {
@@ -72,11 +79,12 @@ void TerminalMonitor::on_step(const TrainerState& state, double loss, double tok
   const double seconds = std::chrono::duration<double>(now - started_).count();
   const auto done = static_cast<double>(state.global_step - first_);
   const double left = seconds / std::max(done, 1.0) * static_cast<double>(state.max_steps - state.global_step);
-  const double share =
-      static_cast<double>(state.global_step) / static_cast<double>(std::max<int64_t>(state.max_steps, 1));
-  draw_bar(fmt::format("{:3.0f} % [{}] step {}/{}  epoch {:.2f}  loss {:.4f}  {:.0f} tokens/s  {} left", 100 * share,
-                       bar(share), state.global_step, state.max_steps, state.epoch, loss, mean_rate_,
-                       format_duration(left)));
+  draw_bar(training_bar({.step = state.global_step,
+                         .total = state.max_steps,
+                         .epoch = state.epoch,
+                         .loss = loss,
+                         .tokens_per_second = mean_rate_,
+                         .seconds_left = left}));
 }
 
 void TerminalMonitor::on_log(const LogRecord& record) { print(describe_record(record)); }

@@ -41,6 +41,13 @@ class TerminalMonitor : public JobMonitor {
   double mean_rate_ = 0;  // tokens a second, smoothed
 };
 
+// " 40 % [=========>     ] step 40/100 ..."
+struct TrainingProgress {
+  int64_t step = 0, total = 1;
+  double epoch = 0, loss = 0, tokens_per_second = 0, seconds_left = 0;
+};
+std::string training_bar(const TrainingProgress& progress);
+
 // "loss 1.234  grad_norm 0.51  learning_rate 5e-05  epoch 0.12", for a person.
 std::string describe_record(const LogRecord& record);
 

@@ -20,7 +20,8 @@ void write_attempt(const JobDirectory& directory, const Attempt& attempt) {
                         {"kind", attempt.kind},
                         {"number", attempt.number},
                         {"directory", attempt.directory.string()},
-                        {"is_child", attempt.is_child}};
+                        {"is_child", attempt.is_child},
+                        {"in_background", attempt.in_background}};
   write_file_atomic(directory.attempt(), json.dump() + "\n");
 }
 
@@ -31,7 +32,8 @@ Attempt read_attempt(const JobDirectory& directory) {
             .kind = json.at("kind").get<std::string>(),
             .number = json.at("number").get<int>(),
             .directory = json.at("directory").get<std::string>(),
-            .is_child = json.at("is_child").get<bool>()};
+            .is_child = json.at("is_child").get<bool>(),
+            .in_background = json.at("in_background").get<bool>()};
   } catch (const JobJson::exception&) {
     throw data_corruption("{}: is not what the daemon writes there", directory.attempt().string());
   }

@@ -40,9 +40,10 @@ struct Attempt {
   std::string id, kind;
   int number = 1;
   std::filesystem::path directory;  // where the worker runs
-  // The worker is a child of the daemon: it waits for a line on its standard input before it does anything, saves and
-  // ends when that is closed, and leaves the CPUs to everybody else.
+  // The worker is a child of the daemon: it waits for a line on its standard input before it does anything, and saves
+  // and ends when that is closed.
   bool is_child = true;
+  bool in_background = true;  // it leaves the CPUs to everybody else
 };
 
 void write_attempt(const JobDirectory& directory, const Attempt& attempt);

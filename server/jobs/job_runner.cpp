@@ -162,7 +162,8 @@ bool JobRunner::Loop::begin(const Job& job) {
                           .kind = job.kind,
                           .number = job.attempt,
                           .directory = job.directory.empty() ? directory.path() : std::filesystem::path(job.directory),
-                          .is_child = executor_.starts_children()};
+                          .is_child = executor_.starts_children(),
+                          .in_background = options_.in_background && executor_.starts_children()};
     write_attempt(directory, attempt);
     Running running;
     running.attempt = job.attempt;

@@ -16,6 +16,7 @@ namespace hearth {
 
 struct RunnerOptions {
   int max_jobs = 1;                       // at once
+  bool in_background = true;              // workers leave the CPUs to everybody else
   std::chrono::milliseconds tick{200};    // how soon a worker's news are seen
   std::chrono::seconds lease{60};         // a worker that was not heard of for so long is ended
   std::chrono::seconds stop_timeout{20};  // from the daemon's end, or a cancel, to a worker's

@@ -93,14 +93,6 @@ int64_t sequence_of(SqlTransaction& sql, std::string_view table, std::string_vie
   return rows.integer(0);
 }
 
-template <class Row>
-Page<Row> cut(std::vector<Row> rows, int limit) {
-  Page<Row> page{std::move(rows), false};
-  page.has_more = static_cast<int>(page.rows.size()) > limit;
-  if (page.has_more) page.rows.pop_back();
-  return page;
-}
-
 JobEvent event_of(const SqlRows& row) {
   return {.sequence = row.integer(0),
           .id = row.text(1),
@@ -152,7 +144,7 @@ Job JobStore::get(std::string_view id) {
   return database_.transaction([&](SqlTransaction& sql) { return require(sql, id); });
 }
 
-Page<Job> JobStore::list(const JobQuery& query) {
+std::vector<Job> JobStore::list(const JobQuery& query) {
   return database_.transaction([&](SqlTransaction& sql) {
     const int64_t before = query.after ? sequence_of(sql, "jobs", *query.after) : INT64_MAX;
     std::vector<std::string_view> states;
@@ -168,24 +160,24 @@ Page<Job> JobStore::list(const JobQuery& query) {
             "ORDER BY sequence DESC LIMIT ?7",
             kColumns),
         {before, query.id_prefix, JobJson(states).dump(), query.owner, query.without_metadata,
-         query.metadata.empty() ? "{}" : wanted, query.limit + 1});
+         query.metadata.empty() ? "{}" : wanted, query.limit});
     std::vector<Job> jobs;
     while (rows.next()) jobs.push_back(job_of(rows));
-    return cut(std::move(jobs), query.limit);
+    return jobs;
   });
 }
 
-Page<JobEvent> JobStore::events(std::string_view id, const std::optional<std::string>& after, int limit) {
+std::vector<JobEvent> JobStore::events(std::string_view id, const std::optional<std::string>& after, int limit) {
   return database_.transaction([&](SqlTransaction& sql) {
     require(sql, id);
     const int64_t before = after ? sequence_of(sql, "job_events", *after) : INT64_MAX;
     SqlRows rows =
         sql.query(fmt::format("SELECT {} FROM job_events WHERE job = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?",
                               kEventColumns),
-                  {id, before, limit + 1});
+                  {id, before, limit});
     std::vector<JobEvent> events;
     while (rows.next()) events.push_back(event_of(rows));
-    return cut(std::move(events), limit);
+    return events;
   });
 }
 
@@ -201,14 +193,15 @@ std::vector<JobEvent> JobStore::events_since(std::string_view id, int64_t sequen
   });
 }
 
-Page<JobCheckpoint> JobStore::checkpoints(std::string_view id, const std::optional<std::string>& after, int limit) {
+std::vector<JobCheckpoint> JobStore::checkpoints(std::string_view id, const std::optional<std::string>& after,
+                                                 int limit) {
   return database_.transaction([&](SqlTransaction& sql) {
     require(sql, id);
     const int64_t before = after ? sequence_of(sql, "job_checkpoints", *after) : INT64_MAX;
     SqlRows rows = sql.query(
         "SELECT sequence, id, created_at, step, path, metrics FROM job_checkpoints WHERE job = ? AND sequence < ? "
         "ORDER BY sequence DESC LIMIT ?",
-        {id, before, limit + 1});
+        {id, before, limit});
     std::vector<JobCheckpoint> checkpoints;
     while (rows.next())
       checkpoints.push_back({.sequence = rows.integer(0),
@@ -217,7 +210,15 @@ Page<JobCheckpoint> JobStore::checkpoints(std::string_view id, const std::option
                              .step = rows.integer(3),
                              .path = rows.text(4),
                              .metrics = JobJson::parse(rows.text(5))});
-    return cut(std::move(checkpoints), limit);
+    return checkpoints;
+  });
+}
+
+int64_t JobStore::event_sequence(std::string_view id, std::string_view event) {
+  return database_.transaction([&](SqlTransaction& sql) {
+    SqlRows rows = sql.query("SELECT sequence FROM job_events WHERE id = ? AND job = ?", {event, id});
+    if (!rows.next()) throw invalid_argument("after: job '{}' has no event '{}'", id, event);
+    return rows.integer(0);
   });
 }
 

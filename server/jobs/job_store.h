@@ -17,13 +17,6 @@
 
 namespace hearth {
 
-// Rows of a list, newest first unless the call says otherwise.
-template <class Row>
-struct Page {
-  std::vector<Row> rows;
-  bool has_more = false;
-};
-
 struct JobQuery {
   std::string id_prefix = {};             // "ftjob-"
   std::optional<std::string> after = {};  // the id of the last job of the page before
@@ -60,11 +53,15 @@ class JobStore {
   Job submit(const NewJob& job);
   // Throws kNotFound.
   Job get(std::string_view id);
-  Page<Job> list(const JobQuery& query);
-  Page<JobEvent> events(std::string_view id, const std::optional<std::string>& after, int limit);
+  // Lists are newest first, of at most `limit` rows, those behind `after`. Throw kInvalidArgument for an `after` that
+  // there is not.
+  std::vector<Job> list(const JobQuery& query);
+  std::vector<JobEvent> events(std::string_view id, const std::optional<std::string>& after, int limit);
   // Oldest first, those after a sequence number: for followers.
   std::vector<JobEvent> events_since(std::string_view id, int64_t sequence, int limit);
-  Page<JobCheckpoint> checkpoints(std::string_view id, const std::optional<std::string>& after, int limit);
+  std::vector<JobCheckpoint> checkpoints(std::string_view id, const std::optional<std::string>& after, int limit);
+  // The sequence number of an event of the job. Throws kInvalidArgument.
+  int64_t event_sequence(std::string_view id, std::string_view event);
   void add_event(std::string_view id, const JobEvent& event);
 
   // validating -> queued, or failed with `error`.

@@ -17,6 +17,15 @@ Reply handle_chat_completions(const Request& request, App& app);
 Reply handle_completions(const Request& request, App& app);
 // score_evaluation.cpp
 Reply handle_score_evaluation(const Request& request, App& app);
+// jobs.cpp
+Reply handle_create_job(const Request& request, App& app);
+Reply handle_list_jobs(const Request& request, App& app);
+Reply handle_get_job(const Request& request, App& app);
+Reply handle_cancel_job(const Request& request, App& app);
+Reply handle_pause_job(const Request& request, App& app);
+Reply handle_resume_job(const Request& request, App& app);
+Reply handle_job_events(const Request& request, App& app);
+Reply handle_job_log(const Request& request, App& app);
 // text.cpp
 Reply handle_tokenize(const Request& request, App& app);
 Reply handle_detokenize(const Request& request, App& app);

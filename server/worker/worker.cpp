@@ -50,8 +50,8 @@ int run_worker(const std::filesystem::path& job_directory) {
   if (attempt.is_child) {
     if (!wait_for_go()) return kInterrupted;
     end_with_input(stop, saves);
-    run_in_background();
   }
+  if (attempt.in_background) run_in_background();
   WorkerEvents events(directory.events(attempt.number));
   try {
     const WorkerContext context{.directory = directory, .events = events, .stop = stop, .saves = saves};

@@ -1,8 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "server/client/sse_reader.h"
 #include "server/terminal_chat/message_reader.h"
-#include "server/terminal_chat/sse_reader.h"
 #include "server/terminal_chat/terminal_chat.h"
 
 namespace hearth {

@@ -1,4 +1,4 @@
-#include "server/terminal_chat/sse_reader.h"
+#include "server/client/sse_reader.h"
 
 #include <utility>
 
