@@ -1,5 +1,6 @@
 // The program: finds the subcommand, parses its arguments, runs it. The one place that turns errors into a line on
 // stderr and an exit code: 0 done, 1 failed, 2 usage or configuration, 130 interrupted.
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <map>
@@ -165,6 +166,7 @@ int run(int argc, char** argv) {
 }  // namespace hearth
 
 int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file at its limit (ulimit -f) is an error of write then, as a full disk is
   try {
     return hearth::run(argc, argv);
   } catch (const std::exception& error) {

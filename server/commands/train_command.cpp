@@ -1,4 +1,3 @@
-#include <csignal>
 #include <memory>
 
 #include <unistd.h>
@@ -16,7 +15,6 @@ namespace hearth {
 namespace {
 
 int run_train(const TrainSpec& spec) {
-  std::signal(SIGXFSZ, SIG_IGN);  // a file at its limit (ulimit -f) is an error of write then, as a full disk is
   const std::unique_ptr<Communicator> processes = make_communicator();
   if (!processes->writes()) {
     SilentMonitor silent(stop_flag());

@@ -284,7 +284,7 @@ JobOutcome JobRunner::Loop::outcome_of(const Job& job, const Running& running) c
 JobOutcome JobRunner::Loop::after_crash(const Job& job, const Running& running) const {
   if (running.left_behind || running.worker.is_null())
     return {.state = JobState::kQueued, .event = event("info", "the daemon ended; the job goes on")};
-  if (running.was_killed && !running.lost_lease)
+  if (running.asked_at && !running.lost_lease)  // before it could say so
     return {.state = JobState::kQueued, .event = event("info", "ended at once, as was asked")};
   const std::string how = running.lost_lease ? fmt::format("was not heard of for {} s", options_.lease.count())
                                              : fmt::format("ended without a word: {}", running.ended->what);

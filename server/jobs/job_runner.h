@@ -20,7 +20,7 @@ struct RunnerOptions {
   std::chrono::milliseconds tick{200};    // how soon a worker's news are seen
   std::chrono::seconds lease{60};         // a worker that was not heard of for so long is ended
   std::chrono::seconds stop_timeout{20};  // from the daemon's end, or a cancel, to a worker's
-  int most_crashes = 5;                   // in a row, without a step between; then the job has failed
+  int most_crashes = 10;                  // in a row, without a step between; then the job has failed
   std::chrono::hours retention{0};        // of jobs that ended; 0: for ever
 };
 

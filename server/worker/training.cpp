@@ -44,7 +44,8 @@ void go_on(TrainSpec& spec) {
 JobJson result_of(const TrainSpec& spec, const JobJson& metrics) {
   const fs::path output = fs::absolute(spec.training.output_dir);
   JobJson tokens;
-  if (spec.training.do_train) tokens = TrainerState::load(output / "trainer_state.json").num_input_tokens_seen;
+  if (spec.training.include_num_input_tokens_seen)
+    tokens = TrainerState::load(output / "trainer_state.json").num_input_tokens_seen;
   return {{"output_dir", output.string()}, {"model", spec.model_name_or_path},
           {"stage", name_of(spec.stage)},  {"finetuning_type", name_of(spec.finetuning_type)},
           {"trained_tokens", tokens},      {"metrics", metrics}};

@@ -1,7 +1,6 @@
 #include "server/worker/worker.h"
 
 #include <atomic>
-#include <csignal>
 #include <exception>
 #include <string_view>
 #include <system_error>
@@ -41,7 +40,6 @@ int fail(WorkerEvents& events, std::string_view code, const std::string& message
 }  // namespace
 
 int run_worker(const std::filesystem::path& job_directory) {
-  std::signal(SIGXFSZ, SIG_IGN);  // a file at its limit is an error of write then
   std::atomic<bool>& stop = stop_flag();
   static std::atomic<bool> saves{false};  // a thread that outlives this function looks at it
   const JobDirectory directory(std::filesystem::absolute(job_directory));

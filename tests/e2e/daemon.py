@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.request
 
@@ -20,7 +21,7 @@ class Daemon:
     model = "test"
     headers = {}
 
-    def __init__(self, *options, environment=None, model_path=None, job=None):
+    def __init__(self, *options, environment=None, model_path=None, job=None, **popen):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -30,7 +31,8 @@ class Daemon:
             command = [required("HEARTH_BINARY"), "api", job]
             environment = {"API_HOST": "127.0.0.1", "API_PORT": str(self.port), "API_MODEL_NAME": self.model}
         started = time.monotonic()
-        self.process = subprocess.Popen(command, env=dict(os.environ, **(environment or {})))
+        self._state = tempfile.TemporaryDirectory(prefix="hearth-state-")  # one of its own: daemons do not share
+        self.process = subprocess.Popen(command, env=dict(os.environ, XDG_STATE_HOME=self._state.name, **(environment or {})), **popen)
         while not self._ready():
             if self.process.poll() is not None or time.monotonic() - started > 60:
                 self.process.kill()
@@ -59,6 +61,8 @@ class Daemon:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
+        finally:
+            self._state.cleanup()
 
     def get(self, path):
         return urllib.request.urlopen(urllib.request.Request(self.url + path, headers=self.headers), timeout=60).read().decode()
