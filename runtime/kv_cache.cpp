@@ -20,13 +20,18 @@ size_t checked_product(size_t a, size_t b) {
 
 }  // namespace
 
-KvCache::KvCache(Dims dims, int num_blocks, KvFormat format) : dims_(dims), num_blocks_(num_blocks), format_(format) {
+size_t KvCache::bytes_for(Dims dims, int num_blocks, KvFormat format) {
   if (dims.num_layers < 1 || dims.num_kv_heads < 1 || dims.head_dim < 1 || num_blocks < 1) {
     throw invalid_argument("KV cache of {} layers, {} heads of {} and {} blocks: each must be at least 1",
                            dims.num_layers, dims.num_kv_heads, dims.head_dim, num_blocks);
   }
   const size_t block = checked_product(checked_product(dims.num_kv_heads, dims.head_dim), kBlockTokens);
-  bytes_ = checked_product(checked_product(checked_product(dims.num_layers, num_blocks), 2 * element_bytes()), block);
+  return checked_product(checked_product(checked_product(dims.num_layers, num_blocks), 2 * element_bytes(format)),
+                         block);
+}
+
+KvCache::KvCache(Dims dims, int num_blocks, KvFormat format)
+    : dims_(dims), num_blocks_(num_blocks), format_(format), bytes_(bytes_for(dims, num_blocks, format)) {
   void* data = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (data == MAP_FAILED) {
     throw resource_exhausted("the KV cache of {} MiB cannot be reserved ({}): use fewer cache tokens", bytes_ >> 20,

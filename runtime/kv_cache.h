@@ -22,6 +22,10 @@ class KvCache {
   struct Dims {
     int num_layers, num_kv_heads, head_dim;
   };
+  // What it takes once every block has been written. Throws kInvalidArgument for sizes below 1, kResourceExhausted for
+  // more than can be addressed.
+  static size_t bytes_for(Dims dims, int num_blocks, KvFormat format);
+
   // Reserves address space for all blocks; pages become resident when first written.
   KvCache(Dims dims, int num_blocks, KvFormat format);
   ~KvCache();
@@ -36,9 +40,10 @@ class KvCache {
   size_t block_elements() const { return static_cast<size_t>(dims_.num_kv_heads) * dims_.head_dim * kBlockTokens; }
   std::byte* keys(int layer, int32_t block) { return data_ + offset(layer, block); }
   std::byte* values(int layer, int32_t block) { return keys(layer, block) + block_elements() * element_bytes(); }
-  size_t element_bytes() const { return format_ == KvFormat::kF16 ? 2 : 4; }
+  size_t element_bytes() const { return element_bytes(format_); }
 
  private:
+  static size_t element_bytes(KvFormat format) { return format == KvFormat::kF16 ? 2 : 4; }
   size_t offset(int layer, int32_t block) const {
     return (static_cast<size_t>(layer) * num_blocks_ + block) * 2 * block_elements() * element_bytes();
   }

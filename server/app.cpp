@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <exception>
-#include <iterator>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -10,13 +9,12 @@
 #include <boost/asio.hpp>
 
 #include "runtime/base/log.h"
-#include "runtime/base/nearest_name.h"
 #include "server/api_error.h"
 #include "server/config.h"
 #include "server/http_server.h"
 #include "server/jobs/job_service.h"
-#include "server/load_served.h"
 #include "server/metrics.h"
+#include "server/models/model_host.h"
 #include "server/routes.h"
 
 namespace hearth {
@@ -24,7 +22,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kLoadingRetrySeconds = 2, kDrainingRetrySeconds = 10;
 // Connections beside those that wait for an answer: probes, lists, idle ones.
 constexpr int kSpareConnections = 64, kMaxConnections = 960;  // cpp-httplib's select() ends at descriptor 1,024
 
@@ -36,32 +33,11 @@ HttpLimits limits_for(const AppOptions& options) {
   return limits;
 }
 
-ApiError shutting_down() {
-  return {ErrorCode::kUnavailable,
-          "the server is shutting down",
-          {.code = "shutting_down", .retry_after_seconds = kDrainingRetrySeconds}};
-}
-
-ApiError model_loading(std::string_view id) {
-  return {ErrorCode::kUnavailable,
-          fmt::format("'{}' is being loaded", id),
-          {.code = "model_loading", .retry_after_seconds = kLoadingRetrySeconds}};
-}
-
-// The ids that lead to a model and its adapters.
-std::vector<std::string> names_of(const AppOptions::Model& model) {
-  std::vector<std::string> names = {model.id};
-  for (const AppOptions::Adapter& adapter : model.adapters) {
-    names.push_back(adapter.id);
-    names.push_back(ServedModel::adapter_id(model.id, adapter.id));
-  }
-  return names;
-}
-
 }  // namespace
 
 struct App::Impl {
-  Impl(App& app, AppOptions given) : options(std::move(given)), api(app, options), server(api, limits_for(options)) {
+  Impl(App& app, AppOptions given)
+      : options(std::move(given)), host(options, metrics), api(app, options), server(api, limits_for(options)) {
     if (options.state_directory.empty()) return;
     state_directory.emplace(options.state_directory);
     jobs.emplace(*state_directory, options.jobs, JobHooks{});
@@ -70,11 +46,11 @@ struct App::Impl {
   void load_all();
   const AppOptions options;
   Metrics metrics;
+  ModelHost host;
   std::optional<StateDirectory> state_directory;
   std::optional<JobService> jobs;
   std::atomic<State> state{State::kLoading};
-  mutable std::mutex mutex;
-  std::vector<std::shared_ptr<ServedModel>> models;  // loaded so far
+  mutable std::mutex mutex;  // of failure
   std::exception_ptr failure;
   boost::asio::io_context loop{1};
   Api api;
@@ -85,12 +61,7 @@ struct App::Impl {
 
 void App::Impl::load_all() {
   try {
-    for (const AppOptions::Model& source : options.models) {
-      if (state != State::kLoading) return;
-      std::vector<std::shared_ptr<ServedModel>> loaded = load_served(options, source);
-      const std::lock_guard lock(mutex);
-      std::move(loaded.begin(), loaded.end(), std::back_inserter(models));
-    }
+    host.load_configured();
     State loading = State::kLoading;  // a drain that began meanwhile stays
     state.compare_exchange_strong(loading, State::kReady);
   } catch (const std::exception&) {
@@ -100,7 +71,9 @@ void App::Impl::load_all() {
     }
     state = State::kFailed;
     loop.stop();
+    return;
   }
+  host.serve_loads();
 }
 
 App::App(AppOptions options) {
@@ -148,11 +121,8 @@ bool App::drain(std::chrono::milliseconds timeout) {
                     std::chrono::milliseconds(0));
   };
   impl_->state = State::kDraining;
-  std::vector<std::shared_ptr<ServedModel>> models;
-  {
-    const std::lock_guard lock(impl_->mutex);
-    models = impl_->models;
-  }
+  impl_->host.drain();
+  const std::vector<std::shared_ptr<ServedModel>> models = impl_->host.loaded();
   for (const auto& model : models) model->engine->drain();
   if (impl_->jobs) impl_->jobs->runner().stop();
   for (const auto& model : models)
@@ -166,6 +136,7 @@ void App::stop() {
   while (state != State::kFailed && !impl_->state.compare_exchange_weak(state, State::kDraining)) {
   }
   if (impl_->jobs) impl_->jobs->runner().stop();
+  impl_->host.stop();
   impl_->server.stop();
   impl_->loop.stop();
   if (impl_->loader.joinable()) impl_->loader.join();
@@ -182,30 +153,16 @@ JobService& App::jobs() {
 
 const AppOptions& App::options() const { return impl_->options; }
 
-std::vector<std::shared_ptr<ServedModel>> App::models() const {
-  const std::lock_guard lock(impl_->mutex);
-  return impl_->models;
+ModelHost& App::host() const { return impl_->host; }
+std::vector<std::shared_ptr<ServedModel>> App::models() const { return impl_->host.loaded(); }
+
+std::shared_ptr<ServedModel> App::model(std::string_view id, Client* client) const {
+  return impl_->host.acquire(id, client);
 }
 
-std::shared_ptr<ServedModel> App::model(std::string_view id) const {
-  for (const auto& model : models())
-    if (model->answers_to(id)) return model;
-  std::vector<std::string> known;
-  for (const AppOptions::Model& source : impl_->options.models) {
-    for (std::string& name : names_of(source)) {
-      if (name == id) throw state() == State::kLoading ? model_loading(id) : shutting_down();
-      known.push_back(std::move(name));
-    }
-  }
-  throw ApiError(ErrorCode::kNotFound,
-                 fmt::format("the model '{}' does not exist{}; served: '{}'", id, did_you_mean(id, known),
-                             fmt::join(known, "', '")),
-                 {.code = "model_not_found", .param = "model"});
-}
-
-std::shared_ptr<ServedModel> App::model_for_generation(std::string_view id) const {
+std::shared_ptr<ServedModel> App::model_for_generation(std::string_view id, Client* client) const {
   if (state() == State::kDraining) throw shutting_down();
-  std::shared_ptr<ServedModel> found = model(id);
+  std::shared_ptr<ServedModel> found = model(id, client);
   if (found->value_head)
     throw invalid_field("model", fmt::format("'{}' is a reward model, which scores texts and writes none; use "
                                              "/v1/score/evaluation",
@@ -213,9 +170,9 @@ std::shared_ptr<ServedModel> App::model_for_generation(std::string_view id) cons
   return found;
 }
 
-std::shared_ptr<ServedModel> App::model_for_scores(std::string_view id) const {
+std::shared_ptr<ServedModel> App::model_for_scores(std::string_view id, Client* client) const {
   if (state() == State::kDraining) throw shutting_down();
-  std::shared_ptr<ServedModel> found = model(id);
+  std::shared_ptr<ServedModel> found = model(id, client);
   if (!found->value_head)
     throw invalid_field("model", fmt::format("'{}' is no reward model: there is no value_head.safetensors beside it; "
                                              "serve what a run with stage: rm wrote",

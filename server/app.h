@@ -1,5 +1,5 @@
 // The daemon: the one place where models, engines, HTTP and signals are wired together. The socket is open at once;
-// models load behind it (/readyz turns 200 when all are loaded and warm).
+// models load behind it (/readyz turns 200 when those that fit the memory are loaded and warm).
 #pragma once
 
 #include <chrono>
@@ -18,9 +18,11 @@
 
 namespace hearth {
 
+class Client;
 class HttpServer;
 class JobService;
 class Metrics;
+class ModelHost;
 
 struct AppOptions {
   struct Adapter {
@@ -46,6 +48,8 @@ struct AppOptions {
   std::chrono::seconds drain_timeout{30};
   std::filesystem::path state_directory = {};  // empty: no jobs and no files
   RunnerOptions jobs;
+  int64_t model_memory = 0;  // bytes that loaded models may take together; 0: 3/4 of the machine's
+  std::chrono::milliseconds load_timeout{60'000};  // of a request for a model that is not loaded
   // How a model comes into memory; for tests that need a model of their own.
   std::function<LoadedModel(const Model&, ComputeDtype)> load = [](const Model& model, ComputeDtype dtype) {
     return load_model(model.path, {.compute_dtype = dtype, .chat = model.chat});
@@ -76,14 +80,16 @@ class App {
   enum class State { kLoading, kReady, kDraining, kFailed };
   State state() const;
 
+  // Which models there are.
+  ModelHost& host() const;
   // Those that are loaded, in the order of the options, each model's adapters behind it.
   std::vector<std::shared_ptr<ServedModel>> models() const;
-  // Throws a 404 for an id that is not served and a 503 while it loads.
-  std::shared_ptr<ServedModel> model(std::string_view id) const;
+  // ModelHost::acquire: waits while the model is loaded, as long as the client does.
+  std::shared_ptr<ServedModel> model(std::string_view id, Client* client = nullptr) const;
   // The same for what starts new work: a 503 while the daemon drains, a 400 for a reward model.
-  std::shared_ptr<ServedModel> model_for_generation(std::string_view id) const;
+  std::shared_ptr<ServedModel> model_for_generation(std::string_view id, Client* client = nullptr) const;
   // Only reward models: a 400 for all others.
-  std::shared_ptr<ServedModel> model_for_scores(std::string_view id) const;
+  std::shared_ptr<ServedModel> model_for_scores(std::string_view id, Client* client = nullptr) const;
   Metrics& metrics();
   // Throws kFailedPrecondition where there is no state directory.
   JobService& jobs();

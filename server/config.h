@@ -48,9 +48,11 @@ struct ServeConfig {
   std::vector<std::string> api_keys;      // empty: no authentication, loopback only
   std::vector<std::string> cors_origins;  // "*" or origins; empty: no CORS headers
   ComputeDtype infer_dtype = ComputeDtype::kAuto;
-  int cache_tokens = 8192;  // capacity of a model's KV cache
-  int max_running = 64;     // sequences in a batch
-  int max_queued = 256;     // waiting requests of a model; one more is refused
+  int cache_tokens = 8192;                // capacity of a model's KV cache
+  int max_running = 64;                   // sequences in a batch
+  int max_queued = 256;                   // waiting requests of a model; one more is refused
+  int64_t model_memory = 0;               // bytes that loaded models may take together; 0: 3/4 of the machine's
+  std::chrono::seconds load_timeout{60};  // of a request for a model that is not loaded
   // What requests that leave a sampling parameter out get, before the checkpoint's own defaults; and max_tokens (0:
   // what the context holds).
   GenerationDefaults generation;

@@ -16,6 +16,12 @@
 #include "server/trained_chat.h"
 
 namespace hearth {
+
+int64_t modification_time(const std::filesystem::path& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 ? static_cast<int64_t>(status.st_mtime) : 0;
+}
+
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -33,11 +39,6 @@ GenerationDefaults merged(GenerationDefaults defaults, const GenerationDefaults&
   override_with(configured.typical_p, defaults.typical_p);
   override_with(configured.repetition_penalty, defaults.repetition_penalty);
   return defaults;
-}
-
-int64_t modification_time(const std::filesystem::path& path) {
-  struct stat status {};
-  return ::stat(path.c_str(), &status) == 0 ? static_cast<int64_t>(status.st_mtime) : 0;
 }
 
 // FNV-1a
@@ -71,11 +72,6 @@ void warm_up(const ServedModel& model) {
   }
 }
 
-// Whether it can only be worked into the model.
-bool changes_model(const AppOptions::Adapter& adapter) {
-  return !read_adapter_config(adapter.path).modules_to_save.empty();
-}
-
 // Null: there is none.
 std::shared_ptr<ValueHead> value_head_in(const std::filesystem::path& directory, const LanguageModel& model) {
   return has_value_head(directory) ? std::make_shared<ValueHead>(read_value_head(directory, model)) : nullptr;
@@ -85,21 +81,26 @@ std::string version_of(const std::filesystem::path& adapter) {
   return fmt::format("|{}|{}", adapter.string(), modification_time(adapter));
 }
 
-std::shared_ptr<ServedModel> on(const ServedModel& model, const AppOptions::Adapter& source) {
+}  // namespace
+
+EngineOptions engine_options(const AppOptions& options) {
+  EngineOptions engine = options.engine;
+  if (options.compute_dtype == ComputeDtype::kFloat32) engine.kv_format = KvFormat::kF32;
+  return engine;
+}
+
+std::shared_ptr<ServedModel> serve_applied(const ServedModel& model, const AppOptions::Adapter& source) {
   auto served = std::make_shared<ServedModel>(model);
   served->id = source.id;
   served->base = model.id;
-  served->created = modification_time(source.path);
   served->fingerprint = digest(model.fingerprint + version_of(source.path));
   return served;
 }
 
-}  // namespace
-
 std::shared_ptr<ServedModel> serve_adapter(const ServedModel& model, const AppOptions::Adapter& source) {
   const auto begin = Clock::now();
   const ModelTensors tensors = model.loaded.model->tensors();
-  std::shared_ptr<ServedModel> served = on(model, source);
+  std::shared_ptr<ServedModel> served = serve_applied(model, source);
   served->adapter = served_adapter(read_adapter(source.path, tensors), tensors);
   served->value_head = value_head_in(source.path, *model.loaded.model);
   chat_as_trained(source.path, source.id, served->loaded);
@@ -109,41 +110,25 @@ std::shared_ptr<ServedModel> serve_adapter(const ServedModel& model, const AppOp
   return served;
 }
 
-std::vector<std::shared_ptr<ServedModel>> load_served(const AppOptions& options, const AppOptions::Model& source) {
-  HEARTH_CHECK(source.applied.empty() || source.adapters.empty());
+std::shared_ptr<ServedModel> load_base(const AppOptions& options, const AppOptions::Model& source) {
   const auto begin = Clock::now();
   auto model = std::make_shared<ServedModel>();
   model->id = source.id;
-  model->created = modification_time(source.path);
   model->loaded = options.load(source, options.compute_dtype);
   model->loaded.defaults = merged(model->loaded.defaults, options.generation);
   model->default_max_tokens = options.default_max_tokens;
-  std::vector<std::filesystem::path> applied = source.applied;
-  const bool is_changed = source.adapters.size() == 1 && changes_model(source.adapters.front());
-  if (is_changed) applied.push_back(source.adapters.front().path);
-  model->adapter = apply_adapters(applied, model->loaded.model->tensors(), options.compute_dtype);
+  model->adapter = apply_adapters(source.applied, model->loaded.model->tensors(), options.compute_dtype);
   std::string description = model->loaded.description;
-  for (const std::filesystem::path& adapter : applied) description += version_of(adapter);
+  for (const std::filesystem::path& adapter : source.applied) description += version_of(adapter);
   model->fingerprint = fingerprint(description, options.compute_dtype, source.chat);
-  EngineOptions engine = options.engine;
-  if (options.compute_dtype == ComputeDtype::kFloat32) engine.kv_format = KvFormat::kF32;
-  model->max_running = engine.max_running;
-  model->engine = std::make_shared<Engine>(model->loaded.model, engine);
+  model->max_running = options.engine.max_running;
+  model->engine = std::make_shared<Engine>(model->loaded.model, engine_options(options));
   warm_up(*model);
-  model->value_head = value_head_in(value_head_place(source.path, applied), *model->loaded.model);
+  model->value_head = value_head_in(value_head_place(source.path, source.applied), *model->loaded.model);
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   log::info("{}: {}{}, ready after {:.2f} s", model->id, model->value_head ? "reward model, " : "",
             model->loaded.description, seconds);
-
-  std::vector<std::shared_ptr<ServedModel>> served = {model};
-  if (is_changed) {
-    log::warn("adapter '{}' has modules_to_save, which change the model: '{}' answers as it does",
-              source.adapters.front().id, model->id);
-    served.push_back(on(*model, source.adapters.front()));
-    return served;
-  }
-  for (const AppOptions::Adapter& adapter : source.adapters) served.push_back(serve_adapter(*model, adapter));
-  return served;
+  return model;
 }
 
 }  // namespace hearth

@@ -76,6 +76,21 @@ struct Metrics::Impl {
       prometheus::BuildCounter().Name("hearth_http_requests_total").Help("HTTP requests").Register(registry);
   prometheus::Family<prometheus::Histogram>& request_seconds =
       histogram(registry, "hearth_http_request_seconds", "From a request's headers to the last byte of its reply");
+  prometheus::Gauge& models_loaded = prometheus::BuildGauge()
+                                         .Name("hearth_models_loaded")
+                                         .Help("Models in memory, without adapters")
+                                         .Register(registry)
+                                         .Add({});
+  prometheus::Counter& loads = prometheus::BuildCounter()
+                                   .Name("hearth_model_loads_total")
+                                   .Help("Models that came into memory")
+                                   .Register(registry)
+                                   .Add({});
+  prometheus::Counter& evictions = prometheus::BuildCounter()
+                                       .Name("hearth_model_evictions_total")
+                                       .Help("Models that left memory to make room for others")
+                                       .Register(registry)
+                                       .Add({});
 
   class Model : public ModelMetrics {
    public:
@@ -143,6 +158,22 @@ void Metrics::update(const std::string& id, const EngineStats& stats) {
     family.Add({{"model", id}}).Set(value.read(stats));
   }
 }
+
+void Metrics::forget(const std::string& id) {
+  const std::lock_guard lock(impl_->mutex);
+  for (const EngineValue& value : kCounters) {
+    auto& family = prometheus::BuildCounter().Name(value.name).Help(value.help).Register(impl_->registry);
+    family.Remove(&family.Add({{"model", id}}));
+  }
+  for (const EngineValue& value : kGauges) {
+    auto& family = prometheus::BuildGauge().Name(value.name).Help(value.help).Register(impl_->registry);
+    family.Remove(&family.Add({{"model", id}}));
+  }
+}
+
+void Metrics::models_loaded(int64_t count) { impl_->models_loaded.Set(static_cast<double>(count)); }
+void Metrics::model_loaded() { impl_->loads.Increment(); }
+void Metrics::model_evicted() { impl_->evictions.Increment(); }
 
 std::string Metrics::text() const { return prometheus::TextSerializer().Serialize(impl_->registry.Collect()); }
 

@@ -2,6 +2,7 @@
 // function is thread-safe. Nothing here holds text of a prompt or an answer.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -33,6 +34,11 @@ class Metrics {
   void request(std::string_view route, int status, double seconds);
   // Sets the gauges and counters that the engine keeps.
   void update(const std::string& id, const EngineStats& stats);
+  // The engine of the model is gone; what update() set begins anew with its next one.
+  void forget(const std::string& id);
+  void models_loaded(int64_t count);  // now
+  void model_loaded();                // one more load
+  void model_evicted();               // one more that made room for another
   // Prometheus' text format.
   std::string text() const;
 

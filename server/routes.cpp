@@ -18,6 +18,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/", handle_index},
     {"GET", "/v1/models", handle_list_models},
     {"GET", "/v1/models/{model}", handle_get_model},
+    {"DELETE", "/v1/models/{model}", handle_delete_model},
     {"POST", "/v1/chat/completions", handle_chat_completions},
     {"POST", "/v1/completions", handle_completions},
     {"POST", "/v1/score/evaluation", handle_score_evaluation},

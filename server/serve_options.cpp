@@ -8,6 +8,7 @@
 #include "finetune/spec/chat_keys.h"
 #include "finetune/spec/field_makers.h"
 #include "runtime/base/error.h"
+#include "runtime/base/memory.h"
 #include "runtime/base/nearest_name.h"
 
 namespace hearth {
@@ -96,6 +97,20 @@ constexpr ServeOption kOptions[] = {
      [](const YamlEntry& e, ServeConfig& c) { c.max_running = int_of(e, 1, 4096); }},
     {kLimits, "max_queued", "--max-queued", "N", "Requests that may wait; one more gets 503 (default 256)",
      [](const YamlEntry& e, ServeConfig& c) { c.max_queued = int_of(e, 0, 1'000'000); }},
+    {kLimits, "model_memory", "--model-memory", "8GiB",
+     "What loaded models may take together; others are loaded when a request names them, in place of those used "
+     "longest "
+     "ago (default: 3/4 of the machine's memory)",
+     [](const YamlEntry& e, ServeConfig& c) {
+       try {
+         c.model_memory = parse_memory(yaml_string(e));
+       } catch (const Error& error) {
+         throw invalid_argument("{}: {}: {}", e.where, e.key, error.what());
+       }
+     }},
+    {kLimits, "load_timeout", "--load-timeout", "SECONDS",
+     "How long a request waits for a model that is not loaded (default 60)",
+     [](const YamlEntry& e, ServeConfig& c) { c.load_timeout = std::chrono::seconds(int_of(e, 1, 3600)); }},
 
     {kOperation, "state_dir", "--state-dir", "DIR",
      "Where jobs, uploaded files and keys are kept (default $XDG_STATE_HOME/hearth, ~/.local/state/hearth)",

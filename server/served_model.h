@@ -2,7 +2,6 @@
 // that answers of all of them share its steps.
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,7 +16,6 @@ namespace hearth {
 struct ServedModel {
   std::string id;
   std::string base;            // of an adapter: its model's id; empty: this is the model itself
-  int64_t created = 0;         // unix seconds; of the file
   LoadedModel loaded;          // its `defaults` already hold what the configuration overrides
   int default_max_tokens = 0;  // of a chat answer that does not say; 0: what the context holds
   int max_running = 0;         // of the engine
@@ -26,8 +24,7 @@ struct ServedModel {
   std::shared_ptr<const Adapter> adapter;  // what every request goes through; null: the model as it is loaded
   std::shared_ptr<ValueHead> value_head;   // not null: a reward model, which scores texts and writes none
 
-  // An adapter also answers to "base:id".
-  bool answers_to(std::string_view name) const { return name == id || (!base.empty() && name == adapter_id(base, id)); }
+  // What an adapter also answers to.
   static std::string adapter_id(std::string_view model, std::string_view adapter) {
     return std::string(model) + ":" + std::string(adapter);
   }

@@ -53,6 +53,10 @@ KvCache::Dims cache_dims(const ModelDims& dims) { return {dims.num_layers, dims.
 
 }  // namespace
 
+int64_t cache_bytes(const EngineOptions& options, const ModelDims& dims) {
+  return static_cast<int64_t>(KvCache::bytes_for(cache_dims(dims), blocks_of(options), options.kv_format));
+}
+
 ContextOverflow::ContextOverflow(int64_t limit_tokens, int64_t prompt, int64_t requested_tokens)
     : Error(resource_exhausted("the context holds {} tokens, but {} were requested ({} in the prompt, {} for the "
                                "answer); shorten the prompt or ask for a shorter answer",

@@ -23,6 +23,9 @@ struct EngineOptions {
   int step_tokens = 512;  // rows of one step
 };
 
+// What the KV cache of an engine takes when it is full. Throws what Engine throws for such options.
+int64_t cache_bytes(const EngineOptions& options, const ModelDims& dims);
+
 // prompt + max_tokens do not fit: kResourceExhausted with the numbers.
 struct ContextOverflow : Error {
   ContextOverflow(int64_t limit_tokens, int64_t prompt, int64_t requested_tokens);

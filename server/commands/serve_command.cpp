@@ -52,6 +52,8 @@ int run_serve(const ServeConfig& config) {
   options.engine.cache_tokens = config.cache_tokens;
   options.engine.max_running = config.max_running;
   options.engine.max_queued = config.max_queued;
+  options.model_memory = config.model_memory;
+  options.load_timeout = config.load_timeout;
   options.compute_dtype = config.infer_dtype;
   options.generation = config.generation;
   options.default_max_tokens = config.default_max_tokens;
@@ -104,6 +106,7 @@ Prepare add_serve(CLI::App& app) {
       "  hearth serve --model ./merged --template llama3\n"
       "  hearth serve --model small=org/name --adapter tuned=./saves/lora\n"
       "  hearth serve --model small=org/name --model exact=./other --infer-dtype float32\n"
+      "  hearth serve --model small=org/name --model large=org/other --model-memory 8GiB\n"
       "  hearth serve serve.yaml --host 0.0.0.0 --api-key \"$KEY\"\n\n"
       "  curl http://127.0.0.1:8000/v1/chat/completions -H 'Content-Type: application/json' \\\n"
       "    -d '{\"model\": \"small\", \"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}'\n\n"

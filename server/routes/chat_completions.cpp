@@ -129,7 +129,7 @@ class ChatReply {
 
 Reply handle_chat_completions(const Request& request, App& app) {
   ChatRequest body = read_chat_request(JsonReader(parse_json(request.body)));
-  const std::shared_ptr<ServedModel> model = app.model_for_generation(body.model);
+  const std::shared_ptr<ServedModel> model = app.model_for_generation(body.model, request.client);
   if (!body.generation.ignore_eos)
     for (const std::string& word : model->loaded.stop_strings) body.generation.stop.push_back(word);
   GenerationInputs inputs{.prompts = {prompt_of(*model, body.conversation).token_ids}, .prompt_param = "messages"};

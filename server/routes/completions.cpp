@@ -159,7 +159,7 @@ class CompletionReply {
 
 Reply handle_completions(const Request& request, App& app) {
   const CompletionRequest body = read_completion_request(JsonReader(parse_json(request.body)));
-  const std::shared_ptr<ServedModel> model = app.model_for_generation(body.model);
+  const std::shared_ptr<ServedModel> model = app.model_for_generation(body.model, request.client);
   check_answer_count(static_cast<int64_t>(body.prompts.size()) * body.generation.n, app.options().engine, "prompt");
   GenerationInputs inputs{.prompt_param = "prompt"};
   for (const CompletionRequest::Prompt& prompt : body.prompts) inputs.prompts.push_back(encode(*model, prompt));

@@ -11,6 +11,7 @@ class App;
 // models.cpp
 Reply handle_list_models(const Request& request, App& app);
 Reply handle_get_model(const Request& request, App& app);
+Reply handle_delete_model(const Request& request, App& app);
 // chat_completions.cpp
 Reply handle_chat_completions(const Request& request, App& app);
 // completions.cpp

@@ -1,5 +1,7 @@
-#include "server/api_error.h"
+// GET /v1/models, GET and DELETE /v1/models/{id}: what is known of models, loaded or not. `state` is hearth's own;
+// `root`, `parent` and `max_model_len` are spelled as vLLM does.
 #include "server/app.h"
+#include "server/models/model_host.h"
 #include "server/routes/handlers.h"
 
 namespace hearth {
@@ -7,34 +9,56 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json describe(const ServedModel& model) {
-  const bool is_adapter = !model.base.empty(), is_reward_model = model.value_head != nullptr;
-  return {{"id", model.id},
-          {"object", "model"},
-          {"created", model.created},
-          {"owned_by", "hearth"},
-          {"root", is_adapter ? model.base : model.id},
-          {"parent", is_adapter ? Json(model.base) : Json()},
-          {"max_model_len", model.engine->max_context()},
-          {"capabilities",
-           {{"completions", !is_reward_model},
-            {"chat", !is_reward_model && model.loaded.is_chat_model()},
-            {"score", is_reward_model}}}};
+const char* name_of(ModelState state) {
+  switch (state) {
+    case ModelState::kLoaded:
+      return "loaded";
+    case ModelState::kLoading:
+      return "loading";
+    case ModelState::kFailed:
+      return "failed";
+    case ModelState::kUnloaded:
+      break;
+  }
+  return "unloaded";
+}
+
+// Null where only a loaded model tells.
+Json describe(const ModelStatus& model) {
+  const bool is_adapter = !model.base.empty();
+  Json out = {{"id", model.id},
+              {"object", "model"},
+              {"created", model.created},
+              {"owned_by", "hearth"},
+              {"root", is_adapter ? model.base : model.id},
+              {"parent", is_adapter ? Json(model.base) : Json()},
+              {"state", name_of(model.state)},
+              {"max_model_len", nullptr},
+              {"capabilities", nullptr}};
+  if (!model.details) return out;
+  const bool is_reward_model = model.details->is_reward_model;
+  out["max_model_len"] = model.details->max_context;
+  out["capabilities"] = {{"completions", !is_reward_model},
+                         {"chat", !is_reward_model && model.details->is_chat_model},
+                         {"score", is_reward_model}};
+  return out;
 }
 
 }  // namespace
 
 Reply handle_list_models(const Request&, App& app) {
-  const auto models = app.models();
-  if (models.empty()) app.model(app.options().models.front().id);  // throws what keeps it away
   Json data = Json::array();
-  for (const auto& model : models) data.push_back(describe(*model));
-  const Json first = data.front()["id"], last = data.back()["id"];
+  for (const ModelStatus& model : app.host().list()) data.push_back(describe(model));
+  const Json first = data.empty() ? Json() : data.front()["id"], last = data.empty() ? Json() : data.back()["id"];
   return json_reply({{"object", "list"}, {"data", data}, {"has_more", false}, {"first_id", first}, {"last_id", last}});
 }
 
 Reply handle_get_model(const Request& request, App& app) {
-  return json_reply(describe(*app.model(request.path_argument)));
+  return json_reply(describe(app.host().status(request.path_argument)));
+}
+
+Reply handle_delete_model(const Request& request, App& app) {
+  return json_reply({{"id", app.host().remove(request.path_argument)}, {"object", "model"}, {"deleted", true}});
 }
 
 }  // namespace hearth

@@ -55,7 +55,7 @@ std::vector<TokenId> encode(const ServedModel& model, const ScoreRequest& reques
 
 Reply handle_score_evaluation(const Request& request, App& app) {
   const ScoreRequest body = read_score_request(JsonReader(parse_json(request.body)));
-  const std::shared_ptr<ServedModel> model = app.model_for_scores(body.model);
+  const std::shared_ptr<ServedModel> model = app.model_for_scores(body.model, request.client);
   check_answer_count(static_cast<int64_t>(body.messages.size()), app.options().engine, "messages");
   GenerationInputs inputs{.prompt_param = "messages"};
   for (size_t i = 0; i < body.messages.size(); ++i) inputs.prompts.push_back(encode(*model, body, i));

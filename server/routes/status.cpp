@@ -1,6 +1,7 @@
 #include "server/api_error.h"
 #include "server/app.h"
 #include "server/metrics.h"
+#include "server/models/model_host.h"
 #include "server/routes.h"
 #include "server/routes/handlers.h"
 
@@ -25,8 +26,7 @@ Reply handle_ready(const Request&, App& app) {
 }
 
 Reply handle_metrics(const Request&, App& app) {
-  for (const auto& model : app.models())  // an adapter's engine is its model's
-    if (model->base.empty()) app.metrics().update(model->id, model->engine->stats());
+  app.host().update_metrics();
   return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = app.metrics().text()};
 }
 

@@ -73,6 +73,8 @@ infer_dtype: float32
 cache_tokens: 4096
 max_running: 8
 max_queued: 16
+model_memory: 8GiB
+load_timeout: 90
 )"));
   ASSERT_EQ(config.models.size(), 3u);
   EXPECT_EQ(config.models[0].name + " " + config.models[0].reference, "base ./smollm2.gguf");
@@ -86,6 +88,8 @@ max_queued: 16
   EXPECT_EQ(config.cache_tokens, 4096);
   EXPECT_EQ(config.max_running, 8);
   EXPECT_EQ(config.max_queued, 16);
+  EXPECT_EQ(config.model_memory, int64_t{8} << 30);
+  EXPECT_EQ(config.load_timeout, std::chrono::seconds(90));
 }
 
 TEST_F(ConfigTest, EmptyFileIsTheDefaults) {
@@ -107,6 +111,8 @@ TEST_F(ConfigTest, MistakesNameFileLineAndRemedy) {
   EXPECT_EQ(serve_error("infer_dtype: int8\n"), "infer_dtype is 'int8', must be auto (fast) or float32 (exact)");
   EXPECT_THAT(serve_error("model_name_or_path: a/b\n"), HasSubstr("start it with `hearth api"));
   EXPECT_THAT(serve_error("models: [{pth: a}]\n"), HasSubstr("found 'pth'"));
+  EXPECT_THAT(serve_error("model_memory: 8 G\n"), HasSubstr("c.yaml:1: model_memory: '8 G' is no amount of memory"));
+  EXPECT_EQ(serve_error("load_timeout: 0\n"), "c.yaml:1: 'load_timeout' is 0, must be from 1 to 3600");
 }
 
 TEST_F(ConfigTest, InferenceFileOfLlamaFactory) {

@@ -1,0 +1,100 @@
+// Models that come and go while the daemon runs: the half of ModelHost that jobs and administrators call.
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+#include "models/adapters/peft_adapter.h"
+#include "models/model_config.h"
+#include "runtime/base/error.h"
+#include "runtime/base/log.h"
+#include "server/load_served.h"
+#include "server/metrics.h"
+#include "server/models/model_host.h"
+#include "server/models/model_memory.h"
+
+namespace hearth {
+namespace {
+
+// What can be told without the model. A base whose own files cannot be read is told of when it is loaded.
+void check_unloaded(const AppOptions::Adapter& source, const std::filesystem::path& base) {
+  std::optional<ModelConfig> config;
+  try {
+    config = config_of_model(base);
+  } catch (const Error& error) {
+    log::warn("adapter '{}' cannot be checked yet: {}", source.id, error.what());
+    return;
+  }
+  check_adapter(source.path, *config);
+}
+
+}  // namespace
+
+void ModelHost::attach(const std::string& base_id, const AppOptions::Adapter& source, ModelOrigin origin) {
+  const std::shared_ptr<HostedAdapter> adapter = hosted_adapter(source, origin);
+  std::shared_ptr<ServedModel> model, served;  // the first keeps the base loaded
+  bool checked = false;
+  for (;;) {
+    std::shared_ptr<HostedBase> base;
+    {
+      const std::lock_guard lock(mutex_);
+      base = roster_.base_for_adapters(base_id);
+      const bool is_loaded = base->served != nullptr;
+      if (is_loaded ? served != nullptr : checked) {
+        roster_.add_adapter(*base, adapter);
+        if (is_loaded) adapter->serve(std::move(served));
+        return;
+      }
+      if (is_loaded) model = lease(base, base->served);
+    }
+    if (model)
+      served = serve_adapter(*model, source);
+    else
+      check_unloaded(source, base->source.path);
+    checked = true;
+  }
+}
+
+void ModelHost::add_base(const AppOptions::Model& source, ModelOrigin origin) {
+  HEARTH_CHECK(source.adapters.empty());
+  config_of_model(source.path);
+  const std::shared_ptr<HostedBase> base = hosted_base(source, origin);
+  const std::lock_guard lock(mutex_);
+  roster_.add_base(base);
+}
+
+void ModelHost::detach(std::string_view id) {
+  ServedModels gone;  // let go of after the lock
+  const std::lock_guard lock(mutex_);
+  const ModelRoster::Found found = roster_.find_or_throw(id);
+  gone = roster_.remove(found);
+  log::info("{}: is not served any more", found.id());
+  if (!found.adapter) metrics_.forget(found.id());
+  count_loaded();
+  changed_.notify_all();
+}
+
+void ModelHost::on_delete(std::function<void(const std::string& id)> callback) {
+  const std::lock_guard lock(mutex_);
+  on_delete_ = std::move(callback);
+}
+
+std::string ModelHost::remove(std::string_view id) {
+  std::string its_id;
+  std::function<void(const std::string& id)> callback;
+  {
+    const std::lock_guard lock(mutex_);
+    const ModelRoster::Found found = roster_.find_or_throw(id);
+    its_id = found.id();
+    if (!found.model().is_deletable)
+      throw ApiError(ErrorCode::kInvalidArgument,
+                     fmt::format("'{}' was not made by training here, so it cannot be deleted", its_id),
+                     {.code = "permission_denied", .param = "model", .status = 403});
+    ModelRoster::require_removable(found);
+    callback = on_delete_;
+  }
+  if (callback) callback(its_id);
+  detach(its_id);
+  return its_id;
+}
+
+}  // namespace hearth
