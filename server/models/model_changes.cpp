@@ -31,26 +31,25 @@ void check_unloaded(const AppOptions::Adapter& source, const std::filesystem::pa
 
 void ModelHost::attach(const std::string& base_id, const AppOptions::Adapter& source, ModelOrigin origin) {
   const std::shared_ptr<HostedAdapter> adapter = hosted_adapter(source, origin);
+  std::shared_ptr<HostedBase> checked;         // that the adapter has been compared with
   std::shared_ptr<ServedModel> model, served;  // the first keeps the base loaded
-  bool checked = false;
-  for (;;) {
+  for (;;) {                                   // the base may be loaded or replaced meanwhile
     std::shared_ptr<HostedBase> base;
+    std::shared_ptr<ServedModel> now;
     {
       const std::lock_guard lock(mutex_);
       base = roster_.base_for_adapters(base_id);
-      const bool is_loaded = base->served != nullptr;
-      if (is_loaded ? served != nullptr : checked) {
+      if (base == checked && (served || !base->served)) {
         roster_.add_adapter(*base, adapter);
-        if (is_loaded) adapter->serve(std::move(served));
+        if (served) adapter->serve(std::move(served));
         return;
       }
-      if (is_loaded) model = lease(base, base->served);
+      if (base->served) now = lease(base, base->served);
     }
-    if (model)
-      served = serve_adapter(*model, source);
-    else
-      check_unloaded(source, base->source.path);
-    checked = true;
+    model = std::move(now);
+    served = model ? serve_adapter(*model, source) : nullptr;
+    if (!model) check_unloaded(source, base->source.path);
+    checked = std::move(base);
   }
 }
 
