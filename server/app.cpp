@@ -16,6 +16,7 @@
 #include "server/metrics.h"
 #include "server/models/model_host.h"
 #include "server/routes.h"
+#include "server/trained_models.h"
 
 namespace hearth {
 namespace {
@@ -40,13 +41,17 @@ struct App::Impl {
       : options(std::move(given)), host(options, metrics), api(app, options), server(api, limits_for(options)) {
     if (options.state_directory.empty()) return;
     state_directory.emplace(options.state_directory);
-    jobs.emplace(*state_directory, options.jobs, JobHooks{});
+    JobHooks hooks;
+    hooks.succeeded = [this](const Job& job, const JobJson& finished) { return trained.serve(job, finished); };
+    jobs.emplace(*state_directory, options.jobs, std::move(hooks));
+    trained.serve_again(jobs->store());
   }
 
   void load_all();
   const AppOptions options;
   Metrics metrics;
   ModelHost host;
+  TrainedModels trained{host};
   std::optional<StateDirectory> state_directory;
   std::optional<JobService> jobs;
   std::atomic<State> state{State::kLoading};

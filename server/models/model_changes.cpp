@@ -61,6 +61,22 @@ void ModelHost::add_base(const AppOptions::Model& source, ModelOrigin origin) {
   roster_.add_base(base);
 }
 
+std::optional<std::filesystem::path> ModelHost::path_of(std::string_view id) const {
+  const std::lock_guard lock(mutex_);
+  const std::optional<ModelRoster::Found> found = roster_.find(id);
+  if (!found) return std::nullopt;
+  return found->adapter ? found->adapter->source.path : found->base->source.path;
+}
+
+std::optional<std::string> ModelHost::base_of(const std::filesystem::path& path) const {
+  const std::lock_guard lock(mutex_);
+  std::error_code ignored;  // of files that are gone
+  for (const std::shared_ptr<HostedBase>& base : roster_.bases())
+    if (base->source.applied.empty() && std::filesystem::equivalent(base->source.path, path, ignored))
+      return base->source.id;
+  return std::nullopt;
+}
+
 void ModelHost::detach(std::string_view id) {
   ServedModels gone;  // let go of after the lock
   const std::lock_guard lock(mutex_);

@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -58,6 +59,10 @@ class ModelHost {
   std::vector<std::shared_ptr<ServedModel>> loaded() const;
   std::vector<ModelStatus> list() const;
   ModelStatus status(std::string_view id) const;  // throws a 404
+  // The files of the model or adapter of that id; nothing when there is none.
+  std::optional<std::filesystem::path> path_of(std::string_view id) const;
+  // The id of the base that is read from `path` and takes adapters; nothing when there is none.
+  std::optional<std::string> base_of(const std::filesystem::path& path) const;
 
   // Serves an adapter under its id and as "base:id", at once when the base is loaded, else with it. Throws a 404 for an
   // unknown base, kAlreadyExists for a taken id, kFailedPrecondition for a base that answers with adapters applied to

@@ -36,6 +36,25 @@ def a_job_of_the_queue_is_hearth_train(results, job, daemon):
     results["jobs log is empty of a job that went well"] = hearth(job, daemon, "jobs", "log", id).stdout == ""
 
 
+def what_a_job_trained_answers(results, job, daemon):
+    ask = lambda model: daemon.post("/v1/chat/completions", {"model": model, "max_tokens": 8, "temperature": 0, "messages": [{"role": "user", "content": "What is 3?"}]})
+    keys = dict(KEYS, max_steps=60, learning_rate="1e-2")
+    first = daemon.wait(daemon.submit(job, "tuned", **keys), "succeeded")["result"]["served_as"]
+    answers = [ask(model)["choices"][0]["message"]["content"] for model in ("tiny", first, "tuned")]
+    results["a job's adapter answers at once, as base:name and as name"] = first == "tiny:tuned" and answers[0] != answers[1] == answers[2]
+    again = daemon.wait(daemon.submit(job, "tuned", overwrite_output_dir="true", **dict(keys, learning_rate="1e-5")), "succeeded")["result"]["served_as"]
+    results["a second run into its directory takes its place"] = again == first and ask(first)["choices"][0]["message"]["content"] == answers[0]
+    whole = daemon.wait(daemon.submit(job, "whole", **dict(keys, finetuning_type="full")), "succeeded")["result"]["served_as"]
+    results["a fully tuned model answers by its own name"] = whole == "whole" and ask("whole")["choices"][0]["message"]["content"] != answers[0]
+    (job.folder / "elsewhere").mkdir()
+    other = daemon.wait(daemon.submit(job, "elsewhere/tuned", **keys), "succeeded")["result"]["served_as"]
+    results["another directory of that name gets a name of its own"] = other == "tiny:tuned-2" and ask(other)["choices"][0]["message"]["content"] == answers[1]
+    on_top = daemon.wait(daemon.submit(job, "on_top", adapter_name_or_path=job.out("elsewhere/tuned"), create_new_adapter="true", **keys), "succeeded")["result"]["served_as"]
+    results["an adapter over a merged one answers as a model"] = on_top == "on_top" and bool(ask("on_top")["choices"])
+    listed = {model["id"]: model for model in json.loads(daemon.get("/v1/models"))["data"]}
+    results["the list has them with their parents"] = listed["tuned"]["parent"] == "tiny" and listed["whole"]["parent"] is None
+
+
 def asked_of_running_jobs(results, job, daemon):
     id = daemon.submit(job, "paused", **SLOW)
     daemon.wait_for_step(id, 3)
@@ -137,6 +156,8 @@ def drained(results, job, daemon):
     with QueueDaemon(job) as again:
         shown = again.wait(id, "succeeded")
         results["and the next daemon goes on with it"] = shown["attempt"] == 2
+        listed = [model["id"] for model in json.loads(again.get("/v1/models"))["data"]]
+        results["and serves what earlier jobs trained"] = {"tuned", "tuned-2", "whole", "on_top"} <= set(listed)
     job.run("not_drained", **SLOW)
     results["to the bytes of one that was not stopped"] = job.adapter("drained") == job.adapter("not_drained")
 
@@ -188,7 +209,7 @@ def main():
     results = {}
     with Job() as job:
         with QueueDaemon(job) as daemon:
-            for part in (a_job_of_the_queue_is_hearth_train, asked_of_running_jobs, order_and_idempotency, crashes, refusals, followers, drained):
+            for part in (a_job_of_the_queue_is_hearth_train, what_a_job_trained_answers, asked_of_running_jobs, order_and_idempotency, crashes, refusals, followers, drained):
                 part(results, job, daemon)
     a_full_disk(results)
     a_read_only_state(results)
