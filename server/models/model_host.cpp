@@ -77,6 +77,7 @@ void ModelHost::load_configured() {
     configured = roster_.bases();
   }
   for (const auto& base : configured) {
+    if (base->origin != ModelOrigin::kConfigured) continue;
     const int64_t bytes = estimate_memory(options_, base->source);
     if (bytes > budget_) throw too_large(base->source.id, bytes, budget_);
     int64_t taken = 0;
@@ -180,7 +181,7 @@ void ModelHost::serve_adapters(HostedBase& base, const ServedModel& model, const
     try {
       served = adapter.get() == applied ? serve_applied(model, adapter->source) : serve_adapter(model, adapter->source);
     } catch (const std::exception& error) {
-      if (on_misfit == OnMisfit::kThrow) throw;
+      if (on_misfit == OnMisfit::kThrow && adapter->origin == ModelOrigin::kConfigured) throw;
       failure = load_failed(adapter->source.id, error);
     }
     lock.lock();
@@ -194,7 +195,7 @@ void ModelHost::serve_adapters(HostedBase& base, const ServedModel& model, const
 ModelHost::ServedModels ModelHost::make_room(const HostedBase& base, int64_t bytes) {
   const std::string& id = base.source.id;
   if (bytes > budget_) throw too_large(id, bytes, budget_);
-  const auto leaving = roster_.idle_holding(roster_.loaded_bytes() + bytes - budget_);
+  const auto leaving = roster_.idle_holding(roster_.loaded_bytes() + bytes + base.adapter_bytes() - budget_);
   if (!leaving) {
     std::vector<std::string> names;
     int seconds = 0;

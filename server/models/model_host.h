@@ -44,8 +44,8 @@ class ModelHost {
   ModelHost& operator=(const ModelHost&) = delete;
 
   // Loads those of the options, in their order, that fit the budget together. Throws what loading any of them or their
-  // adapters throws, and kResourceExhausted for one that never fits. Until it is done acquire() refuses at once what is
-  // not loaded yet.
+  // configured adapters throws, and kResourceExhausted for one that never fits. Until it is done acquire() refuses at
+  // once what is not loaded yet.
   void load_configured();
   // Loads what requests ask for, until stop().
   void serve_loads();
@@ -90,7 +90,7 @@ class ModelHost {
  private:
   using Clock = std::chrono::steady_clock;
   using ServedModels = std::vector<std::shared_ptr<ServedModel>>;
-  enum class OnMisfit { kThrow, kMark };  // of an adapter
+  enum class OnMisfit { kThrow, kMark };  // of an adapter of the configuration; others' are marked
 
   void load(const std::shared_ptr<HostedBase>& base, int64_t bytes, OnMisfit on_misfit);
   void load_for_requests(const std::shared_ptr<HostedBase>& base);

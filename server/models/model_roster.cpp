@@ -54,8 +54,8 @@ void HostedModel::serve(std::shared_ptr<ServedModel> model) {
   served = std::move(model);
 }
 
-int64_t HostedBase::bytes_with_adapters() const {
-  int64_t sum = bytes;
+int64_t HostedBase::adapter_bytes() const {
+  int64_t sum = 0;
   for (const auto& adapter : adapters) sum += adapter->bytes;
   return sum;
 }
@@ -71,6 +71,7 @@ std::shared_ptr<HostedBase> hosted_base(const AppOptions::Model& source, ModelOr
   auto base = std::make_shared<HostedBase>();
   base->source = source;
   base->source.adapters.clear();
+  base->origin = origin;
   base->is_deletable = is_deletable(source.id, origin);
   base->created = modification_time(source.path);
   return base;
@@ -79,6 +80,7 @@ std::shared_ptr<HostedBase> hosted_base(const AppOptions::Model& source, ModelOr
 std::shared_ptr<HostedAdapter> hosted_adapter(const AppOptions::Adapter& source, ModelOrigin origin) {
   auto adapter = std::make_shared<HostedAdapter>();
   adapter->source = source;
+  adapter->origin = origin;
   adapter->is_deletable = is_deletable(source.id, origin);
   adapter->created = modification_time(source.path);
   adapter->bytes = adapter_memory(source.path);
@@ -177,7 +179,7 @@ ModelRoster::Found ModelRoster::find_or_throw(std::string_view id) const {
 int64_t ModelRoster::loaded_bytes() const {
   int64_t sum = 0;
   for (const auto& base : bases_)
-    if (base->served) sum += base->bytes_with_adapters();
+    if (base->served) sum += base->bytes + base->adapter_bytes();
   return sum;
 }
 
@@ -187,7 +189,7 @@ std::optional<std::vector<std::shared_ptr<HostedBase>>> ModelRoster::idle_holdin
                [](const auto& base) { return base->served && !base->in_use(); });
   std::sort(idle.begin(), idle.end(), [](const auto& a, const auto& b) { return a->last_used < b->last_used; });
   size_t enough = 0;
-  for (; bytes > 0 && enough < idle.size(); ++enough) bytes -= idle[enough]->bytes_with_adapters();
+  for (; bytes > 0 && enough < idle.size(); ++enough) bytes -= idle[enough]->bytes + idle[enough]->adapter_bytes();
   if (bytes > 0) return std::nullopt;
   idle.resize(enough);
   return idle;

@@ -39,6 +39,7 @@ struct LoadAttempt {
 
 // What a base and an adapter have in common.
 struct HostedModel {
+  ModelOrigin origin = ModelOrigin::kConfigured;
   bool is_deletable = false;
   bool removed = false;  // nobody finds it any more
   int64_t created = 0;
@@ -68,7 +69,7 @@ struct HostedBase : HostedModel {
   std::atomic<Clock::rep> last_used{0};
 
   bool in_use() const { return leases > 0 || waiting > 0; }
-  int64_t bytes_with_adapters() const;
+  int64_t adapter_bytes() const;
   // What was served, for the caller to let go of.
   std::vector<std::shared_ptr<ServedModel>> unload();
 };

@@ -326,6 +326,26 @@ TEST(ModelHost, AnAdapterThatFailsWithItsBaseLeavesTheBaseUnharmed) {
   EXPECT_EQ(models.state("x"), "failed");
 }
 
+TEST(ModelHost, WhatTrainingLeftCannotEndTheStart) {
+  const test::TemporaryDirectory directory;
+  test::make_directory(test::tiny_model("none"), directory.path());
+  const std::filesystem::path adapter = directory.path() / "x";
+  std::filesystem::copy(kPeftAdapters / "plain", adapter);
+  AppOptions options;
+  options.port = 0;
+  options.models = {{"a", directory.path()}};
+  App app(options);
+  app.host().attach("a", {"x", adapter});
+  app.host().add_base({"ft:a:full", directory.path()});
+  std::filesystem::remove(adapter / "adapter_model.safetensors");
+  app.start();
+  EXPECT_TRUE(soon([&] { return app.state() != App::State::kLoading; }));
+  EXPECT_EQ(app.state(), App::State::kReady);
+  EXPECT_EQ(app.host().status("a").state, ModelState::kLoaded);
+  EXPECT_EQ(app.host().status("x").state, ModelState::kFailed);
+  EXPECT_EQ(app.host().status("ft:a:full").state, ModelState::kUnloaded);
+}
+
 TEST(ModelHost, DeletesWhatTrainingMadeAlone) {
   const ThreeModels models(1, [](AppOptions& options) {
     options.models[2].adapters = {{"ft:c", kPeftAdapters / "dora"}};
