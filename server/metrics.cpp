@@ -108,8 +108,9 @@ struct Metrics::Impl {
       queue_.Observe(queued);
       answer_.Observe(since_request);
       answers_.Add({{"model", id_}, {"finish_reason", std::string(reason)}}).Increment();
-      const double mean = mean_seconds_.load();
-      mean_seconds_ = mean == 0 ? since_request : mean + kDecay * (since_request - mean);
+      // What it waited is the queue's length, which is counted below.
+      const double took = std::max(0.0, since_request - queued), mean = mean_seconds_.load();
+      mean_seconds_ = mean == 0 ? took : mean + kDecay * (took - mean);
     }
     int retry_after_seconds(const EngineStats& stats, int max_running) const override {
       const double waves = std::ceil((stats.queued + 1.0) / std::max(1, std::min(max_running, stats.running)));
