@@ -2,10 +2,6 @@
 
 #include <algorithm>
 
-#include <fmt/format.h>
-#include <openssl/crypto.h>
-#include <openssl/sha.h>
-
 #include "server/config.h"
 
 namespace hearth {
@@ -52,25 +48,6 @@ std::string host_name(std::string_view host) {
 
 }  // namespace
 
-ApiKeys::Digest ApiKeys::digest(std::string_view key) {
-  Digest digest;
-  SHA256(reinterpret_cast<const unsigned char*>(key.data()), key.size(), digest.data());
-  return digest;
-}
-
-ApiKeys::ApiKeys(const std::vector<std::string>& keys) {
-  for (const std::string& key : keys) digests_.push_back(digest(key));
-}
-
-bool ApiKeys::accepts(std::optional<std::string_view> authorization) const {
-  constexpr std::string_view kScheme = "bearer ";
-  if (!authorization || lower(authorization->substr(0, kScheme.size())) != kScheme) return false;
-  const Digest given = digest(trim(authorization->substr(kScheme.size())));
-  int matches = 0;
-  for (const Digest& known : digests_) matches |= CRYPTO_memcmp(given.data(), known.data(), known.size()) == 0;
-  return matches != 0;
-}
-
 bool is_host_allowed(std::optional<std::string_view> host, std::string_view bound) {
   if (!host || !is_loopback(bound)) return true;
   const std::string name = host_name(*host);
@@ -95,7 +72,9 @@ void Cors::decorate(const Request& request, Reply& reply) const {
   const std::optional<std::string_view> origin = request.header("Origin");
   if (!origin || (!any && std::ranges::find(origins_, *origin) == origins_.end())) return;
   reply.headers.emplace("Access-Control-Allow-Origin", any ? "*" : std::string(*origin));
-  reply.headers.emplace("Access-Control-Expose-Headers", "x-request-id, openai-processing-ms, retry-after");
+  reply.headers.emplace("Access-Control-Expose-Headers",
+                        "x-request-id, openai-processing-ms, retry-after, x-ratelimit-limit-requests, "
+                        "x-ratelimit-remaining-requests, x-ratelimit-reset-requests");
 }
 
 }  // namespace hearth

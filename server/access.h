@@ -1,7 +1,6 @@
-// Who may talk to the daemon: API keys, the Host header of local binds, and pages of other origins.
+// What browsers may do: the Host header of local binds, and pages of other origins. Keys are server/api_keys.h.
 #pragma once
 
-#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,20 +9,6 @@
 #include "server/http_types.h"
 
 namespace hearth {
-
-// Keeps digests only and compares all of them in constant time, so that neither memory nor timing tells a key.
-class ApiKeys {
- public:
-  explicit ApiKeys(const std::vector<std::string>& keys);
-  bool required() const { return !digests_.empty(); }
-  // `authorization`: the header, "Bearer KEY".
-  bool accepts(std::optional<std::string_view> authorization) const;
-
- private:
-  using Digest = std::array<unsigned char, 32>;  // SHA-256
-  static Digest digest(std::string_view key);
-  std::vector<Digest> digests_;
-};
 
 // Whether a request with this Host header may reach a daemon that listens on `bound`. On a loopback bind only loopback
 // names pass: a page whose name was rebound to 127.0.0.1 sends its own name.

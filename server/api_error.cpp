@@ -36,6 +36,7 @@ Translation translate(ErrorCode code) {
 
 const char* type_of_status(int status, const char* otherwise) {
   if (status == 403) return "permission_error";
+  if (status == 429) return "requests";
   return status >= 500 ? "server_error" : status >= 400 ? "invalid_request_error" : otherwise;
 }
 
@@ -79,7 +80,7 @@ Reply error_reply(const std::exception& error) {
   const Translated result = translated(error);
   Reply reply = json_reply(result.object, result.status);
   if (result.status == 401) reply.headers.emplace("WWW-Authenticate", "Bearer");
-  if (result.status == 503)
+  if (result.retry_after_seconds || result.status == 503)
     reply.headers.emplace("Retry-After", std::to_string(result.retry_after_seconds.value_or(1)));
   if (result.status == 500) reply.headers.emplace("x-should-retry", "false");  // the same request would fail again
   return reply;

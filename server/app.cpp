@@ -10,9 +10,11 @@
 
 #include "runtime/base/log.h"
 #include "server/api_error.h"
+#include "server/api_keys.h"
 #include "server/config.h"
 #include "server/http_server.h"
 #include "server/jobs/job_service.h"
+#include "server/keys/database_keys.h"
 #include "server/metrics.h"
 #include "server/models/model_host.h"
 #include "server/routes.h"
@@ -38,13 +40,20 @@ HttpLimits limits_for(const AppOptions& options) {
 
 struct App::Impl {
   Impl(App& app, AppOptions given)
-      : options(std::move(given)), host(options, metrics), api(app, options), server(api, limits_for(options)) {
-    if (options.state_directory.empty()) return;
+      : options(std::move(given)),
+        host(options, metrics),
+        keys(open_state()),
+        api(app, options, keys.get()),
+        server(api, limits_for(options)) {}
+
+  std::shared_ptr<KeyStore> open_state() {
+    if (options.state_directory.empty()) return options.keys;
     state_directory.emplace(options.state_directory);
     JobHooks hooks;
     hooks.succeeded = [this](const Job& job, const JobJson& finished) { return trained.serve(job, finished); };
     jobs.emplace(*state_directory, options.jobs, std::move(hooks));
     trained.serve_again(jobs->store());
+    return options.keys ? options.keys : std::make_shared<DatabaseKeys>(state_directory->database());
   }
 
   void load_all();
@@ -54,6 +63,7 @@ struct App::Impl {
   TrainedModels trained{host};
   std::optional<StateDirectory> state_directory;
   std::optional<JobService> jobs;
+  std::shared_ptr<KeyStore> keys;  // may be null
   std::atomic<State> state{State::kLoading};
   mutable std::mutex mutex;  // of failure
   std::exception_ptr failure;
@@ -82,9 +92,9 @@ void App::Impl::load_all() {
 }
 
 App::App(AppOptions options) {
-  check_exposure(options.host, options.api_keys);
   if (options.models.empty()) throw invalid_argument("there is no model to serve; give --model PATH_OR_NAME");
   impl_ = std::make_unique<Impl>(*this, std::move(options));
+  check_exposure(impl_->options.host, ApiKeys(impl_->options.api_keys, impl_->keys.get()).required());
 }
 
 App::~App() { stop(); }

@@ -14,6 +14,8 @@
 #include "models/loader.h"
 #include "runtime/engine/engine.h"
 #include "server/jobs/job_runner.h"
+#include "server/keys/key_store.h"
+#include "server/rate_limiter.h"
 #include "server/served_model.h"
 
 namespace hearth {
@@ -39,14 +41,16 @@ struct AppOptions {
   std::vector<Model> models;  // distinct ids, with those of all adapters
   std::string host = "127.0.0.1";
   int port = 8000;                        // 0: any free port
-  std::vector<std::string> api_keys;      // empty: no authentication
+  std::vector<std::string> api_keys;      // which may do everything; with none here and in `keys` none is asked for
+  std::shared_ptr<KeyStore> keys;         // null: those of the state directory
+  RateLimits rate_limits;                 // of each key
   std::vector<std::string> cors_origins;  // "*" or origins; empty: no CORS headers
   EngineOptions engine;
   ComputeDtype compute_dtype = ComputeDtype::kAuto;
   GenerationDefaults generation;  // before the checkpoints' own
   int default_max_tokens = 0;     // of a chat answer that does not say; 0: what the context holds
   std::chrono::seconds drain_timeout{30};
-  std::filesystem::path state_directory = {};  // empty: no jobs and no files
+  std::filesystem::path state_directory = {};  // empty: no jobs, no files and no keys of its own
   RunnerOptions jobs;
   int64_t model_memory = 0;  // bytes that loaded models may take together; 0: 3/4 of the machine's
   std::chrono::milliseconds load_timeout{60'000};  // of a request for a model that is not loaded

@@ -123,11 +123,11 @@ bool is_loopback(std::string_view host) {
   return text == "localhost";
 }
 
-void check_exposure(std::string_view host, const std::vector<std::string>& api_keys) {
-  if (api_keys.empty() && !is_loopback(host))
+void check_exposure(std::string_view host, bool needs_key) {
+  if (!needs_key && !is_loopback(host))
     throw invalid_argument(
-        "host {} can be reached from the network and there is no API key: add --api-key KEY (api: API_KEY), or listen "
-        "on 127.0.0.1",
+        "host {} can be reached from the network and there is no API key: make one with `hearth keys "
+        "create NAME`, add --api-key KEY (api: API_KEY), or listen on 127.0.0.1",
         host);
 }
 
@@ -176,7 +176,6 @@ void check_serve_config(const ServeConfig& config) {
   for (const std::string& key : config.api_keys)
     if (key.empty() || std::any_of(key.begin(), key.end(), [](unsigned char c) { return c <= 0x20 || c >= 0x7f; }))
       throw invalid_argument("an API key is empty or has spaces or other than ASCII characters");
-  check_exposure(config.host, config.api_keys);
   if (config.models.empty()) check_chat_options(config.chat);
   for (const ModelSpec& model : config.models) check_chat_options(config.chat_of(model));
   check_names(config);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "models/loader.h"
+#include "runtime/base/log.h"
 #include "runtime/weight.h"
 
 namespace hearth {
@@ -57,12 +58,14 @@ struct ServeConfig {
   // what the context holds).
   GenerationDefaults generation;
   int default_max_tokens = 0;
-  ChatOptions chat;  // of every model
+  ChatOptions chat;                                     // of every model
+  int requests_per_minute = 0, requests_in_flight = 0;  // of a key; 0: as many as it likes
   std::chrono::seconds drain_timeout{30};
   std::filesystem::path state_dir;  // empty: the user's (server/state/state_directory.h)
   int max_jobs = 1;                 // at once
   bool jobs_in_background = true;   // they get the CPUs that nobody else wants
   int job_retention_days = 0;       // of jobs that ended; 0: for ever
+  log::Format log_format = log::Format::kText;
 
   ChatOptions chat_of(const ModelSpec& model) const;
   // Those that are served beside the model.
@@ -80,13 +83,13 @@ InferenceConfig load_inference_config(const std::filesystem::path& path, std::sp
 
 ComputeDtype parse_infer_dtype(std::string_view text);
 
-// What must hold between the options before a socket is opened: distinct names of models and adapters, no listening to
-// the network without a key.
+// What must hold between the options before a socket is opened. Whether there is a key is not only theirs to say:
+// check_exposure.
 void check_serve_config(const ServeConfig& config);
 
 // True for 127.0.0.0/8, ::1 and localhost.
 bool is_loopback(std::string_view host);
-// Throws kInvalidArgument when `host` is not a loopback address and there is no key.
-void check_exposure(std::string_view host, const std::vector<std::string>& api_keys);
+// Throws kInvalidArgument when `host` is not a loopback address and no key is asked for.
+void check_exposure(std::string_view host, bool needs_key);
 
 }  // namespace hearth

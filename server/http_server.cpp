@@ -87,7 +87,7 @@ bool is_digits(std::string_view text) {
 
 // What makes the end of a request's body ambiguous (and two servers disagree about where the next one starts) is
 // refused. Returns whether there is a body.
-bool check_framing(const Headers& headers, size_t max_body_bytes) {
+bool check_framing(const Headers& headers) {
   const auto coding = headers.find("Transfer-Encoding");
   const auto length = headers.find("Content-Length");
   if (coding != headers.end()) {
@@ -98,11 +98,19 @@ bool check_framing(const Headers& headers, size_t max_body_bytes) {
   if (length == headers.end()) return false;
   if (headers.count("Content-Length") > 1 || !is_digits(length->second))
     throw invalid_argument("Content-Length '{}' is not one number", length->second);
-  if (length->second.size() > 18 || std::stoull(length->second) > max_body_bytes)
-    throw ApiError(ErrorCode::kInvalidArgument,
-                   fmt::format("the body has {} bytes; at most {} are taken", length->second, max_body_bytes),
-                   {.code = "request_too_large", .status = 413});
   return length->second != "0";
+}
+
+ApiError too_large(std::string_view found, size_t max_body_bytes) {
+  return {ErrorCode::kInvalidArgument,
+          fmt::format("the body has {} bytes; at most {} are taken here", found, max_body_bytes),
+          {.code = "request_too_large", .status = 413}};
+}
+
+void check_length(const Headers& headers, size_t max_body_bytes) {
+  const auto length = headers.find("Content-Length");
+  if (length != headers.end() && (length->second.size() > 18 || std::stoull(length->second) > max_body_bytes))
+    throw too_large(length->second, max_body_bytes);
 }
 
 void check_encoding(const Headers& headers) {
@@ -311,8 +319,9 @@ class HttpServer::Impl : private httplib::Server {
     parsed.ranges.clear();
     exchange.has_body = true;  // or there may be one
     try {
-      exchange.has_body = check_framing(request.headers, limits_.max_body_bytes);
+      exchange.has_body = check_framing(request.headers);
       exchange.refusal = handler_.refuse(request);
+      if (!exchange.refusal) check_length(request.headers, max_body_bytes(request));
       if (!exchange.refusal && exchange.has_body) check_encoding(request.headers);
       if (!exchange.refusal && exchange.has_body && request.method != "POST")
         throw invalid_argument("{} takes no body", request.method);
@@ -325,22 +334,25 @@ class HttpServer::Impl : private httplib::Server {
     }
   }
 
+  size_t max_body_bytes(const Request& request) const {
+    return request.max_body_bytes ? std::min(request.max_body_bytes, limits_.max_body_bytes) : limits_.max_body_bytes;
+  }
+
   // Into the exchange's request; false with a refusal.
   bool read_body(const httplib::ContentReader& reader) {
     Exchange& exchange = *current_exchange;
     std::string& body = exchange.request.body;
-    bool too_large = false;
+    const size_t most = max_body_bytes(exchange.request);
+    bool overflows = false;
     const bool complete = reader([&](const char* data, size_t size) {
-      too_large = size > limits_.max_body_bytes - body.size();
-      if (!too_large) body.append(data, size);
-      return !too_large;
+      overflows = size > most - body.size();
+      if (!overflows) body.append(data, size);
+      return !overflows;
     });
     exchange.body_read = complete;
     if (complete) return true;
-    if (too_large) {
-      exchange.refusal = error_reply(ApiError(ErrorCode::kInvalidArgument,
-                                              fmt::format("the body has more than {} bytes", limits_.max_body_bytes),
-                                              {.code = "request_too_large", .status = 413}));
+    if (overflows) {
+      exchange.refusal = error_reply(too_large(fmt::format("more than {}", most), most));
     } else if (current_connection->timed_out()) {
       exchange.refusal = timeout_reply();
     } else {

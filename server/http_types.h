@@ -30,6 +30,8 @@ class Client {
   virtual std::shared_ptr<void> on_gone(std::function<void()> callback) = 0;
 };
 
+struct Admission;
+
 struct Request {
   std::string method;  // HEAD arrives as GET
   std::string path;    // percent-decoded once, without the query
@@ -37,11 +39,13 @@ struct Request {
   Headers headers;
   std::string body;
   std::string remote_address;
-  std::string id;                                  // what the client sees as x-request-id
-  std::chrono::steady_clock::time_point received;  // when its headers were complete
-  Client* client = nullptr;                        // null in tests
-  std::string route = {};                          // the pattern of the route that was found
-  std::string path_argument = {};                  // what its {id} or {model} matched
+  std::string id;                                   // what the client sees as x-request-id
+  std::chrono::steady_clock::time_point received;   // when its headers were complete
+  Client* client = nullptr;                         // null in tests
+  std::string route = {};                           // the pattern of the route that was found
+  std::string path_argument = {};                   // what its {id} or {model} matched
+  size_t max_body_bytes = 0;                        // that the route takes; 0: as many as the server does
+  std::shared_ptr<const Admission> admission = {};  // server/rate_limiter.h; null: the route is public
 
   // The first header of that name.
   std::optional<std::string_view> header(const std::string& name) const;

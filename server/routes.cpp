@@ -6,37 +6,43 @@
 #include "server/api_error.h"
 #include "server/app.h"
 #include "server/metrics.h"
+#include "server/rate_limiter.h"
 #include "server/routes/handlers.h"
 
 namespace hearth {
 namespace {
 
 constexpr bool kPublic = true;
+constexpr size_t kNoBody = 0;
+constexpr size_t kPrompts = 16 << 20;  // bytes of a body that holds conversations
+constexpr size_t kOneText = 4 << 20;
 constexpr std::string_view kPrefix = "/v1", kModel = "{model}";
 
+using enum Scope;
+
 constexpr Route kRoutes[] = {
-    {"GET", "/", handle_index},
-    {"GET", "/v1/models", handle_list_models},
-    {"GET", "/v1/models/{model}", handle_get_model},
-    {"DELETE", "/v1/models/{model}", handle_delete_model},
-    {"POST", "/v1/chat/completions", handle_chat_completions},
-    {"POST", "/v1/completions", handle_completions},
-    {"POST", "/v1/score/evaluation", handle_score_evaluation},
-    {"POST", "/v1/jobs", handle_create_job},
-    {"GET", "/v1/jobs", handle_list_jobs},
-    {"GET", "/v1/jobs/{id}", handle_get_job},
-    {"POST", "/v1/jobs/{id}/cancel", handle_cancel_job},
-    {"POST", "/v1/jobs/{id}/pause", handle_pause_job},
-    {"POST", "/v1/jobs/{id}/resume", handle_resume_job},
-    {"GET", "/v1/jobs/{id}/events", handle_job_events},
-    {"GET", "/v1/jobs/{id}/log", handle_job_log},
-    {"POST", "/tokenize", handle_tokenize},
-    {"POST", "/detokenize", handle_detokenize},
-    {"POST", "/apply-template", handle_apply_template},
-    {"GET", "/metrics", handle_metrics},
-    {"GET", "/health", handle_health, kPublic},
-    {"GET", "/healthz", handle_health, kPublic},
-    {"GET", "/readyz", handle_ready, kPublic},
+    {"GET", "/", handle_index, kInfer, kNoBody},
+    {"GET", "/v1/models", handle_list_models, kInfer, kNoBody},
+    {"GET", "/v1/models/{model}", handle_get_model, kInfer, kNoBody},
+    {"DELETE", "/v1/models/{model}", handle_delete_model, kAdmin, kNoBody},
+    {"POST", "/v1/chat/completions", handle_chat_completions, kInfer, kPrompts},
+    {"POST", "/v1/completions", handle_completions, kInfer, kPrompts},
+    {"POST", "/v1/score/evaluation", handle_score_evaluation, kInfer, kPrompts},
+    {"POST", "/v1/jobs", handle_create_job, kAdmin, kPrompts},
+    {"GET", "/v1/jobs", handle_list_jobs, kAdmin, kNoBody},
+    {"GET", "/v1/jobs/{id}", handle_get_job, kAdmin, kNoBody},
+    {"POST", "/v1/jobs/{id}/cancel", handle_cancel_job, kAdmin, kNoBody},
+    {"POST", "/v1/jobs/{id}/pause", handle_pause_job, kAdmin, kNoBody},
+    {"POST", "/v1/jobs/{id}/resume", handle_resume_job, kAdmin, kNoBody},
+    {"GET", "/v1/jobs/{id}/events", handle_job_events, kAdmin, kNoBody},
+    {"GET", "/v1/jobs/{id}/log", handle_job_log, kAdmin, kNoBody},
+    {"POST", "/tokenize", handle_tokenize, kInfer, kOneText},
+    {"POST", "/detokenize", handle_detokenize, kInfer, kOneText},
+    {"POST", "/apply-template", handle_apply_template, kInfer, kPrompts},
+    {"GET", "/metrics", handle_metrics, kInfer, kNoBody},
+    {"GET", "/health", handle_health, kInfer, kNoBody, kPublic},
+    {"GET", "/healthz", handle_health, kInfer, kNoBody, kPublic},
+    {"GET", "/readyz", handle_ready, kInfer, kNoBody, kPublic},
 };
 
 std::optional<std::string> match_with_or_without_prefix(std::string_view pattern, std::string_view path) {
@@ -51,6 +57,23 @@ ApiError unknown_url(const Request& request) {
           fmt::format("no route {} {}{}", request.method, request.path, hint),
           {.code = "unknown_url"}};
 }
+
+ApiError out_of_scope(const ApiKey& key, const Route& route) {
+  return {ErrorCode::kInvalidArgument,
+          fmt::format("{} {} needs the scope '{}', which the key '{}' lacks; it has {}", route.method, route.pattern,
+                      scope_name(route.scope), key.name, key.scopes.text()),
+          {.code = "permission_denied", .status = 403}};
+}
+
+Reply wrong_method(const Request& request, const std::string& methods) {
+  Reply reply = error_reply(ApiError(ErrorCode::kInvalidArgument,
+                                     fmt::format("{} has no {}, only {}", request.path, request.method, methods),
+                                     {.code = "method_not_allowed", .status = 405}));
+  reply.headers.emplace("Allow", methods);
+  return reply;
+}
+
+bool is_notable(int status) { return status == 401 || status == 403 || status == 429 || status == 500; }
 
 }  // namespace
 
@@ -83,8 +106,12 @@ RouteMatch find_route(std::string_view method, std::string_view path) {
   return result;
 }
 
-Api::Api(App& app, const AppOptions& options)
-    : app_(app), host_(options.host), keys_(options.api_keys), cors_(options.cors_origins) {}
+Api::Api(App& app, const AppOptions& options, KeyStore* keys)
+    : app_(app),
+      host_(options.host),
+      keys_(options.api_keys, keys),
+      limiter_(options.rate_limits),
+      cors_(options.cors_origins) {}
 
 std::optional<Reply> Api::refuse(Request& request) {
   if (!is_host_allowed(request.header("Host"), host_))
@@ -94,20 +121,21 @@ std::optional<Reply> Api::refuse(Request& request) {
         {.code = "permission_denied", .status = 403});
   if (request.method == "OPTIONS") return cors_.preflight(request);
   RouteMatch found = find_route(request.method, request.path);
-  if (keys_.required() && !(found.route && found.route->is_public) && !keys_.accepts(request.header("Authorization")))
+  if (found.route) request.route = found.route->pattern;
+  const bool is_public = found.route && found.route->is_public;
+  const bool needs_key = !is_public && keys_.required();
+  const std::shared_ptr<const ApiKey> key = needs_key ? keys_.find(request.header("Authorization")) : nullptr;
+  if (needs_key && !key)
     throw ApiError(ErrorCode::kInvalidArgument, "the API key is missing or wrong; send 'Authorization: Bearer KEY'",
                    {.code = "invalid_api_key", .status = 401});
   if (!found.route && found.other_methods.empty()) throw unknown_url(request);
-  if (!found.route) {
-    Reply reply =
-        error_reply(ApiError(ErrorCode::kInvalidArgument,
-                             fmt::format("{} has no {}, only {}", request.path, request.method, found.other_methods),
-                             {.code = "method_not_allowed", .status = 405}));
-    reply.headers.emplace("Allow", found.other_methods);
-    return reply;
-  }
-  request.route = found.route->pattern;
+  if (!found.route) return wrong_method(request, found.other_methods);
   request.path_argument = std::move(found.argument);
+  request.max_body_bytes = found.route->max_body_bytes;
+  if (is_public) return std::nullopt;
+  if (key && !key->scopes.allow(found.route->scope)) throw out_of_scope(*key, *found.route);
+  request.admission = limiter_.admit(key.get(), request.received);
+  if (request.admission->refusal) throw *request.admission->refusal;
   return std::nullopt;
 }
 
@@ -116,15 +144,31 @@ Reply Api::handle(const Request& request) {
   return found.route->handler(request, app_);
 }
 
-void Api::decorate(const Request& request, Reply& reply) { cors_.decorate(request, reply); }
+void Api::decorate(const Request& request, Reply& reply) {
+  cors_.decorate(request, reply);
+  if (request.admission) reply.headers.insert(request.admission->headers.begin(), request.admission->headers.end());
+}
 
+// Probes and lists that went well are not worth a line.
 void Api::finished(const Request& request, int status, double seconds) {
-  app_.metrics().request(request.route.empty() ? "other" : request.route, status, seconds);
+  const std::string_view route = request.route.empty() ? "other" : std::string_view(request.route);
+  app_.metrics().request(route, status, seconds);
+  if (request.method == "GET" && !is_notable(status)) return;
+  const std::string_view key = request.admission ? std::string_view(request.admission->key_name) : "";
   // The client's own id joins the two logs; it is data from outside, so it is cut and quoted.
   const std::string_view theirs = request.header("X-Client-Request-Id").value_or("").substr(0, 64);
-  if (request.method == "POST" || status == 500)
-    log::info("{} {} {} {} in {:.0f} ms{}", request.id, request.method, request.route, status, seconds * 1e3,
-              theirs.empty() ? "" : fmt::format(" (client: {:?})", theirs));
+  std::string line = fmt::format("{} {} {} {} in {:.0f} ms", request.id, request.method, route, status, seconds * 1e3);
+  if (!key.empty()) line += fmt::format(" (key: {})", key);
+  if (!theirs.empty()) line += fmt::format(" (client: {:?})", theirs);
+  log::write(log::Level::kInfo, line,
+             {{"request_id", request.id},
+              {"method", request.method},
+              {"route", route},
+              {"status", status},
+              {"ms", seconds * 1e3},
+              {"key", key},
+              {"client", request.remote_address},
+              {"client_request_id", theirs}});
 }
 
 }  // namespace hearth

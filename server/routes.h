@@ -7,8 +7,11 @@
 #include <string_view>
 
 #include "server/access.h"
+#include "server/api_keys.h"
 #include "server/http_server.h"
 #include "server/http_types.h"
+#include "server/keys/scope.h"
+#include "server/rate_limiter.h"
 
 namespace hearth {
 
@@ -20,7 +23,9 @@ struct Route {
   std::string_view
       pattern;  // what begins with /v1 is also found without it; {id} is one name of the path, {model} its rest
   Reply (*handler)(const Request& request, App& app);
-  bool is_public = false;  // needs no key
+  Scope scope;                // that the key must have
+  size_t max_body_bytes = 0;  // 0: it takes none
+  bool is_public = false;     // needs no key
 };
 
 std::span<const Route> routes();
@@ -35,10 +40,11 @@ struct RouteMatch {
 };
 RouteMatch find_route(std::string_view method, std::string_view path);
 
-// The daemon's API on the HTTP server: access, routes, metrics.
+// The daemon's API on the HTTP server: access, limits, routes, metrics, and the log of requests.
 class Api : public HttpHandler {
  public:
-  Api(App& app, const AppOptions& options);
+  // `keys` may be null and otherwise outlives it.
+  Api(App& app, const AppOptions& options, KeyStore* keys);
   std::optional<Reply> refuse(Request& request) override;
   Reply handle(const Request& request) override;
   void decorate(const Request& request, Reply& reply) override;
@@ -48,6 +54,7 @@ class Api : public HttpHandler {
   App& app_;
   const std::string host_;
   ApiKeys keys_;
+  RateLimiter limiter_;
   Cors cors_;
 };
 

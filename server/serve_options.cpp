@@ -8,6 +8,7 @@
 #include "finetune/spec/chat_keys.h"
 #include "finetune/spec/field_makers.h"
 #include "runtime/base/error.h"
+#include "runtime/base/log.h"
 #include "runtime/base/memory.h"
 #include "runtime/base/nearest_name.h"
 
@@ -111,6 +112,12 @@ constexpr ServeOption kOptions[] = {
     {kLimits, "load_timeout", "--load-timeout", "SECONDS",
      "How long a request waits for a model that is not loaded (default 60)",
      [](const YamlEntry& e, ServeConfig& c) { c.load_timeout = std::chrono::seconds(int_of(e, 1, 3600)); }},
+    {kLimits, "requests_per_minute", "--requests-per-minute", "N",
+     "Requests that a key may make, unless it has a limit of its own; one more gets 429 (default 0: no limit)",
+     [](const YamlEntry& e, ServeConfig& c) { c.requests_per_minute = int_of(e, 0, 1'000'000); }},
+    {kLimits, "requests_in_flight", "--requests-in-flight", "N",
+     "Requests that a key may have under way; one more gets 429 (default 0: no limit)",
+     [](const YamlEntry& e, ServeConfig& c) { c.requests_in_flight = int_of(e, 0, 1'000'000); }},
 
     {kOperation, "state_dir", "--state-dir", "DIR",
      "Where jobs, uploaded files and keys are kept (default $XDG_STATE_HOME/hearth, ~/.local/state/hearth)",
@@ -126,6 +133,11 @@ constexpr ServeOption kOptions[] = {
     {kOperation, "job_retention_days", "--job-retention-days", "N",
      "Days after which jobs that ended are forgotten; what they trained stays (default 0: never)",
      [](const YamlEntry& e, ServeConfig& c) { c.job_retention_days = int_of(e, 0, 36'500); }},
+    {kOperation, "log_format", "--log-format", "FORMAT", "text (default) or json, an object a line",
+     [](const YamlEntry& e, ServeConfig& c) {
+       constexpr std::string_view kFormats[] = {"text", "json"};
+       c.log_format = static_cast<log::Format>(read_choice(e, kFormats));
+     }},
     {kOperation, "drain_timeout", "--drain-timeout", "SECONDS",
      "How long running answers have after SIGTERM (default 30)",
      [](const YamlEntry& e, ServeConfig& c) { c.drain_timeout = std::chrono::seconds(int_of(e, 0, 86'400)); }},

@@ -11,6 +11,7 @@
 #include "server/app.h"
 #include "server/commands/commands.h"
 #include "server/config.h"
+#include "server/keys/key_table.h"
 #include "server/serve_options.h"
 #include "server/state/state_directory.h"
 
@@ -23,6 +24,19 @@ void require_value_head(const std::filesystem::path& directory) {
         "stage: rm serves a reward model, but {} has no value_head.safetensors: name what a run "
         "with stage: rm wrote",
         directory.string());
+}
+
+std::filesystem::path state_directory_of(const ServeConfig& config) {
+  return config.state_dir.empty() ? default_state_directory() : config.state_dir;
+}
+
+// Before anything is loaded or made.
+void check_access(const ServeConfig& config) {
+  if (!config.api_keys.empty() || is_loopback(config.host)) return;
+  const std::filesystem::path state = state_directory_of(config);
+  const bool has_key =
+      std::filesystem::exists(state / kDatabaseName) && !read_keys(*open_state_database(state)).empty();
+  check_exposure(config.host, has_key);
 }
 
 int run_serve(const ServeConfig& config) {
@@ -45,6 +59,7 @@ int run_serve(const ServeConfig& config) {
     for (const std::filesystem::path& adapter : model.applied) read_adapter_config(adapter);
     for (const AppOptions::Adapter& adapter : model.adapters) read_adapter_config(adapter.path);
   }
+  options.rate_limits = {config.requests_per_minute, config.requests_in_flight};
   options.host = config.host;
   options.port = config.port;
   options.api_keys = config.api_keys;
@@ -58,7 +73,7 @@ int run_serve(const ServeConfig& config) {
   options.generation = config.generation;
   options.default_max_tokens = config.default_max_tokens;
   options.drain_timeout = config.drain_timeout;
-  options.state_directory = config.state_dir.empty() ? default_state_directory() : config.state_dir;
+  options.state_directory = state_directory_of(config);
   options.jobs.max_jobs = config.max_jobs;
   options.jobs.in_background = config.jobs_in_background;
   options.jobs.retention = std::chrono::hours(24 * config.job_retention_days);
@@ -80,6 +95,7 @@ ServeConfig configuration(const ServeArguments& arguments) {
     if (!arguments.values[i].empty()) set_option(option, arguments.values[i], option.long_flag(), config);
   }
   check_serve_config(config);
+  check_access(config);
   return config;
 }
 
@@ -115,6 +131,7 @@ Prepare add_serve(CLI::App& app) {
       "command line wins over the environment, and that over CONFIG.");
   return [arguments]() -> Run {
     const ServeConfig config = configuration(*arguments);
+    log::set_format(config.log_format);
     return [config] { return run_serve(config); };
   };
 }
@@ -135,9 +152,11 @@ Prepare add_api(CLI::App& app) {
       "ALLOW_EXTRA_ARGS.");
   return [arguments]() -> Run {
     InferenceConfig config = load_inference_config(arguments->config, arguments->overrides);
-    for (const std::string& warning : config.warnings) log::warn("{}", warning);
     apply_api_environment(config.serve);
+    log::set_format(config.serve.log_format);
+    for (const std::string& warning : config.warnings) log::warn("{}", warning);
     check_serve_config(config.serve);
+    check_access(config.serve);
     return [serve = config.serve] { return run_serve(serve); };
   };
 }

@@ -11,6 +11,7 @@
 #include "server/jobs/job_service.h"
 #include "server/json_reader.h"
 #include "server/paging.h"
+#include "server/rate_limiter.h"
 #include "server/routes/handlers.h"
 
 namespace hearth {
@@ -80,6 +81,7 @@ NewJob read_job(const Request& request) {
                                                  spec.training.output_dir.string()));
   job.spec = to_yaml(spec);
   job.request = {{"name", name}, {"warnings", spec.warnings}};
+  if (request.admission && !request.admission->key_name.empty()) job.owner = request.admission->key_name;
   if (const auto key = request.header("Idempotency-Key")) job.idempotency_key = "job:" + std::string(*key);
   return job;
 }

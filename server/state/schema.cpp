@@ -54,7 +54,24 @@ CREATE TABLE job_checkpoints (
 );
 )sql";
 
-constexpr std::string_view kMigrations[] = {kJobs};
+// A revoked key keeps its row and gives up its name.
+constexpr std::string_view kKeys = R"sql(
+CREATE TABLE api_keys (
+  sequence            INTEGER PRIMARY KEY AUTOINCREMENT,
+  name                TEXT NOT NULL,
+  digest              TEXT NOT NULL UNIQUE,    -- SHA-256 of the key's text, hexadecimal
+  ending              TEXT NOT NULL,           -- its last 4 characters
+  scopes              TEXT NOT NULL,           -- 'infer,train'
+  requests_per_minute INTEGER,                 -- null: as configured; 0: no limit
+  created_at          INTEGER NOT NULL,
+  expires_at          INTEGER,
+  revoked_at          INTEGER,
+  last_used_at        INTEGER
+);
+CREATE UNIQUE INDEX api_keys_by_name ON api_keys (name) WHERE revoked_at IS NULL;
+)sql";
+
+constexpr std::string_view kMigrations[] = {kJobs, kKeys};
 
 }  // namespace
 

@@ -37,7 +37,7 @@ fs::path default_state_directory() {
 }
 
 std::unique_ptr<Database> open_state_database(const fs::path& state_directory) {
-  return std::make_unique<Database>(made_private(state_directory) / "hearth.sqlite", migrations());
+  return std::make_unique<Database>(made_private(state_directory) / kDatabaseName, migrations());
 }
 
 StateDirectory::StateDirectory(fs::path path)

@@ -3,11 +3,14 @@
 
 #include <filesystem>
 #include <memory>
+#include <string_view>
 
 #include "runtime/base/directory_lock.h"
 #include "server/state/database.h"
 
 namespace hearth {
+
+inline constexpr std::string_view kDatabaseName = "hearth.sqlite";
 
 // $XDG_STATE_HOME/hearth, else ~/.local/state/hearth. Throws kInvalidArgument where there is neither.
 std::filesystem::path default_state_directory();

@@ -98,9 +98,15 @@ TEST(App, RefusesForeignHostsOnALoopbackAddress) {
 }
 
 TEST(App, ListensToTheNetworkOnlyWithAKey) {
-  EXPECT_THROW(check_exposure("0.0.0.0", {}), Error);
-  EXPECT_NO_THROW(check_exposure("0.0.0.0", {"key"}));
-  EXPECT_NO_THROW(check_exposure("127.0.0.1", {}));
+  AppOptions options;
+  options.models = {{"tiny", "nowhere"}};
+  options.host = "0.0.0.0";
+  EXPECT_THROW(App{options}, Error);
+  options.api_keys = {"key"};
+  EXPECT_NO_THROW(App{options});
+  options.api_keys.clear();
+  options.host = "127.0.0.1";
+  EXPECT_NO_THROW(App{options});
 }
 
 TEST(App, MetricsCountTokensAndTimes) {
