@@ -40,6 +40,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/detokenize", handle_detokenize, kInfer, kOneText},
     {"POST", "/apply-template", handle_apply_template, kInfer, kPrompts},
     {"GET", "/metrics", handle_metrics, kInfer, kNoBody},
+    {"GET", "/openapi.json", handle_openapi, kInfer, kNoBody},
     {"GET", "/health", handle_health, kInfer, kNoBody, kPublic},
     {"GET", "/healthz", handle_health, kInfer, kNoBody, kPublic},
     {"GET", "/readyz", handle_ready, kInfer, kNoBody, kPublic},

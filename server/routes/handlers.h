@@ -35,6 +35,7 @@ Reply handle_apply_template(const Request& request, App& app);
 Reply handle_index(const Request& request, App& app);
 Reply handle_health(const Request& request, App& app);
 Reply handle_ready(const Request& request, App& app);
+Reply handle_openapi(const Request& request, App& app);
 Reply handle_metrics(const Request& request, App& app);
 
 }  // namespace hearth

@@ -2,6 +2,7 @@
 #include "server/app.h"
 #include "server/metrics.h"
 #include "server/models/model_host.h"
+#include "server/openapi.h"
 #include "server/routes.h"
 #include "server/routes/handlers.h"
 
@@ -24,6 +25,8 @@ Reply handle_ready(const Request&, App& app) {
   throw ApiError(ErrorCode::kUnavailable, loading ? "models are being loaded" : "the server is shutting down",
                  {.code = loading ? "model_loading" : "shutting_down"});
 }
+
+Reply handle_openapi(const Request&, App&) { return json_reply(openapi_document()); }
 
 Reply handle_metrics(const Request&, App& app) {
   app.host().update_metrics();
