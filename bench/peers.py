@@ -20,6 +20,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 
@@ -54,7 +55,8 @@ def run_hearth(options):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     base = f"http://127.0.0.1:{port}"
-    environment = dict(os.environ, OMP_NUM_THREADS=str(THREADS))
+    state = tempfile.TemporaryDirectory()  # not the one of a daemon that runs here
+    environment = dict(os.environ, OMP_NUM_THREADS=str(THREADS), HEARTH_STATE_DIR=state.name)
     server = subprocess.Popen([options.hearth, "serve", "--model", f"bench={options.model}", "--port", str(port)], env=environment, stderr=subprocess.DEVNULL)
     try:
         started = time.monotonic()

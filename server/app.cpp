@@ -18,6 +18,7 @@
 #include "server/metrics.h"
 #include "server/models/model_host.h"
 #include "server/routes.h"
+#include "server/service_manager.h"
 #include "server/trained_models.h"
 
 namespace hearth {
@@ -78,7 +79,7 @@ void App::Impl::load_all() {
   try {
     host.load_configured();
     State loading = State::kLoading;  // a drain that began meanwhile stays
-    state.compare_exchange_strong(loading, State::kReady);
+    if (state.compare_exchange_strong(loading, State::kReady)) notify_service_manager("READY=1");
   } catch (const std::exception&) {
     {
       const std::lock_guard lock(mutex);
@@ -112,6 +113,7 @@ void App::run() {
   std::thread drainer;
   signals.async_wait([&](const boost::system::error_code& error, int) {
     if (error) return;
+    notify_service_manager("STOPPING=1");
     log::info("draining: no new requests; running answers have {} s", impl_->options.drain_timeout.count());
     drainer = std::thread([this] {
       if (!drain(impl_->options.drain_timeout)) log::warn("some answers were cut off");

@@ -7,7 +7,7 @@ import tempfile
 
 BINARY = os.environ["HEARTH_BINARY"]
 MODEL = os.environ["HEARTH_DEFAULT_MODEL"]
-COMMANDS = ["serve", "api", "chat", "pull", "models", "templates", "env", "version"]
+COMMANDS = ["serve", "api", "keys", "chat", "pull", "models", "templates", "env", "version"]
 
 
 def hearth(*arguments, **variables):
@@ -47,7 +47,7 @@ def mistakes_are_told(results, folder):
         results[f"an adapter that is not there ({name})"] = refused(1, "saves/x", name, *arguments)
     results["an adapter of a model that is not served"] = refused(2, "did you mean 'small'?", "serve", "--model", f"small={MODEL}", "--adapter", "smal:x=saves/x")
     results["an unknown template names the nearest"] = refused(2, "--template: no template 'lama3' (did you mean 'llama3'?)", "serve", "--template", "lama3")
-    results["the network needs a key"] = refused(2, "API key", "serve", "--host", "0.0.0.0")
+    results["the network needs a key"] = refused(2, "API key", "serve", "--host", "0.0.0.0", HEARTH_STATE_DIR=folder)
     results["a model that is not there"] = refused(1, "no such file or directory", "serve", "--model", "./nothing.gguf")
     results["a repository that is not cached names the remedy"] = refused(1, "hearth pull org/name", "serve", "--model", "org/name", HF_HUB_CACHE=folder)
     results["no default model names the remedy"] = refused(1, "./dev run", "serve", XDG_CACHE_HOME=folder)

@@ -1,4 +1,5 @@
-"""A `hearth serve` process on a free port, or `hearth api` of a job, for the end-to-end tests: binary from HEARTH_BINARY, model from HEARTH_DEFAULT_MODEL."""
+"""A `hearth serve` process on a free port with a state directory of its own, or `hearth api` of a job, for the end-to-end tests: binary from HEARTH_BINARY,
+model from HEARTH_DEFAULT_MODEL."""
 
 import json
 import os
@@ -32,6 +33,7 @@ class Daemon:
             environment = {"API_HOST": "127.0.0.1", "API_PORT": str(self.port), "API_MODEL_NAME": self.model}
         started = time.monotonic()
         self._state = tempfile.TemporaryDirectory(prefix="hearth-state-")  # one of its own: daemons do not share
+        self.state = os.path.join(self._state.name, "hearth")
         self.process = subprocess.Popen(command, env=dict(os.environ, XDG_STATE_HOME=self._state.name, **(environment or {})), **popen)
         while not self._ready():
             if self.process.poll() is not None or time.monotonic() - started > 60:
