@@ -13,27 +13,30 @@ using Json = nlohmann::ordered_json;
 
 const Json kAbsent;
 
-ApiError invalid_json(const std::string& message) {
-  return {ErrorCode::kInvalidArgument, "the body is not JSON that can be read: " + message, {.code = "invalid_json"}};
+ApiError invalid_json(std::string_view what, const std::string& message) {
+  return {ErrorCode::kInvalidArgument,
+          fmt::format("{} is not JSON that can be read: {}", what, message),
+          {.code = "invalid_json"}};
 }
 
 // Counts while the document is built and stops the parser at the first limit.
 class LimitGuard {
  public:
-  explicit LimitGuard(const JsonLimits& limits) : limits_(limits) {}
+  LimitGuard(const JsonLimits& limits, std::string_view what) : limits_(limits), what_(what) {}
 
   bool operator()(int depth, Json::parse_event_t event, const Json&) {
     switch (event) {
       case Json::parse_event_t::object_start:
       case Json::parse_event_t::array_start:
-        if (depth >= limits_.depth) throw invalid_json(fmt::format("deeper than {} levels", limits_.depth));
+        if (depth >= limits_.depth) throw invalid_json(what_, fmt::format("deeper than {} levels", limits_.depth));
         object_keys_.resize(static_cast<size_t>(depth) + 2);
         object_keys_[static_cast<size_t>(depth) + 1] = 0;
         count_value();
         break;
       case Json::parse_event_t::key:
         if (++keys_ > limits_.keys || ++object_keys_[static_cast<size_t>(depth)] > limits_.object_keys)
-          throw invalid_json(fmt::format("more than {} keys, or {} in one object", limits_.keys, limits_.object_keys));
+          throw invalid_json(what_,
+                             fmt::format("more than {} keys, or {} in one object", limits_.keys, limits_.object_keys));
         break;
       case Json::parse_event_t::value:
         count_value();
@@ -46,9 +49,10 @@ class LimitGuard {
 
  private:
   void count_value() {
-    if (++values_ > limits_.values) throw invalid_json(fmt::format("more than {} values", limits_.values));
+    if (++values_ > limits_.values) throw invalid_json(what_, fmt::format("more than {} values", limits_.values));
   }
   const JsonLimits& limits_;
+  const std::string_view what_;
   size_t values_ = 0, keys_ = 0;
   std::vector<size_t> object_keys_;  // of the open object at each depth
 };
@@ -79,12 +83,12 @@ std::string_view type_name(const Json& value) {
 
 }  // namespace
 
-Json parse_json(std::string_view text, const JsonLimits& limits) {
-  LimitGuard guard(limits);
+Json parse_json(std::string_view text, const JsonLimits& limits, std::string_view what) {
+  LimitGuard guard(limits, what);
   try {
     return Json::parse(text.begin(), text.end(), std::ref(guard));
   } catch (const Json::exception& error) {
-    throw invalid_json(cause(error));
+    throw invalid_json(what, cause(error));
   }
 }
 

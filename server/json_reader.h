@@ -22,8 +22,9 @@ struct JsonLimits {
   size_t object_keys = 10'000;  // in one object
 };
 
-// Throws a 400 with code invalid_json, for text that is not UTF-8 too.
-nlohmann::ordered_json parse_json(std::string_view text, const JsonLimits& limits = {});
+// Throws a 400 with code invalid_json, for text that is not UTF-8 too; `what` is what it calls the text.
+nlohmann::ordered_json parse_json(std::string_view text, const JsonLimits& limits = {},
+                                  std::string_view what = "the body");
 
 // A field and its path; borrows the document.
 class JsonReader {

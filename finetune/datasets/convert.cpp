@@ -41,6 +41,8 @@ Converter converter(Formatting formatting) {
       return align_openai;
     case Formatting::kOpenaiPreference:
       return align_openai_preference;
+    case Formatting::kOpenaiChat:
+      return align_openai_chat;
     case Formatting::kTrl:
       break;
   }

@@ -154,9 +154,10 @@ Formatting formatting_of(const Block& entry) {
   if (text == "alpaca") return Formatting::kAlpaca;
   if (text == "sharegpt") return Formatting::kSharegpt;
   if (text == "openai") return Formatting::kOpenai;
+  if (text == "openai_chat") return Formatting::kOpenaiChat;
   if (text == "trl") return Formatting::kTrl;
-  throw invalid_argument("{}: formatting is '{}'{}; it is alpaca, sharegpt, openai or trl", entry.where, text,
-                         did_you_mean(text, std::array{"alpaca", "sharegpt", "openai", "trl"}));
+  throw invalid_argument("{}: formatting is '{}'{}; it is alpaca, sharegpt, openai, openai_chat or trl", entry.where,
+                         text, did_you_mean(text, std::array{"alpaca", "sharegpt", "openai", "openai_chat", "trl"}));
 }
 
 DatasetColumns no_columns() {
@@ -174,6 +175,9 @@ void set_defaults(DatasetInfo& info, const Block& entry) {
     columns.prompt = "input";
     columns.chosen = "preferred_output";
     columns.rejected = "non_preferred_output";
+  } else if (info.formatting == Formatting::kOpenaiChat) {
+    columns.messages = "messages";
+    columns.tools = "tools";
   } else if (info.formatting == Formatting::kTrl) {
     columns.prompt = "prompt";
     columns.response = "completion";
@@ -247,6 +251,9 @@ DatasetInfo read_entry(const std::string& name, const Block& entry, const fs::pa
   }
   for (const char* key : {"subset", "folder"}) (void)entry.text(key);  // of repositories alone; checked all the same
   check_split(entry);
+  if (info.ranking && info.formatting == Formatting::kOpenaiChat)
+    throw invalid_argument("{}: openai_chat has no ranking: OpenAI's preference lines are formatting openai",
+                           entry.where);
   set_defaults(info, entry);
   if (const Json* columns = entry.find("columns")) {
     const Block block{*columns, entry.where + ", columns"};

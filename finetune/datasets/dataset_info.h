@@ -1,6 +1,6 @@
 // dataset_info.json: which files a dataset's name stands for and how its rows are to be read. A `columns` or `tags`
-// block replaces all defaults: what it does not list is none. Source: LLaMA-Factory's data/parser.py; formatting trl
-// and openai's preference lines are hearth's own, with TRL's and OpenAI's names for defaults.
+// block replaces all defaults: what it does not list is none. Source: LLaMA-Factory's data/parser.py; formatting trl,
+// openai_chat and openai's preference lines are hearth's own, with TRL's and OpenAI's names for defaults.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,11 @@
 namespace hearth {
 
 // kOpenaiPreference: openai with ranking and without columns of its own, as OpenAI's preference fine-tuning has it.
-enum class Formatting { kAlpaca, kSharegpt, kOpenai, kOpenaiPreference, kTrl };
+// kOpenaiChat: the lines of its supervised fine-tuning, where kOpenai is what LLaMA-Factory reads of them.
+enum class Formatting { kAlpaca, kSharegpt, kOpenai, kOpenaiPreference, kOpenaiChat, kTrl };
+constexpr bool is_openais_own(Formatting formatting) {
+  return formatting == Formatting::kOpenaiChat || formatting == Formatting::kOpenaiPreference;
+}
 
 // Names of the columns of a file; empty: none.
 struct DatasetColumns {

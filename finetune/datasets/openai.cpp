@@ -1,12 +1,14 @@
 // openai: messages with role and content, an assistant's tool_calls, results of tools. Results that follow each other
 // become one observation, joined as LLaMA-Factory joins them; those behind the last answer are nobody's and are left
-// out.
+// out. In OpenAI's own
+// formats what an assistant says beside its calls is kept, which LLaMA-Factory's loses.
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "finetune/datasets/row_view.h"
 #include "templates/llamafactory/python_text.h"
+#include "templates/llamafactory/tool_format.h"
 
 namespace hearth {
 namespace {
@@ -33,6 +35,29 @@ std::optional<std::string> calls_of(const RowView& row, Json& message, const std
   return python_json(functions);
 }
 
+// Arguments are a JSON text in OpenAI's lines; templates want what it says, as serving gives it to them.
+std::vector<ToolCall> parsed_calls(const RowView& row, const std::string& text, const std::string& where,
+                                   const std::string& column) {
+  std::vector<ToolCall> calls;
+  try {
+    calls = parse_tool_calls(text);
+  } catch (const Error& error) {
+    row.fail(column, fmt::format("{}: {}", where, error.what()));
+  }
+  for (ToolCall& call : calls) {
+    if (call.arguments.is_string())
+      call.arguments = parse_json_text(call.arguments.get<std::string>()).value_or(Json());
+    if (!call.arguments.is_object())
+      row.fail(column, fmt::format("{}: the arguments of '{}' must be a JSON object", where, call.name));
+  }
+  return calls;
+}
+
+bool has_text(const Json& message, const std::string& content_tag) {
+  const auto content = message.find(content_tag);
+  return content != message.end() && !content->is_null() && !content->empty() && *content != "";
+}
+
 }  // namespace
 
 std::vector<SlotMessage> openai_messages(const RowView& row, const DatasetInfo& info, std::vector<Json> list,
@@ -42,7 +67,7 @@ std::vector<SlotMessage> openai_messages(const RowView& row, const DatasetInfo& 
   for (Json& message : list) {
     const std::string where = fmt::format("message {}", &message - list.data() + 1);
     const std::string tag = role_of(row, info, message, where, column);
-    std::optional<Role> role = find_role(info.tags, tag);
+    const std::optional<Role> role = find_role(info.tags, tag);
     if (!role && tag == info.tags.system_tag) {
       dropped = fmt::format("column '{}': {} is of '{}', which may only be the first", column, where, tag);
       return {};
@@ -50,13 +75,18 @@ std::vector<SlotMessage> openai_messages(const RowView& row, const DatasetInfo& 
     if (!role) row.fail(column, fmt::format("{} is of '{}', which is none of the dataset's tags", where, tag));
     std::optional<std::string> calls;
     if (!is_prompt_role(*role)) calls = calls_of(row, message, where, column);
-    std::string content = calls ? std::move(*calls) : content_of(row, info, message, where, column);
-    if (calls) role = Role::kFunction;
-    if (joins && role == Role::kObservation)
-      messages.back().content += std::string(kBetweenResults) + content;
+    SlotMessage read{calls ? Role::kFunction : *role};
+    if (calls && is_openais_own(info.formatting)) {
+      read.calls = parsed_calls(row, *calls, where, column);
+      if (has_text(message, info.tags.content_tag)) read.content = content_of(row, info, message, where, column);
+    } else {
+      read.content = calls ? std::move(*calls) : content_of(row, info, message, where, column);
+    }
+    if (joins && read.role == Role::kObservation)
+      messages.back().content += std::string(kBetweenResults) + read.content;
     else
-      messages.push_back({*role, std::move(content)});
-    joins = role == Role::kObservation;
+      messages.push_back(std::move(read));
+    joins = messages.back().role == Role::kObservation;
   }
   return messages;
 }

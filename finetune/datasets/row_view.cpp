@@ -101,7 +101,7 @@ void set_verdict(Example& example, bool verdict) {
 // The calls may stand behind a thought or between a template's words, which are not known here; so a later brace or
 // bracket may be where they begin.
 void check_calls(const SlotMessage& message, const RowView& row, const std::string& column) {
-  if (message.role != SlotMessage::Role::kFunction) return;
+  if (message.role != SlotMessage::Role::kFunction || !message.calls.empty()) return;
   const std::string_view text = message.content;
   if (holds_calls(text)) return;
   const size_t end = text.find_last_of("}]");

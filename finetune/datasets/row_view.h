@@ -88,6 +88,7 @@ Aligned align_alpaca(const RowView& row, const DatasetInfo& info);
 Aligned align_sharegpt(const RowView& row, const DatasetInfo& info);
 Aligned align_openai(const RowView& row, const DatasetInfo& info);
 Aligned align_openai_preference(const RowView& row, const DatasetInfo& info);
+Aligned align_openai_chat(const RowView& row, const DatasetInfo& info);
 Aligned align_trl(const RowView& row, const DatasetInfo& info);
 
 }  // namespace hearth

@@ -46,13 +46,14 @@ Json& part_of(const RowView& row, const DatasetInfo& info, Json& message, const 
 }
 
 // A list of {"type": "text", "text"}, as some write the text of a message.
-std::optional<std::string> text_of_parts(const Json& content) {
+std::optional<std::string> text_of_parts(const Json& content, std::string_view between) {
   if (!content.is_array() || content.empty()) return std::nullopt;
   std::string out;
   for (const Json& part : content) {
     if (!part.is_object() || part.value("type", Json()) != "text") return std::nullopt;
     const auto text = part.find("text");
     if (text == part.end() || !text->is_string()) return std::nullopt;
+    if (&part != &content.front()) out += between;
     out += text->get_ref<const std::string&>();
   }
   return out;
@@ -95,7 +96,8 @@ std::string role_of(const RowView& row, const DatasetInfo& info, const Json& mes
 std::string content_of(const RowView& row, const DatasetInfo& info, Json& message, const std::string& where,
                        const std::string& column) {
   Json& content = part_of(row, info, message, info.tags.content_tag, where, column);
-  if (std::optional<std::string> text = text_of_parts(content)) return std::move(*text);
+  const std::string_view between = is_openais_own(info.formatting) ? "\n" : "";  // as the chat route has it
+  if (std::optional<std::string> text = text_of_parts(content, between)) return std::move(*text);
   if (!content.is_string())
     row.fail(column, fmt::format("{}: '{}' must be a text, found {}", where, info.tags.content_tag, kind_of(content)));
   return std::move(content.get_ref<std::string&>());

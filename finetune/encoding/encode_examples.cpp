@@ -46,7 +46,11 @@ Outcome encode_supervised(const TurnEncoder& encoder, const JoinOptions& options
   if (example.prompt.size() % 2 != 1 || example.response.size() != 1)
     throw invalid_argument("it has {} messages and {} answers: must be an odd number and 1", example.prompt.size(),
                            example.response.size());
-  JoinedTurns joined = join_turns(encoder.turns(example), options);
+  std::vector<EncodedTurn> turns = encoder.turns(example);
+  if (!example.unlearnt.empty() && turns.size() != example.prompt.size() / 2 + 1)
+    throw invalid_argument("answers with weight 0: the template's marks do not tell its answers apart");
+  for (const size_t answer : example.unlearnt) turns.at(answer).learnt = false;
+  JoinedTurns joined = join_turns(std::move(turns), options);
   return {std::move(joined.example), joined.truncated, {}};
 }
 

@@ -8,6 +8,12 @@
 namespace hearth {
 namespace {
 
+struct Part {
+  std::vector<TokenId> input_ids, labels;
+  size_t answer_len = 0;  // the last ones
+  bool learnt = true;
+};
+
 void append(const std::vector<TokenId>& from, std::vector<TokenId>& to) {
   to.insert(to.end(), from.begin(), from.end());
 }
@@ -17,6 +23,12 @@ std::vector<TokenId> source_labels(const std::vector<TokenId>& source, const Joi
   std::vector<TokenId> labels(source.size(), kIgnoredLabel);
   if (options.final_eos && !is_first && !labels.empty()) labels.front() = *options.final_eos;
   return labels;
+}
+
+// The end of an answer is the first label of the turn behind it (JoinOptions::final_eos).
+void mask_ends(std::vector<Part>& parts) {
+  for (size_t i = 1; i < parts.size(); ++i)
+    if (!parts[i - 1].learnt && parts[i].labels.size() > parts[i].answer_len) parts[i].labels.front() = kIgnoredLabel;
 }
 
 void add_answer(const std::vector<TokenId>& prompt, const std::vector<TokenId>& answer, TokenizedExample& pair) {
@@ -35,7 +47,7 @@ JoinedTurns join_turns(std::vector<EncodedTurn> turns, const JoinOptions& option
   JoinedTurns joined;
   if (options.mask_history) std::reverse(turns.begin(), turns.end());
   int total = options.final_eos ? 1 : 0;
-  std::vector<TokenizedExample> parts;  // one a turn
+  std::vector<Part> parts;  // one a turn
   for (EncodedTurn& turn : turns) {
     if (total >= options.cutoff_len) {
       joined.truncated = true;
@@ -48,7 +60,9 @@ JoinedTurns join_turns(std::vector<EncodedTurn> turns, const JoinOptions& option
     turn.target.resize(static_cast<size_t>(target_len));
     total += source_len + target_len;
     const bool is_first = parts.empty();
-    TokenizedExample& part = parts.emplace_back();
+    Part& part = parts.emplace_back();
+    part.answer_len = turn.target.size();
+    part.learnt = turn.learnt;
     part.labels = source_labels(turn.source, options, is_first);
     if (options.mask_history && !is_first)
       part.labels.resize(turn.source.size() + turn.target.size(), kIgnoredLabel);
@@ -59,13 +73,15 @@ JoinedTurns join_turns(std::vector<EncodedTurn> turns, const JoinOptions& option
   }
   if (options.mask_history) std::reverse(parts.begin(), parts.end());
   TokenizedExample& example = joined.example;
-  for (const TokenizedExample& part : parts) {
+  if (options.final_eos) mask_ends(parts);
+  for (Part& part : parts) {
+    if (!part.learnt) std::fill_n(part.labels.rbegin(), part.answer_len, kIgnoredLabel);
     append(part.input_ids, example.input_ids);
     append(part.labels, example.labels);
   }
   if (options.final_eos) {
     example.input_ids.push_back(*options.final_eos);
-    example.labels.push_back(*options.final_eos);
+    example.labels.push_back(!parts.empty() && !parts.back().learnt ? kIgnoredLabel : *options.final_eos);
   }
   return joined;
 }

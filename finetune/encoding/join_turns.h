@@ -22,7 +22,8 @@ struct JoinedTurns {
   bool truncated = false;    // a turn was shortened or left out
 };
 
-// Each turn gets what is left of cutoff_len, cut as infer_seqlen says from its end.
+// Each turn gets what is left of cutoff_len, cut as infer_seqlen says from its end. Targets that are not learnt are
+// hearth's own addition.
 JoinedTurns join_turns(std::vector<EncodedTurn> turns, const JoinOptions& options);
 
 // Two answers, one behind the other and each by itself behind its prompt; the answers are learnt.

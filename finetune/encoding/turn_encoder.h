@@ -23,6 +23,7 @@ namespace hearth {
 
 struct EncodedTurn {
   std::vector<TokenId> source, target;
+  bool learnt = true;  // false: the target is context alone
 };
 
 class TurnEncoder {

@@ -28,7 +28,7 @@ void add_reference_formats(std::vector<DatasetInfo>& out) {
     }
 }
 
-// OpenAI's preference lines, and TRL's rows: preference, unpaired preference, messages.
+// OpenAI's preference and chat lines, and TRL's rows: preference, unpaired preference, messages.
 void add_own_formats(std::vector<DatasetInfo>& out) {
   DatasetInfo info;
   info.tags = {"role", "content", "user", "assistant", "tool", "", "system"};
@@ -38,6 +38,11 @@ void add_own_formats(std::vector<DatasetInfo>& out) {
   info.columns.chosen = "preferred_output";
   info.columns.rejected = "non_preferred_output";
   out.push_back(info);
+  info.ranking = false;
+  info.formatting = Formatting::kOpenaiChat;
+  info.columns = {.prompt = "", .query = "", .response = "", .messages = "messages", .tools = "tools"};
+  out.push_back(info);
+  info.ranking = true;
   info.formatting = Formatting::kTrl;
   info.columns.prompt = "prompt";
   info.columns.chosen = "chosen";

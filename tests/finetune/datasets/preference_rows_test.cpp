@@ -32,9 +32,11 @@ constexpr const char* kOpenai = R"("formatting": "openai", "ranking": true)";
 std::string text_of(const std::vector<SlotMessage>& messages) {
   static const char* const kRoles[] = {"user", "assistant", "function", "observation"};
   std::string out;
-  for (const SlotMessage& message : messages)
+  for (const SlotMessage& message : messages) {
     out +=
         fmt::format("{}{}: {}", out.empty() ? "" : " | ", kRoles[static_cast<size_t>(message.role)], message.content);
+    for (const ToolCall& call : message.calls) out += " +" + call.name + call.arguments.dump();
+  }
   return out;
 }
 
@@ -82,7 +84,7 @@ TEST_F(PreferenceRows, OpenaisLinesNeedNoColumns) {
            "tools": [], "parallel_tool_calls": true},
            "preferred_output": [{"role": "assistant", "content": "Hello"}],
            "non_preferred_output": [{"role": "assistant", "content": "What"}]})",
-       "Be brief.\n\nBe kind. > user: Hi > assistant: Hello | assistant: What > "},
+       "Be brief.\n\nBe kind. > user: H\ni > assistant: Hello | assistant: What > "},
       {kOpenai,
        R"({"input": {"messages": [{"role": "user", "content": "Time?"},
            {"role": "assistant", "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}},
@@ -91,10 +93,8 @@ TEST_F(PreferenceRows, OpenaisLinesNeedNoColumns) {
            "tools": [{"type": "function", "function": {"name": "f"}}]},
            "preferred_output": [{"role": "assistant", "content": null, "tool_calls": [{"function": {"name": "g", "arguments": "{}"}}]}],
            "non_preferred_output": [{"role": "assistant", "content": "What"}]})",
-       " > user: Time? | function: [{\"name\": \"f\", \"arguments\": \"{}\"}, {\"name\": \"f\", \"arguments\": "
-       "\"{}\"}] | "
-       "observation: 12\n</tool_response>\n<tool_response>\n13 > function: [{\"name\": \"g\", \"arguments\": \"{}\"}] "
-       "| "
+       " > user: Time? | function:  +f{} +f{} | observation: 12\n</tool_response>\n<tool_response>\n13 > "
+       "function:  +g{} | "
        "assistant: What > [{\"type\": \"function\", \"function\": {\"name\": \"f\"}}]"},
       {kOpenai, R"({"input": "Hi", "preferred_output": [], "non_preferred_output": []})",
        "bad: input: an object with 'messages' is wanted, found a text"},

@@ -131,6 +131,28 @@ TEST(EncodeExamples, TheTemplateIsNamedMarkedRecoveredWrittenOrEmpty) {
   }
 }
 
+TEST(EncodeExamples, AnswersOfWeightZeroAreThereButNotLearnt) {
+  Example example = two_turns();
+  example.unlearnt = {0};
+  // Its end, which the next turn's first label would teach, is not learnt either.
+  for (const LoadedModel& model :
+       {model_named("default"), model_with(chatml("{% generation %}", "{% endgeneration %}")),
+        model_with(chatml("", "")), model_with(chatml("{{ loop.index }}", ""))}) {
+    const EncodedData with = encode(model, {two_turns()}), without = encode(model, {example});
+    SCOPED_TRACE(with.source);
+    ASSERT_EQ(without.examples.size(), 1) << without.dropped.front().reason;
+    EXPECT_EQ(without.examples[0].input_ids, with.examples[0].input_ids);
+    EXPECT_EQ(learnt(*small_tokenizer(), without.examples[0]),
+              std::vector{learnt(*small_tokenizer(), with.examples[0])[1]});
+  }
+  // With two pairs of marks an answer they are not told apart.
+  const EncodedData one =
+      encode(model_with(chatml("{% generation %}I say{% endgeneration %}: {% generation %}", "{% endgeneration %}")),
+             {example});
+  ASSERT_EQ(one.dropped.size(), 1);
+  EXPECT_THAT(one.dropped[0].reason, HasSubstr("weight 0"));
+}
+
 // As serving makes them of the same text; a border between prompt and answer is one between tokens all the same.
 TEST(EncodeExamples, SpansHaveTheTokensOfTheWholeTextCutAtTheirBorders) {
   const LoadedModel model = model_with(chatml("{{ loop.index }}", ""));
@@ -289,6 +311,15 @@ TEST(JoinTurns, BudgetsLabelsAndTheFinalEndOfSequence) {
   EXPECT_THAT(labels({.cutoff_len = 7}), ElementsAre(kNone, kNone, kNone, 4, 5, kNone, 8));
   EXPECT_THAT(labels({.cutoff_len = 5}), ElementsAre(kNone, kNone, kNone, 4, 5));
   EXPECT_THAT(labels({.cutoff_len = 4, .mask_history = true}), ElementsAre(kNone, kNone, 8, 9));
+  std::vector<EncodedTurn> first = turns, last = turns;
+  first[0].learnt = last[1].learnt = false;
+  const auto kept = [](const std::vector<EncodedTurn>& some, const JoinOptions& options) {
+    return join_turns(some, options).example.labels;
+  };
+  EXPECT_THAT(kept(first, {}), ElementsAre(kNone, kNone, kNone, kNone, kNone, kNone, kNone, 8, 9));
+  EXPECT_THAT(kept(first, {.final_eos = 50}), ElementsAre(kNone, kNone, kNone, kNone, kNone, kNone, kNone, 8, 9, 50));
+  EXPECT_THAT(kept(last, {.final_eos = 50}), ElementsAre(kNone, kNone, kNone, 4, 5, 50, kNone, kNone, kNone, kNone));
+  EXPECT_THAT(kept(first, {.train_on_prompt = true}), ElementsAre(1, 2, 3, kNone, kNone, 6, 7, 8, 9));
   EXPECT_FALSE(join_turns(turns, {.cutoff_len = 9}).truncated);
   EXPECT_TRUE(join_turns(turns, {.cutoff_len = 8}).truncated);
   EXPECT_TRUE(join_turns(turns, {.cutoff_len = 5}).truncated);
