@@ -13,17 +13,20 @@
 #include "runtime/base/nearest_name.h"
 #include "server/api_error.h"
 #include "server/config.h"
+#include "server/files/file_store.h"
 #include "server/http_server.h"
 #include "server/jobs/job_service.h"
 #include "server/load_served.h"
 #include "server/metrics.h"
 #include "server/routes.h"
+#include "server/state/state_directory.h"
 
 namespace hearth {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr auto kSweepPeriod = std::chrono::minutes(10);
 constexpr int kLoadingRetrySeconds = 2, kDrainingRetrySeconds = 10;
 // Connections beside those that wait for an answer: probes, lists, idle ones.
 constexpr int kSpareConnections = 64, kMaxConnections = 960;  // cpp-httplib's select() ends at descriptor 1,024
@@ -61,22 +64,32 @@ std::vector<std::string> names_of(const AppOptions::Model& model) {
 }  // namespace
 
 struct App::Impl {
-  Impl(App& app, AppOptions given) : options(std::move(given)), api(app, options), server(api, limits_for(options)) {
+  Impl(App& app, AppOptions given)
+      : options(std::move(given)),
+        tls(options.tls.empty() ? nullptr : std::make_unique<TlsContext>(options.tls)),
+        api(app, options),
+        server(api, limits_for(options), tls.get()) {
     if (options.state_directory.empty()) return;
     state_directory.emplace(options.state_directory);
+    files.emplace(state_directory->database(), state_directory->files(),
+                  FileStoreOptions{.max_bytes = options.max_files_bytes});
     jobs.emplace(*state_directory, options.jobs, JobHooks{});
   }
 
   void load_all();
+  void sweep_files_now_and_then();
   const AppOptions options;
+  const std::unique_ptr<TlsContext> tls;  // null for plain HTTP
   Metrics metrics;
   std::optional<StateDirectory> state_directory;
+  std::optional<FileStore> files;
   std::optional<JobService> jobs;
   std::atomic<State> state{State::kLoading};
   mutable std::mutex mutex;
   std::vector<std::shared_ptr<ServedModel>> models;  // loaded so far
   std::exception_ptr failure;
   boost::asio::io_context loop{1};
+  boost::asio::steady_timer sweep_timer{loop};
   Api api;
   HttpServer server;
   std::thread loader;
@@ -103,6 +116,20 @@ void App::Impl::load_all() {
   }
 }
 
+void App::Impl::sweep_files_now_and_then() {
+  if (!files) return;
+  sweep_timer.expires_after(kSweepPeriod);
+  sweep_timer.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    try {
+      files->sweep();
+    } catch (const Error& problem) {
+      log::warn("expired files are not removed: {}", problem.what());
+    }
+    sweep_files_now_and_then();
+  });
+}
+
 App::App(AppOptions options) {
   check_exposure(options.host, options.api_keys);
   if (options.models.empty()) throw invalid_argument("there is no model to serve; give --model PATH_OR_NAME");
@@ -113,7 +140,7 @@ App::~App() { stop(); }
 
 void App::start() {
   impl_->server.start(impl_->options.host, impl_->options.port);
-  log::info("listening on http://{}:{}", impl_->options.host, port());
+  log::info("listening on {}://{}:{}", impl_->tls ? "https" : "http", impl_->options.host, port());
   impl_->loader = std::thread([this] { impl_->load_all(); });
   if (impl_->jobs) impl_->jobs->runner().start();
 }
@@ -133,6 +160,7 @@ void App::run() {
       if (!again) impl_->loop.stop();
     });
   });
+  impl_->sweep_files_now_and_then();
   start();
   impl_->loop.run();
   stop();
@@ -178,6 +206,11 @@ Metrics& App::metrics() { return impl_->metrics; }
 JobService& App::jobs() {
   if (!impl_->jobs) throw failed_precondition("this daemon has no state directory, so it keeps no jobs");
   return *impl_->jobs;
+}
+
+FileStore& App::files() {
+  if (!impl_->files) throw failed_precondition("this daemon has no state directory, so it keeps no files");
+  return *impl_->files;
 }
 
 const AppOptions& App::options() const { return impl_->options; }

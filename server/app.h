@@ -15,9 +15,11 @@
 #include "runtime/engine/engine.h"
 #include "server/jobs/job_runner.h"
 #include "server/served_model.h"
+#include "server/tls.h"
 
 namespace hearth {
 
+class FileStore;
 class HttpServer;
 class JobService;
 class Metrics;
@@ -44,7 +46,9 @@ struct AppOptions {
   GenerationDefaults generation;  // before the checkpoints' own
   int default_max_tokens = 0;     // of a chat answer that does not say; 0: what the context holds
   std::chrono::seconds drain_timeout{30};
-  std::filesystem::path state_directory = {};  // empty: no jobs and no files
+  TlsFiles tls;                                 // empty: plain HTTP
+  std::filesystem::path state_directory = {};   // empty: no jobs and no files
+  int64_t max_files_bytes = int64_t{20} << 30;  // of all uploaded files
   RunnerOptions jobs;
   // How a model comes into memory; for tests that need a model of their own.
   std::function<LoadedModel(const Model&, ComputeDtype)> load = [](const Model& model, ComputeDtype dtype) {
@@ -85,8 +89,9 @@ class App {
   // Only reward models: a 400 for all others.
   std::shared_ptr<ServedModel> model_for_scores(std::string_view id) const;
   Metrics& metrics();
-  // Throws kFailedPrecondition where there is no state directory.
+  // Throw kFailedPrecondition where there is no state directory.
   JobService& jobs();
+  FileStore& files();
   const AppOptions& options() const;
 
  private:

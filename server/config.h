@@ -12,6 +12,7 @@
 
 #include "models/loader.h"
 #include "runtime/weight.h"
+#include "server/tls.h"
 
 namespace hearth {
 
@@ -57,10 +58,12 @@ struct ServeConfig {
   int default_max_tokens = 0;
   ChatOptions chat;  // of every model
   std::chrono::seconds drain_timeout{30};
-  std::filesystem::path state_dir;  // empty: the user's (server/state/state_directory.h)
-  int max_jobs = 1;                 // at once
-  bool jobs_in_background = true;   // they get the CPUs that nobody else wants
-  int job_retention_days = 0;       // of jobs that ended; 0: for ever
+  TlsFiles tls;                                 // empty: plain HTTP
+  int64_t max_files_bytes = int64_t{20} << 30;  // of all uploaded files
+  std::filesystem::path state_dir;              // empty: the user's (server/state/state_directory.h)
+  int max_jobs = 1;                             // at once
+  bool jobs_in_background = true;               // they get the CPUs that nobody else wants
+  int job_retention_days = 0;                   // of jobs that ended; 0: for ever
 
   ChatOptions chat_of(const ModelSpec& model) const;
   // Those that are served beside the model.

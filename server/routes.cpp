@@ -21,6 +21,11 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/chat/completions", handle_chat_completions},
     {"POST", "/v1/completions", handle_completions},
     {"POST", "/v1/score/evaluation", handle_score_evaluation},
+    {"POST", "/v1/files", handle_upload_file},
+    {"GET", "/v1/files", handle_list_files},
+    {"GET", "/v1/files/{id}", handle_get_file},
+    {"GET", "/v1/files/{id}/content", handle_file_content},
+    {"DELETE", "/v1/files/{id}", handle_delete_file},
     {"POST", "/v1/jobs", handle_create_job},
     {"GET", "/v1/jobs", handle_list_jobs},
     {"GET", "/v1/jobs/{id}", handle_get_job},
@@ -107,12 +112,14 @@ std::optional<Reply> Api::refuse(Request& request) {
   }
   request.route = found.route->pattern;
   request.path_argument = std::move(found.argument);
+  request.streams_body = std::holds_alternative<StreamHandler>(found.route->handler);
   return std::nullopt;
 }
 
 Reply Api::handle(const Request& request) {
   const RouteMatch found = find_route(request.method, request.path);
-  return found.route->handler(request, app_);
+  if (const auto* whole = std::get_if<WholeHandler>(&found.route->handler)) return (*whole)(request, app_);
+  return std::get<StreamHandler>(found.route->handler)(request, *request.body_reader, app_);
 }
 
 void Api::decorate(const Request& request, Reply& reply) { cors_.decorate(request, reply); }

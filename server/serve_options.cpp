@@ -89,6 +89,11 @@ constexpr ServeOption kOptions[] = {
      [](const YamlEntry& e, ServeConfig& c) { c.api_keys = yaml_strings(e); }, kList},
     {kNetwork, "cors_origins", "--cors-origin", "ORIGIN", "Web page that may call the API, or * (default: none)",
      [](const YamlEntry& e, ServeConfig& c) { c.cors_origins = yaml_strings(e); }, kList},
+    {kNetwork, "tls_certificate", "--tls-certificate", "FILE",
+     "Serve HTTPS with this chain of certificates (PEM, the server's own first)",
+     [](const YamlEntry& e, ServeConfig& c) { c.tls.certificate = yaml_string(e); }},
+    {kNetwork, "tls_key", "--tls-key", "FILE", "The certificate's private key (PEM, without a password)",
+     [](const YamlEntry& e, ServeConfig& c) { c.tls.key = yaml_string(e); }},
 
     {kLimits, "cache_tokens", "--cache-tokens", "N", "Tokens that a model's KV cache holds (default 8192)",
      [](const YamlEntry& e, ServeConfig& c) { c.cache_tokens = int_of(e, 16, 1 << 26); }},
@@ -96,6 +101,9 @@ constexpr ServeOption kOptions[] = {
      [](const YamlEntry& e, ServeConfig& c) { c.max_running = int_of(e, 1, 4096); }},
     {kLimits, "max_queued", "--max-queued", "N", "Requests that may wait; one more gets 503 (default 256)",
      [](const YamlEntry& e, ServeConfig& c) { c.max_queued = int_of(e, 0, 1'000'000); }},
+    {kLimits, "max_files_bytes", "--max-files-bytes", "N",
+     "Bytes that all uploaded files may have; beyond it uploads get 507 (default 20 GiB)",
+     [](const YamlEntry& e, ServeConfig& c) { c.max_files_bytes = yaml_int(e, 0, int64_t{1} << 60); }},
 
     {kOperation, "state_dir", "--state-dir", "DIR",
      "Where jobs, uploaded files and keys are kept (default $XDG_STATE_HOME/hearth, ~/.local/state/hearth)",
