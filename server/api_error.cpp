@@ -62,7 +62,8 @@ Translated translated(const std::exception& error) {
                                          : nlohmann::ordered_json();
   nlohmann::ordered_json object;
   object["error"] = std::move(fields);
-  if (status >= 500 && status != 503) log::error("internal error: {}", error.what());
+  if (status == 500) log::error("internal error: {}", error.what());
+  if (status == 507) log::error("{}", error.what());
   return {status, std::move(object), details.retry_after_seconds};
 }
 
@@ -82,7 +83,8 @@ Reply error_reply(const std::exception& error) {
   if (result.status == 401) reply.headers.emplace("WWW-Authenticate", "Bearer");
   if (result.retry_after_seconds || result.status == 503)
     reply.headers.emplace("Retry-After", std::to_string(result.retry_after_seconds.value_or(1)));
-  if (result.status == 500) reply.headers.emplace("x-should-retry", "false");  // the same request would fail again
+  // The same request would fail again.
+  if (result.status == 500 || result.status == 507) reply.headers.emplace("x-should-retry", "false");
   return reply;
 }
 

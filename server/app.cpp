@@ -12,6 +12,7 @@
 #include "server/api_error.h"
 #include "server/api_keys.h"
 #include "server/config.h"
+#include "server/files/file_store.h"
 #include "server/http_server.h"
 #include "server/jobs/job_service.h"
 #include "server/keys/database_keys.h"
@@ -19,6 +20,7 @@
 #include "server/models/model_host.h"
 #include "server/routes.h"
 #include "server/service_manager.h"
+#include "server/state/state_directory.h"
 #include "server/trained_models.h"
 
 namespace hearth {
@@ -26,6 +28,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr auto kSweepPeriod = std::chrono::minutes(10);
 // Connections beside those that wait for an answer: probes, lists, idle ones.
 constexpr int kSpareConnections = 64, kMaxConnections = 960;  // cpp-httplib's select() ends at descriptor 1,024
 
@@ -42,14 +45,17 @@ HttpLimits limits_for(const AppOptions& options) {
 struct App::Impl {
   Impl(App& app, AppOptions given)
       : options(std::move(given)),
+        tls(options.tls.empty() ? nullptr : std::make_unique<TlsContext>(options.tls)),
         host(options, metrics),
         keys(open_state()),
         api(app, options, keys.get()),
-        server(api, limits_for(options)) {}
+        server(api, limits_for(options), tls.get()) {}
 
   std::shared_ptr<KeyStore> open_state() {
     if (options.state_directory.empty()) return options.keys;
     state_directory.emplace(options.state_directory);
+    files.emplace(state_directory->database(), state_directory->files(),
+                  FileStoreOptions{.max_bytes = options.max_files_bytes});
     JobHooks hooks;
     hooks.succeeded = [this](const Job& job, const JobJson& finished) { return trained.serve(job, finished); };
     jobs.emplace(*state_directory, options.jobs, std::move(hooks));
@@ -58,17 +64,21 @@ struct App::Impl {
   }
 
   void load_all();
+  void sweep_files_now_and_then();
   const AppOptions options;
+  const std::unique_ptr<TlsContext> tls;  // null for plain HTTP
   Metrics metrics;
   ModelHost host;
   TrainedModels trained{host};
   std::optional<StateDirectory> state_directory;
+  std::optional<FileStore> files;
   std::optional<JobService> jobs;
   std::shared_ptr<KeyStore> keys;  // may be null
   std::atomic<State> state{State::kLoading};
   mutable std::mutex mutex;  // of failure
   std::exception_ptr failure;
   boost::asio::io_context loop{1};
+  boost::asio::steady_timer sweep_timer{loop};
   Api api;
   HttpServer server;
   std::thread loader;
@@ -92,6 +102,20 @@ void App::Impl::load_all() {
   host.serve_loads();
 }
 
+void App::Impl::sweep_files_now_and_then() {
+  if (!files) return;
+  sweep_timer.expires_after(kSweepPeriod);
+  sweep_timer.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    try {
+      files->sweep();
+    } catch (const Error& problem) {
+      log::warn("expired files are not removed: {}", problem.what());
+    }
+    sweep_files_now_and_then();
+  });
+}
+
 App::App(AppOptions options) {
   if (options.models.empty()) throw invalid_argument("there is no model to serve; give --model PATH_OR_NAME");
   impl_ = std::make_unique<Impl>(*this, std::move(options));
@@ -102,7 +126,7 @@ App::~App() { stop(); }
 
 void App::start() {
   impl_->server.start(impl_->options.host, impl_->options.port);
-  log::info("listening on http://{}:{}", impl_->options.host, port());
+  log::info("listening on {}://{}:{}", impl_->tls ? "https" : "http", impl_->options.host, port());
   impl_->loader = std::thread([this] { impl_->load_all(); });
   if (impl_->jobs) impl_->jobs->runner().start();
 }
@@ -123,6 +147,7 @@ void App::run() {
       if (!again) impl_->loop.stop();
     });
   });
+  impl_->sweep_files_now_and_then();
   start();
   impl_->loop.run();
   stop();
@@ -166,6 +191,11 @@ Metrics& App::metrics() { return impl_->metrics; }
 JobService& App::jobs() {
   if (!impl_->jobs) throw failed_precondition("this daemon has no state directory, so it keeps no jobs");
   return *impl_->jobs;
+}
+
+FileStore& App::files() {
+  if (!impl_->files) throw failed_precondition("this daemon has no state directory, so it keeps no files");
+  return *impl_->files;
 }
 
 const AppOptions& App::options() const { return impl_->options; }

@@ -17,10 +17,12 @@
 #include "server/keys/key_store.h"
 #include "server/rate_limiter.h"
 #include "server/served_model.h"
+#include "server/tls.h"
 
 namespace hearth {
 
 class Client;
+class FileStore;
 class HttpServer;
 class JobService;
 class Metrics;
@@ -50,7 +52,9 @@ struct AppOptions {
   GenerationDefaults generation;  // before the checkpoints' own
   int default_max_tokens = 0;     // of a chat answer that does not say; 0: what the context holds
   std::chrono::seconds drain_timeout{30};
+  TlsFiles tls;                                 // empty: plain HTTP
   std::filesystem::path state_directory = {};  // empty: no jobs, no files and no keys of its own
+  int64_t max_files_bytes = int64_t{20} << 30;  // of all uploaded files
   RunnerOptions jobs;
   int64_t model_memory = 0;  // bytes that loaded models may take together; 0: 3/4 of the machine's
   std::chrono::milliseconds load_timeout{60'000};  // of a request for a model that is not loaded
@@ -95,8 +99,9 @@ class App {
   // Only reward models: a 400 for all others.
   std::shared_ptr<ServedModel> model_for_scores(std::string_view id, Client* client = nullptr) const;
   Metrics& metrics();
-  // Throws kFailedPrecondition where there is no state directory.
+  // Throw kFailedPrecondition where there is no state directory.
   JobService& jobs();
+  FileStore& files();
   const AppOptions& options() const;
 
  private:

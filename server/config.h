@@ -13,6 +13,7 @@
 #include "models/loader.h"
 #include "runtime/base/log.h"
 #include "runtime/weight.h"
+#include "server/tls.h"
 
 namespace hearth {
 
@@ -61,6 +62,8 @@ struct ServeConfig {
   ChatOptions chat;                                     // of every model
   int requests_per_minute = 0, requests_in_flight = 0;  // of a key; 0: as many as it likes
   std::chrono::seconds drain_timeout{30};
+  TlsFiles tls;                                 // empty: plain HTTP
+  int64_t max_files_bytes = int64_t{20} << 30;  // of all uploaded files
   std::filesystem::path state_dir;  // empty: the user's (server/state/state_directory.h)
   int max_jobs = 1;                 // at once
   bool jobs_in_background = true;   // they get the CPUs that nobody else wants

@@ -85,6 +85,17 @@ bool is_digits(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
+ApiError too_large(const std::string& found, size_t limit) {
+  return {ErrorCode::kInvalidArgument,
+          fmt::format("the body has {} bytes; at most {} are taken here", found, limit),
+          {.code = "request_too_large", .status = 413}};
+}
+
+ApiError took_too_long() {
+  return {
+      ErrorCode::kInvalidArgument, "the request took too long to arrive", {.code = "request_timeout", .status = 408}};
+}
+
 // What makes the end of a request's body ambiguous (and two servers disagree about where the next one starts) is
 // refused. Returns whether there is a body.
 bool check_framing(const Headers& headers) {
@@ -101,25 +112,18 @@ bool check_framing(const Headers& headers) {
   return length->second != "0";
 }
 
-ApiError too_large(std::string_view found, size_t max_body_bytes) {
-  return {ErrorCode::kInvalidArgument,
-          fmt::format("the body has {} bytes; at most {} are taken here", found, max_body_bytes),
-          {.code = "request_too_large", .status = 413}};
-}
-
-void check_length(const Headers& headers, size_t max_body_bytes) {
-  const auto length = headers.find("Content-Length");
-  if (length != headers.end() && (length->second.size() > 18 || std::stoull(length->second) > max_body_bytes))
-    throw too_large(length->second, max_body_bytes);
-}
-
-void check_encoding(const Headers& headers) {
-  const auto encoding = headers.find("Content-Encoding");
-  if (encoding != headers.end() && encoding->second != "identity")
-    throw ApiError(ErrorCode::kInvalidArgument, "compressed request bodies are not taken; send plain JSON",
+// Of a body whose framing is right.
+void check_body(const Request& request, size_t max_bytes) {
+  if (request.method != "POST") throw invalid_argument("{} takes no body", request.method);
+  const auto length = request.headers.find("Content-Length");
+  if (length != request.headers.end() && (length->second.size() > 18 || std::stoull(length->second) > max_bytes))
+    throw too_large(length->second, max_bytes);
+  const auto encoding = request.headers.find("Content-Encoding");
+  if (encoding != request.headers.end() && encoding->second != "identity")
+    throw ApiError(ErrorCode::kInvalidArgument, "compressed request bodies are not taken; send it plain",
                    {.code = "unsupported_media_type", .status = 415});
-  const auto type = headers.find("Content-Type");
-  if (type != headers.end() && type->second.starts_with("multipart/"))
+  const auto type = request.headers.find("Content-Type");
+  if (!request.streams_body && type != request.headers.end() && type->second.starts_with("multipart/"))
     throw ApiError(ErrorCode::kInvalidArgument, "this route takes JSON, not a form",
                    {.code = "unsupported_media_type", .status = 415});
 }
@@ -139,13 +143,49 @@ struct Exchange {
 thread_local Connection* current_connection = nullptr;
 thread_local Exchange* current_exchange = nullptr;
 
+// The body of the current exchange as the library reads it. Exceptions do not pass through the library.
+class ContentBody : public BodyReader {
+ public:
+  ContentBody(const httplib::ContentReader& content, size_t max_bytes) : content_(content), max_bytes_(max_bytes) {}
+
+  void read(const std::function<void(std::string_view)>& take) override {
+    std::exception_ptr failure;
+    size_t bytes = 0;
+    current_exchange->body_read = content_([&](const char* data, size_t size) {
+      bytes += size;
+      if (bytes > max_bytes_) return false;
+      try {
+        take({data, size});
+        return true;
+      } catch (...) {
+        failure = std::current_exception();
+        return false;
+      }
+    });
+    if (current_exchange->body_read) return;
+    if (failure) std::rethrow_exception(failure);
+    if (bytes > max_bytes_) throw too_large("more than " + std::to_string(max_bytes_), max_bytes_);
+    if (current_connection->timed_out()) throw took_too_long();
+    throw invalid_argument("the request's body is incomplete");
+  }
+
+ private:
+  const httplib::ContentReader& content_;
+  const size_t max_bytes_;
+};
+
+class NoBody : public BodyReader {
+ public:
+  void read(const std::function<void(std::string_view)>&) override {}
+};
+
 }  // namespace
 
 class HttpServer::Impl : private httplib::Server {
  public:
-  Impl(HttpHandler& handler, const HttpLimits& limits)
-      : handler_(handler), limits_(limits), pool_(limits.max_connections) {
-    set_payload_max_length(limits.max_body_bytes);
+  Impl(HttpHandler& handler, const HttpLimits& limits, TlsContext* tls)
+      : handler_(handler), limits_(limits), tls_(tls), pool_(limits.max_connections) {
+    set_payload_max_length(std::max(limits.max_body_bytes, limits.max_upload_bytes));
     set_keep_alive_timeout(std::chrono::ceil<std::chrono::seconds>(limits.idle_timeout).count());
     set_keep_alive_max_count(1'000'000);
     set_tcp_nodelay(true);
@@ -164,12 +204,14 @@ class HttpServer::Impl : private httplib::Server {
     set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
       Exchange& exchange = *current_exchange;
       if (!exchange.refusal && exchange.has_body) return HandlerResponse::Unhandled;
-      answer(exchange.refusal ? *exchange.refusal : handle(), request, response);
+      NoBody none;
+      answer(exchange.refusal ? *exchange.refusal : handle(none), request, response);
       return HandlerResponse::Handled;
     });
     Post("/",
          [this](const httplib::Request& request, httplib::Response& response, const httplib::ContentReader& reader) {
-           answer(read_body(reader) ? handle() : *current_exchange->refusal, request, response);
+           ContentBody body(reader, max_bytes(current_exchange->request));
+           answer(handle(body), request, response);
          });
     // Called for every status from 400 on; what the library refuses on its own has no body yet.
     const Handler complete = [this](const httplib::Request& request, httplib::Response& response) {
@@ -246,12 +288,14 @@ class HttpServer::Impl : private httplib::Server {
   };
 
   bool process_and_close_socket(socket_t fd) override {
-    Connection connection(fd, limits_);
     if (Queue::refusing()) {
-      ::send(fd, kTooManyConnections.data(), kTooManyConnections.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      const Connection refused(fd, limits_);  // under TLS it ends without a word: a handshake takes time
+      if (!tls_) ::send(fd, kTooManyConnections.data(), kTooManyConnections.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
       return false;
     }
+    Connection connection(fd, limits_, tls_);
     const OpenSocket open(*this, fd);
+    if (stopping_ || !connection.handshake()) return false;
     current_connection = &connection;
     bool linger = false;
     while (wait_for_request(connection)) {
@@ -313,18 +357,15 @@ class HttpServer::Impl : private httplib::Server {
     for (const auto& [name, value] : parsed.headers)
       if (name != "REMOTE_ADDR" && name != "REMOTE_PORT") request.headers.emplace(name, value);
     request.remote_address = parsed.remote_addr;
-    current_connection->begin_body();
     parsed.path = "/";  // routes are ours; the library's regular expressions recurse per character
     parsed.headers.erase("Accept-Encoding");  // no compression
+    parsed.headers.erase("Content-Type");     // and no parsing of forms
     parsed.ranges.clear();
     exchange.has_body = true;  // or there may be one
     try {
       exchange.has_body = check_framing(request.headers);
       exchange.refusal = handler_.refuse(request);
-      if (!exchange.refusal) check_length(request.headers, max_body_bytes(request));
-      if (!exchange.refusal && exchange.has_body) check_encoding(request.headers);
-      if (!exchange.refusal && exchange.has_body && request.method != "POST")
-        throw invalid_argument("{} takes no body", request.method);
+      if (!exchange.refusal && exchange.has_body) check_body(request, max_bytes(request));
     } catch (const std::exception& error) {
       exchange.refusal = error_reply(error);
     }
@@ -332,54 +373,38 @@ class HttpServer::Impl : private httplib::Server {
       parsed.headers.erase("Connection");
       parsed.headers.emplace("Connection", "close");
     }
+    current_connection->begin_body(request.streams_body ? BodyDeadline::kMinimumRate : BodyDeadline::kWhole);
   }
 
-  size_t max_body_bytes(const Request& request) const {
-    return request.max_body_bytes ? std::min(request.max_body_bytes, limits_.max_body_bytes) : limits_.max_body_bytes;
+  size_t max_bytes(const Request& request) const {
+    const size_t most = request.streams_body ? limits_.max_upload_bytes : limits_.max_body_bytes;
+    return request.max_body_bytes ? std::min(request.max_body_bytes, most) : most;
   }
 
-  // Into the exchange's request; false with a refusal.
-  bool read_body(const httplib::ContentReader& reader) {
+  Reply handle(BodyReader& body) {
     Exchange& exchange = *current_exchange;
-    std::string& body = exchange.request.body;
-    const size_t most = max_body_bytes(exchange.request);
-    bool overflows = false;
-    const bool complete = reader([&](const char* data, size_t size) {
-      overflows = size > most - body.size();
-      if (!overflows) body.append(data, size);
-      return !overflows;
-    });
-    exchange.body_read = complete;
-    if (complete) return true;
-    if (overflows) {
-      exchange.refusal = error_reply(too_large(fmt::format("more than {}", most), most));
-    } else if (current_connection->timed_out()) {
-      exchange.refusal = timeout_reply();
-    } else {
-      exchange.refusal = error_reply(invalid_argument("the request's body is incomplete"));
-    }
-    exchange.refusal->headers.emplace("Connection", "close");
-    return false;
-  }
-
-  static Reply timeout_reply() {
-    return error_reply(ApiError(ErrorCode::kInvalidArgument, "the request took too long to arrive",
-                                {.code = "request_timeout", .status = 408}));
-  }
-
-  Reply handle() {
+    Request& request = exchange.request;
+    Reply reply;
     try {
-      return handler_.handle(current_exchange->request);
+      if (request.streams_body) {
+        request.body_reader = &body;
+      } else {
+        body.read([&](std::string_view piece) { request.body += piece; });
+      }
+      reply = handler_.handle(request);
     } catch (const std::exception& error) {
-      return error_reply(error);
+      reply = error_reply(error);
     }
+    request.body_reader = nullptr;
+    if (exchange.has_body && !exchange.body_read) reply.headers.emplace("Connection", "close");
+    return reply;
   }
 
   // For what the library refuses on its own.
   void answer_unparsed(const httplib::Request& request, httplib::Response& response) {
     Reply reply;
     if (current_connection->timed_out()) {
-      reply = timeout_reply();
+      reply = error_reply(took_too_long());
     } else if (current_connection->headers_too_large()) {
       reply = error_reply(ApiError(ErrorCode::kInvalidArgument, "the request's headers are too large",
                                    {.code = "headers_too_large", .status = 431}));
@@ -427,6 +452,7 @@ class HttpServer::Impl : private httplib::Server {
 
   HttpHandler& handler_;
   const HttpLimits limits_;
+  TlsContext* const tls_;  // null for plain HTTP
   DisconnectWatcher watcher_;
   WorkerPool pool_;
   std::atomic<bool> stopping_{false};
@@ -440,7 +466,8 @@ class HttpServer::Impl : private httplib::Server {
 
 thread_local bool HttpServer::Impl::Queue::refusing_ = false;
 
-HttpServer::HttpServer(HttpHandler& handler, HttpLimits limits) : impl_(std::make_unique<Impl>(handler, limits)) {}
+HttpServer::HttpServer(HttpHandler& handler, HttpLimits limits, TlsContext* tls)
+    : impl_(std::make_unique<Impl>(handler, limits, tls)) {}
 HttpServer::~HttpServer() = default;
 void HttpServer::start(const std::string& host, int port) { impl_->start(host, port); }
 int HttpServer::port() const { return impl_->port(); }

@@ -1,6 +1,7 @@
-// HTTP/1.1 over cpp-httplib 0.11: its parser and writer on our own sockets, threads and deadlines. What it leaves open
-// is closed here: bodies are read whatever their Content-Type, nothing is compressed (it would hold a stream back),
-// requests with ambiguous lengths are refused, and a client that goes away is noticed at once.
+// HTTP/1.1 over cpp-httplib 0.11: its parser and writer on our own sockets, TLS, threads and deadlines. What it leaves
+// open is closed here: bodies are read whatever their Content-Type, nothing is compressed (it would hold a stream
+// back), requests with ambiguous lengths are refused, and a client that goes away is noticed at once. A body is read
+// whole, or handed to its route piece by piece.
 #pragma once
 
 #include <memory>
@@ -16,7 +17,8 @@ namespace hearth {
 class HttpHandler {
  public:
   virtual ~HttpHandler() = default;
-  // With the headers, before the body is read; a reply refuses the request. May add to it for the calls below.
+  // With the headers, before the body is read; a reply refuses the request. May add to it for the calls below. Where it
+  // sets streams_body, handle() gets a body_reader in place of the whole body.
   virtual std::optional<Reply> refuse(Request& request) = 0;
   // May throw; the error becomes the reply.
   virtual Reply handle(const Request& request) = 0;
@@ -28,7 +30,8 @@ class HttpHandler {
 
 class HttpServer {
  public:
-  HttpServer(HttpHandler& handler, HttpLimits limits = {});
+  // HTTPS with `tls`, which outlives this.
+  HttpServer(HttpHandler& handler, HttpLimits limits = {}, TlsContext* tls = nullptr);
   ~HttpServer();  // stops
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

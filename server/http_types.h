@@ -32,17 +32,28 @@ class Client {
 
 struct Admission;
 
+// A body that its handler takes as it arrives.
+class BodyReader {
+ public:
+  virtual ~BodyReader() = default;
+  // Calls `take` with piece after piece to the body's end. Throws what becomes the reply when the client sends too
+  // much, too slowly or not all, and what `take` throws.
+  virtual void read(const std::function<void(std::string_view)>& take) = 0;
+};
+
 struct Request {
   std::string method;  // HEAD arrives as GET
   std::string path;    // percent-decoded once, without the query
   std::string query;   // as sent
   Headers headers;
   std::string body;
+  BodyReader* body_reader = nullptr;  // of a route that takes its body as a stream; `body` is empty then
   std::string remote_address;
   std::string id;                                   // what the client sees as x-request-id
   std::chrono::steady_clock::time_point received;   // when its headers were complete
   Client* client = nullptr;                         // null in tests
   std::string route = {};                           // the pattern of the route that was found
+  bool streams_body = false;                        // that route takes its body as a stream
   std::string path_argument = {};                   // what its {id} or {model} matched
   size_t max_body_bytes = 0;                        // that the route takes; 0: as many as the server does
   std::shared_ptr<const Admission> admission = {};  // server/rate_limiter.h; null: the route is public

@@ -16,6 +16,7 @@ constexpr bool kPublic = true;
 constexpr size_t kNoBody = 0;
 constexpr size_t kPrompts = 16 << 20;  // bytes of a body that holds conversations
 constexpr size_t kOneText = 4 << 20;
+constexpr size_t kUpload = 512 << 20;  // as OpenAI's
 constexpr std::string_view kPrefix = "/v1", kModel = "{model}";
 
 using enum Scope;
@@ -28,6 +29,11 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/chat/completions", handle_chat_completions, kInfer, kPrompts},
     {"POST", "/v1/completions", handle_completions, kInfer, kPrompts},
     {"POST", "/v1/score/evaluation", handle_score_evaluation, kInfer, kPrompts},
+    {"POST", "/v1/files", handle_upload_file, kTrain, kUpload},
+    {"GET", "/v1/files", handle_list_files, kTrain, kNoBody},
+    {"GET", "/v1/files/{id}", handle_get_file, kTrain, kNoBody},
+    {"GET", "/v1/files/{id}/content", handle_file_content, kTrain, kNoBody},
+    {"DELETE", "/v1/files/{id}", handle_delete_file, kTrain, kNoBody},
     {"POST", "/v1/jobs", handle_create_job, kAdmin, kPrompts},
     {"GET", "/v1/jobs", handle_list_jobs, kAdmin, kNoBody},
     {"GET", "/v1/jobs/{id}", handle_get_job, kAdmin, kNoBody},
@@ -132,6 +138,7 @@ std::optional<Reply> Api::refuse(Request& request) {
   if (!found.route && found.other_methods.empty()) throw unknown_url(request);
   if (!found.route) return wrong_method(request, found.other_methods);
   request.path_argument = std::move(found.argument);
+  request.streams_body = std::holds_alternative<StreamHandler>(found.route->handler);
   request.max_body_bytes = found.route->max_body_bytes;
   if (is_public) return std::nullopt;
   if (key && !key->scopes.allow(found.route->scope)) throw out_of_scope(*key, *found.route);
@@ -142,7 +149,8 @@ std::optional<Reply> Api::refuse(Request& request) {
 
 Reply Api::handle(const Request& request) {
   const RouteMatch found = find_route(request.method, request.path);
-  return found.route->handler(request, app_);
+  if (const auto* whole = std::get_if<WholeHandler>(&found.route->handler)) return (*whole)(request, app_);
+  return std::get<StreamHandler>(found.route->handler)(request, *request.body_reader, app_);
 }
 
 void Api::decorate(const Request& request, Reply& reply) {

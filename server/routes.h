@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "server/access.h"
 #include "server/api_keys.h"
@@ -18,11 +19,16 @@ namespace hearth {
 class App;
 struct AppOptions;
 
+// Gets its body whole, in the request, or takes it as it arrives.
+using WholeHandler = Reply (*)(const Request& request, App& app);
+using StreamHandler = Reply (*)(const Request& request, BodyReader& body, App& app);
+using Handler = std::variant<WholeHandler, StreamHandler>;
+
 struct Route {
   std::string_view method;  // GET answers HEAD too
   std::string_view
       pattern;  // what begins with /v1 is also found without it; {id} is one name of the path, {model} its rest
-  Reply (*handler)(const Request& request, App& app);
+  Handler handler;
   Scope scope;                // that the key must have
   size_t max_body_bytes = 0;  // 0: it takes none
   bool is_public = false;     // needs no key

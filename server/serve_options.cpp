@@ -61,6 +61,15 @@ std::vector<Item> items_of(const YamlEntry& entry, Item (*read)(const YAML::Node
 
 int int_of(const YamlEntry& entry, int least, int most) { return static_cast<int>(yaml_int(entry, least, most)); }
 
+// "8GiB", or a number of bytes.
+int64_t bytes_of(const YamlEntry& entry) {
+  try {
+    return parse_memory(yaml_string(entry));
+  } catch (const Error& error) {
+    throw invalid_argument("{}: {}: {}", entry.where, entry.key, error.what());
+  }
+}
+
 void read_chat_entry(const YamlEntry& entry, ServeConfig& config) { read_chat_key(entry, config.chat); }
 
 using enum OptionGroup;
@@ -91,6 +100,11 @@ constexpr ServeOption kOptions[] = {
      [](const YamlEntry& e, ServeConfig& c) { c.api_keys = yaml_strings(e); }, kList},
     {kNetwork, "cors_origins", "--cors-origin", "ORIGIN", "Web page that may call the API, or * (default: none)",
      [](const YamlEntry& e, ServeConfig& c) { c.cors_origins = yaml_strings(e); }, kList},
+    {kNetwork, "tls_certificate", "--tls-certificate", "FILE",
+     "Serve HTTPS with this chain of certificates (PEM, the server's own first)",
+     [](const YamlEntry& e, ServeConfig& c) { c.tls.certificate = yaml_string(e); }},
+    {kNetwork, "tls_key", "--tls-key", "FILE", "The certificate's private key (PEM, without a password)",
+     [](const YamlEntry& e, ServeConfig& c) { c.tls.key = yaml_string(e); }},
 
     {kLimits, "cache_tokens", "--cache-tokens", "N", "Tokens that a model's KV cache holds (default 8192)",
      [](const YamlEntry& e, ServeConfig& c) { c.cache_tokens = int_of(e, 16, 1 << 26); }},
@@ -102,13 +116,7 @@ constexpr ServeOption kOptions[] = {
      "What loaded models may take together; others are loaded when a request names them, in place of those used "
      "longest "
      "ago (default: 3/4 of the machine's memory)",
-     [](const YamlEntry& e, ServeConfig& c) {
-       try {
-         c.model_memory = parse_memory(yaml_string(e));
-       } catch (const Error& error) {
-         throw invalid_argument("{}: {}: {}", e.where, e.key, error.what());
-       }
-     }},
+     [](const YamlEntry& e, ServeConfig& c) { c.model_memory = bytes_of(e); }},
     {kLimits, "load_timeout", "--load-timeout", "SECONDS",
      "How long a request waits for a model that is not loaded (default 60)",
      [](const YamlEntry& e, ServeConfig& c) { c.load_timeout = std::chrono::seconds(int_of(e, 1, 3600)); }},
@@ -118,6 +126,9 @@ constexpr ServeOption kOptions[] = {
     {kLimits, "requests_in_flight", "--requests-in-flight", "N",
      "Requests that a key may have under way; one more gets 429 (default 0: no limit)",
      [](const YamlEntry& e, ServeConfig& c) { c.requests_in_flight = int_of(e, 0, 1'000'000); }},
+    {kLimits, "max_files_bytes", "--max-files-bytes", "20GiB",
+     "What all uploaded files may take together; beyond it uploads get 507 (default 20 GiB)",
+     [](const YamlEntry& e, ServeConfig& c) { c.max_files_bytes = bytes_of(e); }},
 
     {kOperation, "state_dir", "--state-dir", "DIR",
      "Where jobs, uploaded files and keys are kept (default $XDG_STATE_HOME/hearth, ~/.local/state/hearth)",

@@ -73,6 +73,8 @@ int run_serve(const ServeConfig& config) {
   options.generation = config.generation;
   options.default_max_tokens = config.default_max_tokens;
   options.drain_timeout = config.drain_timeout;
+  options.tls = config.tls;
+  options.max_files_bytes = config.max_files_bytes;
   options.state_directory = state_directory_of(config);
   options.jobs.max_jobs = config.max_jobs;
   options.jobs.in_background = config.jobs_in_background;

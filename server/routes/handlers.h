@@ -18,6 +18,12 @@ Reply handle_chat_completions(const Request& request, App& app);
 Reply handle_completions(const Request& request, App& app);
 // score_evaluation.cpp
 Reply handle_score_evaluation(const Request& request, App& app);
+// files.cpp
+Reply handle_upload_file(const Request& request, BodyReader& body, App& app);
+Reply handle_list_files(const Request& request, App& app);
+Reply handle_get_file(const Request& request, App& app);
+Reply handle_file_content(const Request& request, App& app);
+Reply handle_delete_file(const Request& request, App& app);
 // jobs.cpp
 Reply handle_create_job(const Request& request, App& app);
 Reply handle_list_jobs(const Request& request, App& app);

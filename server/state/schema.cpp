@@ -71,7 +71,22 @@ CREATE TABLE api_keys (
 CREATE UNIQUE INDEX api_keys_by_name ON api_keys (name) WHERE revoked_at IS NULL;
 )sql";
 
-constexpr std::string_view kMigrations[] = {kJobs, kKeys};
+// What was uploaded, and what jobs gave back; the content is files/<id>.
+constexpr std::string_view kFiles = R"sql(
+CREATE TABLE files (
+  sequence   INTEGER PRIMARY KEY AUTOINCREMENT,
+  id         TEXT NOT NULL UNIQUE,
+  purpose    TEXT NOT NULL,
+  filename   TEXT NOT NULL,
+  bytes      INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER
+);
+CREATE INDEX files_by_purpose ON files (purpose, sequence);
+CREATE INDEX files_that_expire ON files (expires_at) WHERE expires_at IS NOT NULL;
+)sql";
+
+constexpr std::string_view kMigrations[] = {kJobs, kKeys, kFiles};
 
 }  // namespace
 

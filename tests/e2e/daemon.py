@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -22,11 +23,13 @@ class Daemon:
     model = "test"
     headers = {}
 
-    def __init__(self, *options, environment=None, model_path=None, job=None, **popen):
+    def __init__(self, *options, environment=None, model_path=None, job=None, ca=None, **popen):
+        """`ca`: a PEM file; the daemon is reached by HTTPS and must show a certificate of it."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if ca else 'http'}://127.0.0.1:{self.port}"
+        self._tls = ssl.create_default_context(cafile=ca) if ca else None
         command = [required("HEARTH_BINARY"), "serve", "--model", f"{self.model}={model_path or required('HEARTH_DEFAULT_MODEL')}", "--port", str(self.port), *options]
         if job:
             command = [required("HEARTH_BINARY"), "api", job]
@@ -44,7 +47,7 @@ class Daemon:
 
     def _ready(self):
         try:
-            return urllib.request.urlopen(self.url + "/readyz", timeout=5).status == 200
+            return urllib.request.urlopen(self.url + "/readyz", timeout=5, context=self._tls).status == 200
         except OSError:
             return False
 
@@ -67,11 +70,11 @@ class Daemon:
             self._state.cleanup()
 
     def get(self, path):
-        return urllib.request.urlopen(urllib.request.Request(self.url + path, headers=self.headers), timeout=60).read().decode()
+        return urllib.request.urlopen(urllib.request.Request(self.url + path, headers=self.headers), timeout=60, context=self._tls).read().decode()
 
     def post(self, path, body, timeout=300):
         request = urllib.request.Request(self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json", **self.headers})
-        return json.load(urllib.request.urlopen(request, timeout=timeout))
+        return json.load(urllib.request.urlopen(request, timeout=timeout, context=self._tls))
 
     def metric(self, name):
         """The sum of a metric over its labels."""

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "server/api_error.h"
+#include "server/worker_pool.h"
 #include "tests/support/http_test_client.h"
 #include "tests/support/soon.h"
 
@@ -28,12 +29,14 @@ class Echo : public HttpHandler {
  public:
   std::optional<Reply> refuse(Request& request) override {
     if (request.path == "/refused") return error_reply(not_found("nothing here"));
+    request.streams_body = request.path.starts_with("/upload");
     return std::nullopt;
   }
   Reply handle(const Request& request) override {
     if (request.path == "/error") throw invalid_argument("it is wrong");
     if (request.path == "/bug") throw std::runtime_error("secret path");
     if (request.path == "/wait") return wait(request);
+    if (request.streams_body) return upload(request);
     if (request.path == "/stream")
       return {.content_type = "text/event-stream", .stream = [this](BodyWriter& body) { write_on(body); }};
     return json_reply({{"method", request.method},
@@ -48,6 +51,16 @@ class Echo : public HttpHandler {
   std::atomic<int> waiting{0}, gone{0}, stream_ended{0}, finished_count{0};
 
  private:
+  // How many bytes came; /upload-picky refuses an 'x', /upload-unread does not look.
+  static Reply upload(const Request& request) {
+    size_t bytes = 0;
+    if (request.path == "/upload-unread") return json_reply({{"bytes", 0}});
+    request.body_reader->read([&](std::string_view piece) {
+      if (request.path == "/upload-picky" && piece.find('x') != std::string_view::npos) throw invalid_argument("an x");
+      bytes += piece.size();
+    });
+    return json_reply({{"bytes", bytes}, {"body", request.body}});
+  }
   Reply wait(const Request& request) {
     std::mutex mutex;
     std::condition_variable left;
@@ -209,6 +222,50 @@ TEST_F(HttpServerTest, CutsOffClientsThatSendSlowly) {
   EXPECT_TRUE(silent.closed_by_server(5));
 }
 
+TEST_F(HttpServerTest, StreamsBodiesUnderALimitOfTheirOwn) {
+  start({.max_body_bytes = 1000, .max_upload_bytes = 3'000'000});
+  const auto bytes = [](const HttpAnswer& answer) { return answer.json().value("bytes", -1); };
+  EXPECT_EQ(bytes(fetch(port, "POST", "/upload", std::string(3'000'000, 'x'))), 3'000'000);
+  EXPECT_EQ(fetch(port, "POST", "/upload", std::string(1000, 'x')).json()["body"], "");
+  EXPECT_EQ(bytes(fetch(port, "POST", "/upload", "x", {"Content-Type: multipart/form-data; boundary=b"})), 1);
+  EXPECT_EQ(bytes(fetch(port, "POST", "/upload")), 0);
+  EXPECT_EQ(fetch(port, "POST", "/upload", "", {"Content-Length: 3000001"}).error_code(), "request_too_large");
+  EXPECT_EQ(fetch(port, "POST", "/upload", "x", {"Content-Encoding: gzip"}).status, 415);
+  HttpTestClient chunked(port);
+  chunked.send("POST /upload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+  EXPECT_EQ(bytes(chunked.read_answer()), 5);
+  chunked.send(make_request("GET", "/after"));
+  EXPECT_EQ(chunked.read_answer().json()["path"], "/after");
+}
+
+TEST_F(HttpServerTest, AStreamedBodyThatIsNotReadToItsEndEndsTheConnection) {
+  start();
+  for (const auto& [path, status] : {std::pair{"/upload-picky", 400}, {"/upload-unread", 200}}) {
+    HttpTestClient client(port);
+    client.send(make_request("POST", path, std::string(100'000, 'x') + make_request("GET", "/smuggled")));
+    const HttpAnswer answer = client.read_answer();
+    EXPECT_EQ(answer.status, status) << path;
+    EXPECT_EQ(answer.headers.at("connection"), "close") << path;
+    EXPECT_EQ(client.read_answer().status, 0) << path;
+  }
+}
+
+// A sender of 2,000 bytes every 20 ms takes longer than the upload timeout in all and is let through, since it sends a
+// step's 5,000 bytes well within it; one that sends a byte every 20 ms is cut off.
+TEST_F(HttpServerTest, AStreamedBodyMustKeepAMinimumRate) {
+  start({.body_timeout = 100ms, .upload_timeout = 1000ms, .upload_step_bytes = 5'000});
+  HttpTestClient steady(port), slow(port);
+  steady.send("POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n");
+  slow.send("POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n");
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(steady.send(std::string(2'000, 'x')));
+    slow.send("x");
+    std::this_thread::sleep_for(20ms);
+  }
+  EXPECT_EQ(steady.read_answer().json()["bytes"], 200'000);
+  EXPECT_EQ(slow.read_answer().error_code(), "request_timeout");
+}
+
 TEST_F(HttpServerTest, LimitsHeaders) {
   start({.max_header_bytes = 4096});
   std::string request = "GET / HTTP/1.1\r\n";
@@ -232,6 +289,25 @@ TEST_F(HttpServerTest, RefusesConnectionsBeyondTheLimitAndRecovers) {
     EXPECT_EQ(answer.headers.at("retry-after"), "1");
   }
   EXPECT_TRUE(soon([&] { return fetch(port, "GET", "/").status == 200; }));
+}
+
+TEST(WorkerPool, ThreadsWithoutWorkEnd) {
+  WorkerPool pool(3, 20ms);
+  std::atomic<int> done{0};
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 3; ++i)
+      ASSERT_TRUE(pool.try_run([&] {
+        std::this_thread::sleep_for(10ms);
+        ++done;
+      }));
+    EXPECT_FALSE(pool.try_run([] {}));
+    EXPECT_TRUE(soon([&] { return pool.threads() == 0; }));
+  }
+  EXPECT_EQ(done, 9);
+  ASSERT_TRUE(pool.try_run([&] { ++done; }));
+  pool.shutdown();
+  EXPECT_EQ(done, 10);
+  EXPECT_FALSE(pool.try_run([] {}));
 }
 
 TEST_F(HttpServerTest, IdleConnectionsMakeRoom) {
