@@ -13,6 +13,7 @@
 #include "server/api_keys.h"
 #include "server/config.h"
 #include "server/files/file_store.h"
+#include "server/fine_tuning_tools.h"
 #include "server/http_server.h"
 #include "server/jobs/job_service.h"
 #include "server/keys/database_keys.h"
@@ -57,9 +58,19 @@ struct App::Impl {
     files.emplace(state_directory->database(), state_directory->files(),
                   FileStoreOptions{.max_bytes = options.max_files_bytes});
     JobHooks hooks;
-    hooks.succeeded = [this](const Job& job, const JobJson& finished) { return trained.serve(job, finished); };
+    hooks.validate = [this](const Job& job) { return fine_tuning->validate(job); };
+    hooks.succeeded = [this](const Job& job, const JobJson& finished) {
+      return job.id.starts_with(kTuningPrefix) ? fine_tuning->finish(job, finished) : trained.serve(job, finished);
+    };
     jobs.emplace(*state_directory, options.jobs, std::move(hooks));
+    fine_tuning.emplace(jobs->store(), state_directory->jobs(),
+                        fine_tuning_tools(options, host, *files, jobs->store()));
+    attach_tuned_models(host, jobs->store());
     trained.serve_again(jobs->store());
+    host.on_delete([this](const std::string& id) {
+      fine_tuning->forget(id);
+      trained.forget(jobs->store(), id);
+    });
     return options.keys ? options.keys : std::make_shared<DatabaseKeys>(state_directory->database());
   }
 
@@ -73,6 +84,7 @@ struct App::Impl {
   std::optional<StateDirectory> state_directory;
   std::optional<FileStore> files;
   std::optional<JobService> jobs;
+  std::optional<FineTuning> fine_tuning;
   std::shared_ptr<KeyStore> keys;  // may be null
   std::atomic<State> state{State::kLoading};
   mutable std::mutex mutex;  // of failure
@@ -198,12 +210,19 @@ FileStore& App::files() {
   return *impl_->files;
 }
 
+FineTuning& App::fine_tuning() {
+  if (!impl_->fine_tuning) throw failed_precondition("this daemon has no state directory, so it trains nothing");
+  return *impl_->fine_tuning;
+}
+
 const AppOptions& App::options() const { return impl_->options; }
 
 ModelHost& App::host() const { return impl_->host; }
 std::vector<std::shared_ptr<ServedModel>> App::models() const { return impl_->host.loaded(); }
 
 std::shared_ptr<ServedModel> App::model(std::string_view id, Client* client) const {
+  // Checkpoints are not served before somebody asks for one.
+  if (impl_->fine_tuning) impl_->fine_tuning->serve_checkpoint(id);
   return impl_->host.acquire(id, client);
 }
 

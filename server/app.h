@@ -21,6 +21,7 @@
 
 namespace hearth {
 
+class FineTuning;
 class Client;
 class FileStore;
 class HttpServer;
@@ -102,6 +103,7 @@ class App {
   // Throw kFailedPrecondition where there is no state directory.
   JobService& jobs();
   FileStore& files();
+  FineTuning& fine_tuning();
   const AppOptions& options() const;
 
  private:

@@ -81,4 +81,14 @@ void TrainedModels::serve_again(JobStore& store) {
     if (job.result.contains("served_as") && fs::exists(job.result.value("output_dir", ""))) serve(job, job.result);
 }
 
+void TrainedModels::forget(JobStore& store, const std::string& id) {
+  const std::optional<fs::path> path = host_.path_of(id);
+  for (const Job& job : store.in_state(JobState::kSucceeded)) {
+    if (!job.result.contains("served_as") || !path || *path != job.result.value("output_dir", "")) continue;
+    JobJson result = job.result;
+    result.erase("served_as");
+    store.set_result(job.id, result);
+  }
+}
+
 }  // namespace hearth

@@ -17,6 +17,8 @@ class TrainedModels {
   JobJson serve(const Job& job, const JobJson& finished);
   // Those of earlier daemons that are still there.
   void serve_again(JobStore& store);
+  // A model that is deleted: the next daemon does not serve it either. Its files stay where the job's YAML put them.
+  void forget(JobStore& store, const std::string& id);
 
  private:
   std::string serve_run(const Job& job, const JobJson& finished);

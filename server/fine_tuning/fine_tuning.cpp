@@ -179,10 +179,23 @@ JobJson FineTuning::validate(const Job& job) {
   return refused(kValidationFile, 1, "invalid_validation_file", "validation_file");
 }
 
-JobHooks FineTuning::hooks() {
-  return {.validate = [this](const Job& job) { return validate(job); },
-          .succeeded = [this](const Job& job,
-                              const JobJson& finished) { return finish_fine_tuning(job, finished, store_, tools_); }};
+JobJson FineTuning::finish(const Job& job, const JobJson& finished) {
+  return finish_fine_tuning(job, finished, store_, tools_);
+}
+
+void FineTuning::serve_checkpoint(std::string_view model) {
+  if (!is_checkpoint_model(model)) return;
+  if (const std::optional<TunedModel> found = find_checkpoint_model(store_, model)) tools_.attach(*found);
+}
+
+void FineTuning::forget(const std::string& model) {
+  std::optional<TunedModel> found = find_checkpoint_model(store_, model);
+  for (TunedModel& tuned : tuned_models(store_))
+    if (tuned.id == model) found = std::move(tuned);
+  if (!found) return;
+  std::error_code error;
+  fs::remove_all(found->adapter, error);
+  if (error) throw unavailable("{}: cannot be removed: {}", found->adapter.string(), error.message());
 }
 
 }  // namespace hearth

@@ -12,7 +12,6 @@
 
 #include "server/fine_tuning/finished_job.h"
 #include "server/fine_tuning/job_spec.h"
-#include "server/jobs/job_runner.h"
 #include "server/jobs/job_store.h"
 
 namespace hearth {
@@ -45,10 +44,15 @@ class FineTuning {
   // Of the checkpoints that are still there, newest first; at most `limit`.
   std::vector<JobCheckpoint> checkpoints(std::string_view id, const std::optional<std::string>& after, int limit);
 
-  // For the runner; the jobs of other routes go through unchanged.
-  JobHooks hooks();
+  // What the runner calls (JobHooks); jobs of other routes go through unchanged.
   // null, or the error of the first file that cannot be trained on, {code, message, param}.
   JobJson validate(const Job& job);
+  JobJson finish(const Job& job, const JobJson& finished);
+
+  // Attaches the checkpoint that is called so; nothing for other names, and for one that is attached already.
+  void serve_checkpoint(std::string_view model);
+  // A model that is about to be deleted, of a job or of a checkpoint: its files go.
+  void forget(const std::string& model);
 
  private:
   std::optional<Job> job_of_retry(const std::string& fingerprint, const Submission& submission);

@@ -118,9 +118,13 @@ std::vector<TunedModel> tuned_models(JobStore& store) {
   return models;
 }
 
+bool is_checkpoint_model(std::string_view name) {
+  return name.starts_with("ft:") && name.rfind(kCheckpointMark) != std::string_view::npos;
+}
+
 std::optional<TunedModel> find_checkpoint_model(JobStore& store, std::string_view name) {
+  if (!is_checkpoint_model(name)) return std::nullopt;
   const size_t mark = name.rfind(kCheckpointMark);
-  if (!name.starts_with("ft:") || mark == std::string_view::npos) return std::nullopt;
   const std::string_view model = name.substr(0, mark), digits = name.substr(mark + kCheckpointMark.size());
   int64_t step = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), step);

@@ -37,7 +37,9 @@ std::string result_csv(JobStore& store, const std::string& job);
 // Of the jobs that have succeeded and whose adapters are still there.
 std::vector<TunedModel> tuned_models(JobStore& store);
 
-// What "ft:...:ckpt-step-N" names; nothing for other names and for checkpoints that are not there any more.
+// Whether it is called "ft:...:ckpt-step-N".
+bool is_checkpoint_model(std::string_view name);
+// What such a name stands for; nothing for other names and for checkpoints that are not there any more.
 std::optional<TunedModel> find_checkpoint_model(JobStore& store, std::string_view name);
 
 }  // namespace hearth

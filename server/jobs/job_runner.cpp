@@ -4,6 +4,7 @@
 #include <atomic>
 #include <fstream>
 #include <map>
+#include <mutex>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -84,6 +85,7 @@ class JobRunner::Loop {
 
   void stop() {
     stopping_ = true;
+    const std::lock_guard lock(ending_);
     if (thread_.joinable()) thread_.join();
     if (validator_.joinable()) validator_.join();
   }
@@ -111,6 +113,7 @@ class JobRunner::Loop {
   std::map<std::string, Running> running_;
   Clock::time_point next_removal_ = Clock::now();
   std::atomic<bool> stopping_{false};
+  std::mutex ending_;  // one stop() at a time
   std::thread thread_, validator_;
 };
 

@@ -351,6 +351,13 @@ Job JobStore::resume(std::string_view id) {
   return job;
 }
 
+void JobStore::set_result(std::string_view id, const JobJson& result) {
+  database_.transaction([&](SqlTransaction& sql) {
+    sql.run("UPDATE jobs SET result = ? WHERE id = ? AND state = 'succeeded'", {result.dump(), id});
+  });
+  changed();
+}
+
 void JobStore::remove(std::string_view id) {
   database_.transaction([&](SqlTransaction& sql) {
     const Job job = require(sql, id);

@@ -82,6 +82,8 @@ class JobStore {
   Job cancel(std::string_view id);
   // paused -> queued; takes back a pause that was asked for.
   Job resume(std::string_view id);
+  // Of a job that has succeeded.
+  void set_result(std::string_view id, const JobJson& result);
   // Throws kFailedPrecondition for one that has not ended.
   void remove(std::string_view id);
   // Ended before `time`.

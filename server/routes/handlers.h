@@ -33,6 +33,15 @@ Reply handle_pause_job(const Request& request, App& app);
 Reply handle_resume_job(const Request& request, App& app);
 Reply handle_job_events(const Request& request, App& app);
 Reply handle_job_log(const Request& request, App& app);
+// fine_tuning.cpp
+Reply handle_create_fine_tuning_job(const Request& request, App& app);
+Reply handle_list_fine_tuning_jobs(const Request& request, App& app);
+Reply handle_get_fine_tuning_job(const Request& request, App& app);
+Reply handle_cancel_fine_tuning_job(const Request& request, App& app);
+Reply handle_pause_fine_tuning_job(const Request& request, App& app);
+Reply handle_resume_fine_tuning_job(const Request& request, App& app);
+Reply handle_fine_tuning_events(const Request& request, App& app);
+Reply handle_fine_tuning_checkpoints(const Request& request, App& app);
 // text.cpp
 Reply handle_tokenize(const Request& request, App& app);
 Reply handle_detokenize(const Request& request, App& app);

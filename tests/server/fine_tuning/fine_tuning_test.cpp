@@ -119,7 +119,7 @@ class FineTuningTest : public testing::Test {
   }
   Job succeeded(const Job& job) {
     const JobJson finished = {{"output_dir", (fs::path(job.directory) / "output").string()}, {"trained_tokens", 99}};
-    const JobJson result = tuning_.hooks().succeeded(job, finished);
+    const JobJson result = tuning_.finish(job, finished);
     store_.finish(job.id, job.attempt, {.state = JobState::kSucceeded, .result = result}, unix_milliseconds());
     return store_.get(job.id);
   }
@@ -184,7 +184,7 @@ TEST_F(FineTuningTest, ARetryAndAKeyGiveTheFirstJob) {
 }
 
 TEST_F(FineTuningTest, ValidationNamesTheFileAndTheLines) {
-  const auto validated = [&](const std::string& fields) { return tuning_.hooks().validate(create(fields)); };
+  const auto validated = [&](const std::string& fields) { return tuning_.validate(create(fields)); };
   EXPECT_TRUE(validated(R"("training_file": "file-good", "validation_file": "file-few")").is_null());
   const JobJson bad = validated(R"("training_file": "file-bad")");
   EXPECT_EQ(bad["code"], "invalid_training_file");
@@ -198,7 +198,7 @@ TEST_F(FineTuningTest, ValidationNamesTheFileAndTheLines) {
               HasSubstr("line 1: 'input' is required"));
   NewJob other;
   other.kind = "train";
-  EXPECT_TRUE(tuning_.hooks().validate(store_.submit(other)).is_null());
+  EXPECT_TRUE(tuning_.validate(store_.submit(other)).is_null());
 }
 
 TEST_F(FineTuningTest, AJobThatHasTrainedIsAModelWithAFileOfItsLosses) {
@@ -217,8 +217,16 @@ TEST_F(FineTuningTest, AJobThatHasTrainedIsAModelWithAFileOfItsLosses) {
   EXPECT_EQ(find_checkpoint_model(store_, name + ":ckpt-step-3").value().adapter.filename(), "checkpoint-3");
   for (const char* none : {":ckpt-step-2", ":ckpt-step-4", ":ckpt-step-", ":ckpt-step-3x", ""})
     EXPECT_FALSE(find_checkpoint_model(store_, name + none)) << none;
-  fs::remove_all(fs::path(job.directory) / "output");
+  tuning_.serve_checkpoint(name + ":ckpt-step-3");
+  tuning_.serve_checkpoint(name);
+  EXPECT_THAT(attached_, ElementsAre(name + " on base from output", name + ":ckpt-step-3 on base from checkpoint-3"));
+  tuning_.forget(name + ":ckpt-step-3");
+  EXPECT_FALSE(find_checkpoint_model(store_, name + ":ckpt-step-3"));
+  tuning_.forget("base");
+  ASSERT_EQ(tuned_models(store_).size(), 1);
+  tuning_.forget(name);
   EXPECT_THAT(tuned_models(store_), IsEmpty());
+  EXPECT_TRUE(fs::exists(fs::path(job.directory) / "data"));
 }
 
 TEST_F(FineTuningTest, CheckpointsThatWereRemovedAreNotListed) {
@@ -237,7 +245,7 @@ TEST_F(FineTuningTest, CheckpointsThatWereRemovedAreNotListed) {
 TEST_F(FineTuningTest, AnAdapterThatDoesNotFitFailsTheJob) {
   const Job job = trained(create(R"("training_file": "file-good")"));
   fits_ = false;
-  EXPECT_THROW(tuning_.hooks().succeeded(job, {{"output_dir", "x"}}), Error);
+  EXPECT_THROW(tuning_.finish(job, {{"output_dir", "x"}}), Error);
 }
 
 TEST_F(FineTuningTest, EventsHaveOpenaisNamesForNumbers) {
