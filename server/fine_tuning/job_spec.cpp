@@ -61,6 +61,7 @@ void set_training(const FineTuningRequest& request, const TuningData& data, Trai
   training.bf16 = own.bf16.value_or(true);
   training.seed = *request.seed;
   training.logging_steps = 1;
+  training.include_num_input_tokens_seen = true;  // trained_tokens
   training.save_steps = static_cast<double>(
       own.save_steps ? *own.save_steps
                      : steps_between_checkpoints(

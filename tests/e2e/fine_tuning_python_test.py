@@ -217,7 +217,7 @@ def a_model_and_its_files_are_deleted(client, daemon, seen):
 
 def main():
     failed, seen = 0, {}
-    with tempfile.TemporaryDirectory() as state, Daemon("--api-key", KEY, "--state-dir", state) as daemon:
+    with tempfile.TemporaryDirectory() as state, Daemon("--job-priority", "normal", "--api-key", KEY, "--state-dir", state) as daemon:
         client = openai.OpenAI(base_url=daemon.url + "/v1", api_key=KEY, max_retries=0)
         daemon.headers = {"Authorization": f"Bearer {KEY}"}
         for function in CHECKS:

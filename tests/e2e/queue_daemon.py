@@ -17,8 +17,8 @@ class QueueDaemon(Daemon):
 
     def __init__(self, job, *options, **popen):
         self.folder = job.folder
+        super().__init__("--state-dir", str(job.folder / "state"), "--job-priority", "normal", *options, model_path=job.model, environment=job.environment, **popen)
         self.state = job.folder / "state"
-        super().__init__("--state-dir", str(self.state), "--job-priority", "normal", *options, model_path=job.model, environment=job.environment, **popen)
 
     def kill(self):
         self.process.kill()
@@ -71,6 +71,16 @@ def workers(state):
         if b"worker" in arguments and any(a.startswith(os.fsencode(str(state))) for a in arguments):
             found.append(int(process.name))
     return found
+
+
+def the_worker(state):
+    """The PID of the one that runs."""
+    deadline = time.monotonic() + 20
+    while not (found := workers(state)):
+        if time.monotonic() > deadline:
+            raise SystemExit("no worker runs")
+        time.sleep(0.01)
+    return found[0]
 
 
 def status_of(call):
