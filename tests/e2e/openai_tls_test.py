@@ -1,5 +1,5 @@
 """A session of the official openai client over HTTPS with a certificate authority of our own: models, a stream, and a file's whole life. Then what must not
-work: another authority, old TLS, plain HTTP, and certificates that cannot be used.
+work: another authority, plain HTTP, and certificates that cannot be used.
 """
 
 import ssl
@@ -9,7 +9,6 @@ import tempfile
 import urllib.error
 import urllib.request
 
-import httpx
 import openai
 
 from daemon import Daemon, required
@@ -38,7 +37,7 @@ def make_certificates(directory):
 
 
 def client_of(daemon, ca):
-    return openai.OpenAI(base_url=daemon.url + "/v1", api_key="none", max_retries=0, http_client=httpx.Client(verify=ssl.create_default_context(cafile=ca)))
+    return openai.OpenAI(base_url=daemon.url + "/v1", api_key="none", max_retries=0, http_client=openai.DefaultHttpxClient(verify=ssl.create_default_context(cafile=ca)))
 
 
 @check
