@@ -58,7 +58,7 @@ struct App::Impl {
                   FileStoreOptions{.max_bytes = options.max_files_bytes});
     JobHooks hooks;
     hooks.succeeded = [this](const Job& job, const JobJson& finished) { return trained.serve(job, finished); };
-    jobs.emplace(*state_directory, options.jobs, std::move(hooks));
+    jobs.emplace(*state_directory, options.executor, options.jobs, std::move(hooks));
     trained.serve_again(jobs->store());
     return options.keys ? options.keys : std::make_shared<DatabaseKeys>(state_directory->database());
   }
