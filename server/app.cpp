@@ -62,7 +62,7 @@ struct App::Impl {
     hooks.succeeded = [this](const Job& job, const JobJson& finished) {
       return job.id.starts_with(kTuningPrefix) ? fine_tuning->finish(job, finished) : trained.serve(job, finished);
     };
-    jobs.emplace(*state_directory, options.jobs, std::move(hooks));
+    jobs.emplace(*state_directory, options.executor, options.jobs, std::move(hooks));
     fine_tuning.emplace(jobs->store(), state_directory->jobs(),
                         fine_tuning_tools(options, host, *files, jobs->store()));
     attach_tuned_models(host, jobs->store());

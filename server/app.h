@@ -54,9 +54,10 @@ struct AppOptions {
   int default_max_tokens = 0;     // of a chat answer that does not say; 0: what the context holds
   std::chrono::seconds drain_timeout{30};
   TlsFiles tls;                                 // empty: plain HTTP
-  std::filesystem::path state_directory = {};  // empty: no jobs, no files and no keys of its own
+  std::filesystem::path state_directory = {};   // empty: no jobs, no files and no keys of its own
   int64_t max_files_bytes = int64_t{20} << 30;  // of all uploaded files
   RunnerOptions jobs;
+  ExecutorOptions executor;  // of jobs
   int64_t model_memory = 0;  // bytes that loaded models may take together; 0: 3/4 of the machine's
   std::chrono::milliseconds load_timeout{60'000};  // of a request for a model that is not loaded
   // How a model comes into memory; for tests that need a model of their own.

@@ -16,6 +16,7 @@
 #include "models/resolver.h"
 #include "runtime/base/error.h"
 #include "runtime/base/nearest_name.h"
+#include "server/jobs/slurm.h"
 
 namespace hearth {
 namespace {
@@ -176,6 +177,7 @@ void check_serve_config(const ServeConfig& config) {
   for (const std::string& key : config.api_keys)
     if (key.empty() || std::any_of(key.begin(), key.end(), [](unsigned char c) { return c <= 0x20 || c >= 0x7f; }))
       throw invalid_argument("an API key is empty or has spaces or other than ASCII characters");
+  check_slurm_options(config.executor.slurm.options);
   if (config.models.empty()) check_chat_options(config.chat);
   for (const ModelSpec& model : config.models) check_chat_options(config.chat_of(model));
   check_names(config);

@@ -13,6 +13,7 @@
 #include "models/loader.h"
 #include "runtime/base/log.h"
 #include "runtime/weight.h"
+#include "server/jobs/executor.h"
 #include "server/tls.h"
 
 namespace hearth {
@@ -42,6 +43,8 @@ AdapterSpec parse_adapter_spec(std::string_view text);
 // Without a name it gets its directory's.
 AdapterSpec with_name(AdapterSpec spec);
 
+inline constexpr int kSlurmJobs = 16;
+
 struct ServeConfig {
   std::vector<ModelSpec> models;  // empty: the default model
   std::vector<AdapterSpec> adapters;
@@ -64,10 +67,11 @@ struct ServeConfig {
   std::chrono::seconds drain_timeout{30};
   TlsFiles tls;                                 // empty: plain HTTP
   int64_t max_files_bytes = int64_t{20} << 30;  // of all uploaded files
-  std::filesystem::path state_dir;  // empty: the user's (server/state/state_directory.h)
-  int max_jobs = 1;                 // at once
-  bool jobs_in_background = true;   // they get the CPUs that nobody else wants
-  int job_retention_days = 0;       // of jobs that ended; 0: for ever
+  std::filesystem::path state_dir;              // empty: the user's (server/state/state_directory.h)
+  int max_jobs = 0;                // at once; 0: one, or with Slurm kSlurmJobs, and Slurm says when they run
+  ExecutorOptions executor;        // of jobs
+  bool jobs_in_background = true;  // they get the CPUs that nobody else wants
+  int job_retention_days = 0;      // of jobs that ended; 0: for ever
   log::Format log_format = log::Format::kText;
 
   ChatOptions chat_of(const ModelSpec& model) const;

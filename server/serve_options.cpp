@@ -133,7 +133,7 @@ constexpr ServeOption kOptions[] = {
     {kOperation, "state_dir", "--state-dir", "DIR",
      "Where jobs, uploaded files and keys are kept (default $XDG_STATE_HOME/hearth, ~/.local/state/hearth)",
      [](const YamlEntry& e, ServeConfig& c) { c.state_dir = yaml_string(e); }},
-    {kOperation, "max_jobs", "--max-jobs", "N", "Training jobs that run at once (default 1)",
+    {kOperation, "max_jobs", "--max-jobs", "N", "Training jobs that run at once (default 1; with executor slurm 16)",
      [](const YamlEntry& e, ServeConfig& c) { c.max_jobs = int_of(e, 1, 64); }},
     {kOperation, "job_priority", "--job-priority", "idle|normal",
      "idle: jobs get the CPUs that nobody else wants, so answers stay fast (default); normal: their share",
@@ -149,6 +149,17 @@ constexpr ServeOption kOptions[] = {
        constexpr std::string_view kFormats[] = {"text", "json"};
        c.log_format = static_cast<log::Format>(read_choice(e, kFormats));
      }},
+    {kOperation, "executor", "--executor", "local|slurm",
+     "Where jobs run: beside the daemon (default), or as jobs of Slurm, with the state on a shared file system",
+     [](const YamlEntry& e, ServeConfig& c) {
+       constexpr std::string_view kExecutors[] = {"local", "slurm"};
+       c.executor.uses_slurm = read_choice(e, kExecutors) == 1;
+     }},
+    {kOperation, "slurm_options", "--slurm-option", "OPTION", "Option of sbatch: --slurm-option=--partition=cpu",
+     [](const YamlEntry& e, ServeConfig& c) { c.executor.slurm.options = yaml_strings(e); }, kList},
+    {kOperation, "slurm_tasks", "--slurm-tasks", "N",
+     "Processes of a Slurm job, which share each step's batches through MPI (default 1)",
+     [](const YamlEntry& e, ServeConfig& c) { c.executor.slurm.tasks = int_of(e, 1, 4096); }},
     {kOperation, "drain_timeout", "--drain-timeout", "SECONDS",
      "How long running answers have after SIGTERM (default 30)",
      [](const YamlEntry& e, ServeConfig& c) { c.drain_timeout = std::chrono::seconds(int_of(e, 0, 86'400)); }},

@@ -1,3 +1,4 @@
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -17,6 +18,9 @@
 
 namespace hearth {
 namespace {
+
+// Network file systems show a heartbeat up to a minute late.
+constexpr auto kSlurmLease = std::chrono::minutes(5);
 
 void require_value_head(const std::filesystem::path& directory) {
   if (!has_value_head(directory))
@@ -76,7 +80,10 @@ int run_serve(const ServeConfig& config) {
   options.tls = config.tls;
   options.max_files_bytes = config.max_files_bytes;
   options.state_directory = state_directory_of(config);
-  options.jobs.max_jobs = config.max_jobs;
+  options.executor = config.executor;
+  const bool uses_slurm = config.executor.uses_slurm;
+  options.jobs.max_jobs = config.max_jobs > 0 ? config.max_jobs : uses_slurm ? kSlurmJobs : 1;
+  if (uses_slurm) options.jobs.lease = kSlurmLease;
   options.jobs.in_background = config.jobs_in_background;
   options.jobs.retention = std::chrono::hours(24 * config.job_retention_days);
   App(std::move(options)).run();

@@ -1,5 +1,4 @@
 #include <memory>
-#include <string>
 
 #include "server/commands/commands.h"
 #include "server/worker/worker.h"
@@ -7,10 +6,12 @@
 namespace hearth {
 
 Prepare add_worker(CLI::App& app) {
-  auto directory = std::make_shared<std::string>();
-  app.add_option("DIRECTORY", *directory, "The job's, in the daemon's state directory")->required();
+  auto arguments = std::make_shared<WorkerArguments>();
+  app.add_option("DIRECTORY", arguments->job_directory, "The job's, in the daemon's state directory")->required();
+  app.add_option("--attempt", arguments->attempt, "Begin this attempt of the job, or nothing");
+  app.add_option("--processes", arguments->processes, "How many srun starts, to train together (default 1)");
   app.footer("Started by the daemon for each job of its queue; see `hearth help submit` for how jobs get there.");
-  return [directory]() -> Run { return [directory] { return run_worker(*directory); }; };
+  return [arguments]() -> Run { return [arguments] { return run_worker(*arguments); }; };
 }
 
 }  // namespace hearth

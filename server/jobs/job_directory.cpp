@@ -2,6 +2,11 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
+#include <cstring>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "runtime/base/error.h"
 #include "runtime/base/file.h"
@@ -37,6 +42,14 @@ Attempt read_attempt(const JobDirectory& directory) {
   } catch (const JobJson::exception&) {
     throw data_corruption("{}: is not what the daemon writes there", directory.attempt().string());
   }
+}
+
+bool claim_attempt(const JobDirectory& directory, int attempt) {
+  const std::filesystem::path file = directory.events(attempt);
+  const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0 && errno != EEXIST) throw unavailable("{}: cannot be made: {}", file.string(), std::strerror(errno));
+  if (fd >= 0) ::close(fd);
+  return fd >= 0;
 }
 
 }  // namespace hearth

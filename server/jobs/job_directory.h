@@ -50,4 +50,8 @@ void write_attempt(const JobDirectory& directory, const Attempt& attempt);
 // Throws kNotFound, kDataCorruption.
 Attempt read_attempt(const JobDirectory& directory);
 
+// Makes the attempt's file of events; false where it is there. So an attempt is begun by one worker, whatever was
+// submitted twice, and by none any more once the daemon has made the file. Throws kUnavailable.
+bool claim_attempt(const JobDirectory& directory, int attempt);
+
 }  // namespace hearth

@@ -65,6 +65,7 @@ struct Running {
   bool left_behind = false;  // a child of an earlier daemon: it has seen that one go, and is saving
   bool has_stepped = false;
   int64_t heard_at = 0;                       // unix milliseconds
+  std::optional<int64_t> beat;                // of its heartbeat, by the file system's clock
   std::optional<Clock::time_point> asked_at;  // to stop
   bool was_killed = false, lost_lease = false;
   std::optional<WorkerEnd> told;  // by itself
@@ -132,7 +133,8 @@ void JobRunner::Loop::run() {
     } catch (const std::exception& error) {
       log::error("jobs: {}", error.what());
     }
-    if (stop_since && !executor_.starts_children()) break;  // they run on without us
+    const auto runs_on = [this](const auto& entry) { return !executor_.is_child(entry.second.worker); };
+    if (stop_since && std::ranges::all_of(running_, runs_on)) break;  // without us
     if (stop_since && Clock::now() - *stop_since > 2 * options_.stop_timeout) break;
     seen = store_.wait_for_change(seen, options_.tick);
   }
@@ -143,7 +145,7 @@ void JobRunner::Loop::adopt(const Job& job) {
   Running running;
   running.attempt = job.attempt;
   running.worker = job.worker;
-  running.left_behind = executor_.starts_children();
+  running.left_behind = executor_.is_child(job.worker);
   running.has_stepped = job.progress.value("phase", "") != kPreparing;
   running.heard_at = unix_milliseconds();
   running_.emplace(job.id, std::move(running));
@@ -205,7 +207,7 @@ bool JobRunner::Loop::take_in(const std::string& id, Running& running) {
 
 // Passes on what is asked of the job, and sees that it happens in the end.
 void JobRunner::Loop::ask(const Job& job, Running& running) {
-  const bool loses_daemon = running.left_behind || (stopping_ && executor_.starts_children());
+  const bool loses_daemon = running.left_behind || (stopping_ && executor_.is_child(running.worker));
   if (!job.wanted && !loses_daemon) {
     running.asked_at.reset();  // a pause that was taken back before
     return;
@@ -225,11 +227,13 @@ void JobRunner::Loop::ask(const Job& job, Running& running) {
 }
 
 void JobRunner::Loop::watch_lease(const std::string& id, Running& running) {
-  const int64_t now = unix_milliseconds(), before = running.heard_at;
-  if (const auto beat = modified_at(runner_.directory_of(id).heartbeat()))
-    running.heard_at = std::max(running.heard_at, std::min(*beat, now));
-  const int64_t lease = milliseconds(options_.lease);
-  if (running.heard_at != before) store_.renew_lease(id, running.attempt, running.heard_at + lease);
+  const int64_t now = unix_milliseconds(), lease = milliseconds(options_.lease);
+  const std::optional<int64_t> beat = modified_at(runner_.directory_of(id).heartbeat());
+  if (beat != std::exchange(running.beat, beat)) {  // another machine's clock may be wrong, but it goes on
+    running.heard_at = now;
+    store_.renew_lease(id, running.attempt, now + lease);
+  }
+  if (executor_.waits(running.worker)) running.heard_at = now;
   if (now - running.heard_at < lease || running.was_killed) return;
   running.was_killed = running.lost_lease = true;
   executor_.kill(running.worker);
@@ -289,6 +293,12 @@ JobOutcome JobRunner::Loop::after_crash(const Job& job, const Running& running) 
     return {.state = JobState::kQueued, .event = event("info", "the daemon ended; the job goes on")};
   if (running.asked_at && !running.lost_lease)  // before it could say so
     return {.state = JobState::kQueued, .event = event("info", "ended at once, as was asked")};
+  if (running.ended->never_began && job.wanted)
+    return {.state = JobState::kQueued, .event = event("info", std::string(to_string(*job.wanted)))};
+  if (running.ended->never_began)
+    return {.state = JobState::kQueued,
+            .not_before = unix_milliseconds() + milliseconds(kRoomWait),
+            .event = event("warn", fmt::format("did not begin, and is tried again: {}", running.ended->what))};
   const std::string how = running.lost_lease ? fmt::format("was not heard of for {} s", options_.lease.count())
                                              : fmt::format("ended without a word: {}", running.ended->what);
   const std::string said = tail_of(runner_.directory_of(job.id).log());

@@ -13,9 +13,9 @@ namespace hearth {
 class JobService {
  public:
   // Nothing runs before start(). `state` outlives it.
-  JobService(StateDirectory& state, const RunnerOptions& options, JobHooks hooks)
+  JobService(StateDirectory& state, const ExecutorOptions& executor, const RunnerOptions& options, JobHooks hooks)
       : store_(state.database()),
-        executor_(make_local_executor()),
+        executor_(make_executor(executor)),
         runner_(store_, state.jobs(), *executor_, options, std::move(hooks)) {}
 
   JobStore& store() { return store_; }

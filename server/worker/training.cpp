@@ -1,10 +1,8 @@
 #include "server/worker/training.h"
 
 #include <filesystem>
-#include <memory>
 #include <optional>
 
-#include "finetune/parallel/communicator.h"
 #include "finetune/reports/trainer_state.h"
 #include "finetune/spec/load_train_spec.h"
 #include "finetune/spec/spec_fields.h"
@@ -24,7 +22,7 @@ namespace fs = std::filesystem;
 class Monitor : public WorkerMonitor {
  public:
   explicit Monitor(const WorkerContext& context)
-      : WorkerMonitor(context.events, context.directory.began(), context.stop), saves_(context.saves) {}
+      : WorkerMonitor(*context.events, context.directory.began(), context.stop), saves_(context.saves) {}
   void on_steps(int64_t done, int64_t total) override {
     WorkerMonitor::on_steps(done, total);
     saves_ = true;
@@ -39,6 +37,14 @@ class Monitor : public WorkerMonitor {
 void go_on(TrainSpec& spec) {
   spec.training.overwrite_output_dir = true;
   if (!find_checkpoints(spec.training.output_dir).empty()) spec.training.resume_from_checkpoint.reset();
+}
+
+// What an earlier attempt came to, if it came to its end.
+std::optional<LogRecord> finished_attempt(const TrainSpec& spec, const JobDirectory& files) {
+  const fs::path results = spec.training.output_dir / "train_results.json";
+  std::optional<LogRecord> finished = finished_run(spec);
+  if (finished && fs::last_write_time(results) < fs::last_write_time(files.began())) finished.reset();
+  return finished;
 }
 
 JobJson result_of(const TrainSpec& spec, const JobJson& metrics) {
@@ -56,27 +62,27 @@ JobJson result_of(const TrainSpec& spec, const JobJson& metrics) {
 WorkerOutcome run_training(const WorkerContext& context) {
   const JobDirectory& files = context.directory;
   TrainSpec spec = load_train_spec(files.spec());
-  const std::unique_ptr<Communicator> processes = make_communicator();
-  if (!processes->writes()) {
-    SilentMonitor silent(context.stop);
-    return run_job(spec, silent, *processes).stopped ? WorkerOutcome::kStopped : WorkerOutcome::kFinished;
-  }
-  if (fs::exists(files.began())) {
+  // What one process sees in the directory is so for all of them.
+  std::optional<LogRecord> finished;
+  if (context.processes.any(context.events && fs::exists(files.began()))) {
     go_on(spec);
-    const fs::path results = spec.training.output_dir / "train_results.json";
-    const std::optional<LogRecord> finished = finished_run(spec);
-    if (finished && fs::last_write_time(results) >= fs::last_write_time(files.began())) {
-      context.events.finished(result_of(spec, *finished));
+    if (context.events) finished = finished_attempt(spec, files);
+    if (context.processes.any(finished.has_value())) {
+      if (finished) context.events->finished(result_of(spec, *finished));
       return WorkerOutcome::kFinished;
     }
   }
+  if (!context.events) {
+    SilentMonitor silent(context.stop);
+    return run_job(spec, silent, context.processes).stopped ? WorkerOutcome::kStopped : WorkerOutcome::kFinished;
+  }
   Monitor monitor(context);
-  const JobResult result = run_job(spec, monitor, *processes);
+  const JobResult result = run_job(spec, monitor, context.processes);
   if (result.stopped) {
-    context.events.stopped();
+    context.events->stopped();
     return WorkerOutcome::kStopped;
   }
-  context.events.finished(result_of(spec, result.metrics));
+  context.events->finished(result_of(spec, result.metrics));
   return WorkerOutcome::kFinished;
 }
 

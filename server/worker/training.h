@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "finetune/parallel/communicator.h"
 #include "server/jobs/job_directory.h"
 #include "server/jobs/worker_events.h"
 
@@ -11,7 +12,8 @@ namespace hearth {
 // What an attempt gets to do its work with.
 struct WorkerContext {
   const JobDirectory& directory;
-  WorkerEvents& events;
+  WorkerEvents* events;           // null: another process tells
+  Communicator& processes;        // that work together
   const std::atomic<bool>& stop;  // save and end
   std::atomic<bool>& saves;       // to be set when there is something to save
 };

@@ -73,6 +73,19 @@ TEST(ServeOptions, TheEnvironmentWinsOverTheFileAndTheCommandLineOverIt) {
   ASSERT_EQ(config.models.size(), 1u);
 }
 
+TEST(ServeOptions, JobsRunWhereTheFileSays) {
+  ServeConfig config = from_file("executor: slurm\nslurm_options: [--partition=cpu, --time=60]\nslurm_tasks: 2\n");
+  EXPECT_TRUE(config.executor.uses_slurm);
+  EXPECT_THAT(config.executor.slurm.options, ElementsAre("--partition=cpu", "--time=60"));
+  EXPECT_EQ(config.executor.slurm.tasks, 2);
+  EXPECT_NO_THROW(check_serve_config(config));
+  set_option(serve_option("executor"), {"local"}, "--executor", config);
+  set_option(serve_option("slurm_options"), {"cpu"}, "--slurm-option", config);
+  EXPECT_FALSE(config.executor.uses_slurm);
+  EXPECT_THROW(check_serve_config(config), Error);
+  EXPECT_THROW(from_file("executor: pbs\n"), Error);
+}
+
 TEST(ServeOptions, ATemplateBesideTheFileIsEveryModels) {
   ServeConfig config = from_file("models: [{path: a, template: llama3}]\n");
   EXPECT_EQ(config.chat_of(config.models[0]).template_name, "llama3");

@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -47,8 +48,10 @@ class FakeExecutor : public Executor {
   }
   std::optional<ProcessEnd> ended(const JobJson& worker) override {
     const std::lock_guard lock(mutex_);
-    return ended_.contains(number(worker)) ? std::optional(ProcessEnd{"signal 9"}) : std::nullopt;
+    return ended_.contains(number(worker)) ? std::optional(ProcessEnd{"signal 9", never_began}) : std::nullopt;
   }
+  bool waits(const JobJson&) override { return waiting; }
+  std::atomic<bool> waiting{false}, never_began{false};
 
   WorkerEvents& worker(int n) {
     const std::lock_guard lock(mutex_);
@@ -91,15 +94,15 @@ struct Daemon {
   // As another daemon on the same state.
   void restart() {
     runner.reset();
-    runner = std::make_unique<JobRunner>(store, directory.path() / "jobs", executor, options,
-                                         JobHooks{.validate = {},
-                                                  .succeeded = [this](const Job&, const JobJson& finished) {
-                                                    ++successes;
-                                                    if (hook_fails) throw invalid_argument("no such base");
-                                                    JobJson result = finished;
-                                                    result["served_as"] = "m";
-                                                    return result;
-                                                  }});
+    runner =
+        std::make_unique<JobRunner>(store, directory.path() / "jobs", executor, options,
+                                    JobHooks{.validate = {}, .succeeded = [this](const Job&, const JobJson& finished) {
+                                               ++successes;
+                                               if (hook_fails) throw invalid_argument("no such base");
+                                               JobJson result = finished;
+                                               result["served_as"] = "m";
+                                               return result;
+                                             }});
     runner->start();
   }
 
@@ -264,6 +267,32 @@ TEST(JobRunner, AWorkerThatIsNotHeardOfIsEnded) {
   EXPECT_THAT(events.back().message, HasSubstr("was not heard of for 1 s"));
 }
 
+TEST(JobRunner, OneThatWaitsForAMachineNeedNotBeHeardOf) {
+  Daemon daemon;
+  daemon.runner->stop();
+  daemon.options.lease = seconds(1);
+  daemon.executor.waiting = true;
+  daemon.restart();
+  daemon.submit();
+  ASSERT_TRUE(daemon.starts(1));
+  std::this_thread::sleep_for(milliseconds(1500));  // longer than the lease
+  EXPECT_FALSE(daemon.executor.killed(1));
+  daemon.executor.waiting = false;
+  EXPECT_TRUE(daemon.starts(2));
+  EXPECT_TRUE(daemon.executor.killed(1));
+}
+
+TEST(JobRunner, WhatNeverBeganIsNoCrash) {
+  Daemon daemon;
+  daemon.executor.never_began = true;
+  const std::string id = daemon.submit();
+  ASSERT_TRUE(daemon.starts(1));
+  daemon.executor.end(1);
+  ASSERT_TRUE(daemon.reaches(id, JobState::kQueued));
+  EXPECT_EQ(daemon.last_event(id), "did not begin, and is tried again: signal 9");
+  EXPECT_EQ(daemon.store.get(id).crashes, 0);
+}
+
 TEST(JobRunner, WhatCannotBeStartedIsTriedAgain) {
   Daemon daemon;
   daemon.executor.refuse(true);
@@ -343,8 +372,9 @@ TEST(WorkerEvents, ReadsWholeLinesAndSkipsWhatItDoesNotKnow) {
   const auto file = directory.path() / "worker-1.jsonl";
   EXPECT_EQ(read_worker_events(file, 0).news.taken_in, 0);
   AppendFile lines(file);
-  lines.append("{\"type\":\"message\",\"level\":5}\nno json\n[1]\n{\"type\":\"new\"}\n"
-               "{\"type\":\"message\",\"message\":\"x\"}\n{\"type\":\"mess");
+  lines.append(
+      "{\"type\":\"message\",\"level\":5}\nno json\n[1]\n{\"type\":\"new\"}\n"
+      "{\"type\":\"message\",\"message\":\"x\"}\n{\"type\":\"mess");
   const WorkerReading reading = read_worker_events(file, 0);
   ASSERT_EQ(reading.news.events.size(), 1);
   EXPECT_EQ(reading.news.events[0].message, "x");
