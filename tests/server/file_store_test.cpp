@@ -126,8 +126,8 @@ TEST_F(FileStoreTest, ExpiredFilesAreGoneAtOnceAndSweptLater) {
 
 TEST_F(FileStoreTest, ListsPageByPageInBothOrders) {
   open();
-  std::vector<std::string> all;
-  for (int i = 0; i < 5; ++i) all.push_back(add("x", i == 2 ? "batch" : "fine-tune").id);
+  std::vector<std::string> all(5);
+  for (size_t i = 0; i < all.size(); ++i) all[i] = add("x", i == 2 ? "batch" : "fine-tune").id;
   EXPECT_THAT(ids({.limit = 2}), ElementsAre(all[4], all[3]));
   EXPECT_THAT(ids({.after = all[3], .limit = 3}), ElementsAre(all[2], all[1], all[0]));
   EXPECT_THAT(ids({.after = all[0], .limit = 2, .oldest_first = true}), ElementsAre(all[1], all[2]));
