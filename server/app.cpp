@@ -222,7 +222,7 @@ std::vector<std::shared_ptr<ServedModel>> App::models() const { return impl_->ho
 
 std::shared_ptr<ServedModel> App::model(std::string_view id, Client* client) const {
   // Checkpoints are not served before somebody asks for one.
-  if (impl_->fine_tuning) impl_->fine_tuning->serve_checkpoint(id);
+  if (impl_->fine_tuning && !impl_->host.path_of(id)) impl_->fine_tuning->serve_checkpoint(id);
   return impl_->host.acquire(id, client);
 }
 

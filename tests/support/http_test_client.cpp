@@ -103,7 +103,7 @@ bool HttpTestClient::closed_by_server(int seconds) {
   return false;
 }
 
-HttpAnswer HttpTestClient::read_answer() {
+HttpAnswer HttpTestClient::read_answer(bool to_head) {
   HttpAnswer answer;
   size_t end = 0;
   while ((end = buffer_.find("\r\n\r\n")) == std::string::npos)
@@ -118,7 +118,8 @@ HttpAnswer HttpTestClient::read_answer() {
     answer.headers[name] = head.substr(colon + 2, stop - colon - 2);
     line = stop + 2;
   }
-  if (answer.status == 100) return read_answer();
+  if (answer.status == 100) return read_answer(to_head);
+  if (to_head) return answer;
   if (answer.headers.contains("transfer-encoding")) {
     for (;;) {
       size_t used = 0;
@@ -151,7 +152,7 @@ HttpAnswer fetch(int port, std::string_view method, std::string_view path, std::
                  const std::vector<std::string>& headers) {
   HttpTestClient client(port);
   client.send(make_request(method, path, body, headers));
-  return client.read_answer();
+  return client.read_answer(method == "HEAD");
 }
 
 }  // namespace hearth::test

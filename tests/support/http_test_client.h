@@ -32,8 +32,8 @@ class HttpTestClient {
   bool send(std::string_view bytes);
   // Until the connection ends, `enough` bytes are there or nothing came for `seconds`.
   std::string read(size_t enough = static_cast<size_t>(-1), int seconds = 60);
-  // One reply of a connection that may stay open.
-  HttpAnswer read_answer();
+  // One reply of a connection that may stay open; `to_head`: to a HEAD, which has no body whatever its headers say.
+  HttpAnswer read_answer(bool to_head = false);
   // True when the server ends the connection within `seconds`.
   bool closed_by_server(int seconds);
   void hang_up();
