@@ -148,6 +148,12 @@ void JobRunner::Loop::adopt(const Job& job) {
   running.left_behind = executor_.is_child(job.worker);
   running.has_stepped = job.progress.value("phase", "") != kPreparing;
   running.heard_at = unix_milliseconds();
+  // How it ended may have been read by the daemon that is gone, before the process had.
+  for (int64_t read = -1, from = 0; from != read;) {
+    WorkerReading reading = read_worker_events(runner_.directory_of(job.id).events(job.attempt), read = from);
+    if (reading.end) running.told = std::move(reading.end);
+    from = reading.news.taken_in;
+  }
   running_.emplace(job.id, std::move(running));
 }
 

@@ -37,7 +37,7 @@ class Daemon:
         started = time.monotonic()
         self._state = tempfile.TemporaryDirectory(prefix="hearth-state-")  # one of its own: daemons do not share
         self.state = os.path.join(self._state.name, "hearth")
-        self.process = subprocess.Popen(command, env=dict(os.environ, XDG_STATE_HOME=self._state.name, **(environment or {})), **popen)
+        self.process = subprocess.Popen(command, env={**os.environ, "XDG_STATE_HOME": self._state.name, **(environment or {})}, **popen)
         while not self._ready():
             if self.process.poll() is not None or time.monotonic() - started > 60:
                 self.process.kill()

@@ -107,7 +107,7 @@ def daemons_come_and_go(results, job, slurm):
             [text for text in told(daemon, soon) if "runs as Slurm job" in text]) == 1
         stop_with_steps(daemon, id, "cancel")
         until(lambda: daemon.show(id)["status"] == "cancelled")
-        away = daemon.submit(job, "away", **dict(KEYS, max_steps=1000, save_steps=500, logging_steps=100))
+        away = daemon.submit(job, "away", **dict(KEYS, max_steps=4000, save_steps=2000, logging_steps=400))
         daemon.wait_for_step(away, 3)
         began = time.monotonic()
         code = daemon.stop()
@@ -167,7 +167,7 @@ def main():
         return 0
     results = {}
     with Slurm() as slurm, Job() as job:
-        job.environment.update(SLURM_CONF=slurm.environment["SLURM_CONF"])
+        job.environment.update(SLURM_CONF=slurm.environment["SLURM_CONF"], OMP_NUM_THREADS="1")  # as many as Slurm gives a job: bits depend on it
         with QueueDaemon(job, *SLURM) as daemon:
             for part in (submitted_and_followed, asked_of_a_running_job, taken_away_by_slurm, waiting_for_a_machine):
                 began = time.monotonic()

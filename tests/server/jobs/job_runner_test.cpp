@@ -344,6 +344,25 @@ TEST(JobRunner, WhatAKilledDaemonLeftIsEndedOrTakenInOnce) {
   EXPECT_EQ(daemon.store.get(orphan).crashes, 0);
 }
 
+// The daemon was killed between the worker's last word, which it had read, and the end of its process.
+TEST(JobRunner, AWordThatWasReadBeforeACrashCounts) {
+  Daemon daemon;
+  daemon.runner->stop();
+  const std::string id = daemon.submit();
+  daemon.store.claim(unix_milliseconds());
+  const JobDirectory directory = daemon.runner->directory_of(id);
+  std::filesystem::create_directories(directory.path());
+  daemon.store.started(id, 1, daemon.executor.start(directory, {.id = id, .kind = "train", .directory = ""}));
+  daemon.executor.worker(1).finished({{"output_dir", "/o"}});
+  daemon.executor.end(1);
+  WorkerNews news;
+  news.taken_in = static_cast<int64_t>(std::filesystem::file_size(directory.events(1)));
+  daemon.store.take_in(id, 1, news);
+  daemon.restart();
+  ASSERT_TRUE(daemon.reaches(id, JobState::kSucceeded));
+  EXPECT_EQ(daemon.store.get(id).attempt, 1);
+}
+
 TEST(JobRunner, ForgetsOldJobsButNotWhatTheyTrained) {
   Daemon daemon;
   daemon.runner->stop();
