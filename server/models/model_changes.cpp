@@ -7,6 +7,7 @@
 #include "models/model_config.h"
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
+#include "runtime/base/own_thread.h"
 #include "server/load_served.h"
 #include "server/metrics.h"
 #include "server/models/model_host.h"
@@ -47,7 +48,7 @@ void ModelHost::attach(const std::string& base_id, const AppOptions::Adapter& so
       if (base->served) now = lease(base, base->served);
     }
     model = std::move(now);
-    served = model ? serve_adapter(*model, source) : nullptr;
+    served = model ? on_own_thread([&] { return serve_adapter(*model, source); }) : nullptr;
     if (!model) check_unloaded(source, base->source.path);
     checked = std::move(base);
   }

@@ -10,6 +10,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
 #include "runtime/base/memory.h"
+#include "runtime/base/own_thread.h"
 #include "server/http_types.h"
 #include "server/load_served.h"
 #include "server/metrics.h"
@@ -154,7 +155,7 @@ void ModelHost::load(const std::shared_ptr<HostedBase>& base, int64_t bytes, OnM
     log::warn("adapter '{}' has modules_to_save, which change the model: '{}' answers as it does", applied->source.id,
               source.id);
   }
-  std::shared_ptr<ServedModel> model = load_base(options_, source);
+  std::shared_ptr<ServedModel> model = on_own_thread([&] { return load_base(options_, source); });
   ServedModels unwanted;  // let go of after the lock
   std::unique_lock lock(mutex_);
   serve_adapters(*base, *model, applied.get(), on_misfit, lock);
@@ -179,7 +180,9 @@ void ModelHost::serve_adapters(HostedBase& base, const ServedModel& model, const
     std::optional<ApiError> failure;
     lock.unlock();
     try {
-      served = adapter.get() == applied ? serve_applied(model, adapter->source) : serve_adapter(model, adapter->source);
+      served = on_own_thread([&] {
+        return adapter.get() == applied ? serve_applied(model, adapter->source) : serve_adapter(model, adapter->source);
+      });
     } catch (const std::exception& error) {
       if (on_misfit == OnMisfit::kThrow && adapter->origin == ModelOrigin::kConfigured) throw;
       failure = load_failed(adapter->source.id, error);
