@@ -64,7 +64,8 @@ def replicas_share_and_drain(results, folder):
     example = (ROOT / "examples/haproxy.cfg").read_text()
     checked = subprocess.run(["haproxy", "-c", "-f", ROOT / "examples/haproxy.cfg"], capture_output=True, text=True, timeout=60)
     results["HAProxy takes the example as it is, without a warning"] = checked.returncode == 0 and "WARNING" not in checked.stdout + checked.stderr
-    with Daemon() as one, Daemon() as two:
+    a_core_each = {"OMP_NUM_THREADS": "1"}  # two daemons that want all of them wait for each other in every layer
+    with Daemon(environment=a_core_each) as one, Daemon(environment=a_core_each) as two:
         port, path = free_port(), pathlib.Path(folder, "haproxy.cfg")
         path.write_text(example.replace("127.0.0.1:8000", f"127.0.0.1:{port}").replace("127.0.0.1:8001", f"127.0.0.1:{one.port}").replace("127.0.0.1:8002", f"127.0.0.1:{two.port}"))
         proxy = subprocess.Popen(["haproxy", "-f", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
