@@ -146,7 +146,9 @@ constexpr Extension kExtensions[] = {
 
 TuningExtensions read_extensions(const JsonReader& hearth) {
   TuningExtensions out;
-  for (const auto& [name, field] : hearth.members()) {
+  for (const auto& member : hearth.members()) {
+    const std::string& name = member.first;
+    const JsonReader& field = member.second;
     if (name == "quantize_base")
       throw unsupported_field(field.path(), "'hearth.quantize_base': serve a quantised file (GGUF) and train that");
     const auto* const known = std::find_if(std::begin(kExtensions), std::end(kExtensions),
