@@ -50,7 +50,7 @@ std::shared_ptr<const ApiKey> ApiKeys::find(std::optional<std::string_view> auth
   if (!store_) return nullptr;
   const std::shared_ptr<const KeyStore::Keys> keys = store_->keys();
   const ApiKey* key = find_in(*keys, digest);
-  if (!key || !key->is_valid(unix_milliseconds_now())) return nullptr;
+  if (!key || !key->is_valid(unix_milliseconds())) return nullptr;
   store_->used(*key);
   return {keys, key};
 }

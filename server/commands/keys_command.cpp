@@ -54,7 +54,7 @@ int list_keys(const Arguments& arguments) {
     fmt::print("{:<{}}  ...{}  {:<17}  {:>10}  {:<16}  {:<16}  {}\n", key.name, width, key.ending, key.scopes.text(),
                key.requests_per_minute ? fmt::format("{}", *key.requests_per_minute) : "default",
                time_text(key.created_at, ""), time_text(key.last_used_at, "never"),
-               state_text(key, unix_milliseconds_now()));
+               state_text(key, unix_milliseconds()));
   return 0;
 }
 
@@ -105,7 +105,7 @@ Prepare add_keys(CLI::App& app) {
     check_key_name(arguments->name);
     ApiKey key{.name = arguments->name, .scopes = parse_scopes(arguments->scopes)};
     if (limit->count() > 0) key.requests_per_minute = arguments->requests_per_minute;
-    if (expires->count() > 0) key.expires_at = unix_milliseconds_now() + arguments->expires_days * kMillisecondsADay;
+    if (expires->count() > 0) key.expires_at = unix_milliseconds() + arguments->expires_days * kMillisecondsADay;
     return [=] { return create(*arguments, key); };
   };
 }

@@ -8,7 +8,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
 #include "server/ids.h"
-#include "server/jobs/job_store.h"
+#include "server/state/clock.h"
 
 namespace hearth {
 namespace {

@@ -117,11 +117,6 @@ JobState parse_job_state(std::string_view name) {
   return static_cast<JobState>(found - kStateNames.begin());
 }
 
-int64_t unix_milliseconds() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 Job JobStore::submit(const NewJob& job) {
   const std::string id = job.id.empty() ? random_id("job-") : job.id;
   Job made = database_.transaction([&](SqlTransaction& sql) {

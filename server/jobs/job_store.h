@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "server/jobs/job.h"
+#include "server/state/clock.h"
 #include "server/state/database.h"
 
 namespace hearth {
@@ -102,7 +103,5 @@ class JobStore {
   std::condition_variable change_;
   uint64_t changes_ = 0;
 };
-
-int64_t unix_milliseconds();
 
 }  // namespace hearth

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 
 #include <fmt/format.h>
 #include <openssl/rand.h>
@@ -56,11 +55,6 @@ void check_key_name(std::string_view name) {
   if (!plain || name.empty() || name.size() > kMaxNameLength)
     throw invalid_argument("a key's name is '{}', must have 1 to {} letters, digits, '.', '_' and '-'", name,
                            kMaxNameLength);
-}
-
-int64_t unix_milliseconds_now() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
 }
 
 }  // namespace hearth

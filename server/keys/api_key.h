@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "server/keys/scope.h"
+#include "server/state/clock.h"
 
 namespace hearth {
 
@@ -36,7 +37,5 @@ std::string random_key_text();
 
 // Names go into logs and lists: 1 to 64 of A-Z a-z 0-9 . _ -. Throws kInvalidArgument.
 void check_key_name(std::string_view name);
-
-int64_t unix_milliseconds_now();
 
 }  // namespace hearth

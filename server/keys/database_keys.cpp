@@ -34,7 +34,7 @@ std::shared_ptr<const KeyStore::Keys> DatabaseKeys::keys() const {
 
 void DatabaseKeys::used(const ApiKey& key) {
   const std::lock_guard lock(mutex_);
-  uses_[key.digest] = unix_milliseconds_now();
+  uses_[key.digest] = unix_milliseconds();
 }
 
 void DatabaseKeys::run() {

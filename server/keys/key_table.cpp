@@ -40,7 +40,7 @@ std::string create_key(Database& database, ApiKey key) {
         "INSERT INTO api_keys (name, digest, ending, scopes, requests_per_minute, created_at, expires_at) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
         {key.name, to_hex(digest_of(text)), text.substr(text.size() - 4), key.scopes.text(), key.requests_per_minute,
-         unix_milliseconds_now(), key.expires_at});
+         unix_milliseconds(), key.expires_at});
   });
   return text;
 }
@@ -48,7 +48,7 @@ std::string create_key(Database& database, ApiKey key) {
 void revoke_key(Database& database, const std::string& name) {
   database.transaction([&](SqlTransaction& sql) {
     if (sql.run("UPDATE api_keys SET revoked_at = ? WHERE name = ? AND revoked_at IS NULL",
-                {unix_milliseconds_now(), name}) > 0)
+                {unix_milliseconds(), name}) > 0)
       return;
     std::vector<std::string> known;
     SqlRows rows = sql.query("SELECT name FROM api_keys WHERE revoked_at IS NULL");

@@ -51,11 +51,11 @@ TEST(ApiKeys, OfAStoreHoldUntilTheyAreRevokedOrExpire) {
   store.list = {key("one", "infer"), key("two", "infer")};
   EXPECT_EQ(keys.find("Bearer one")->name, "name-of-one");
   EXPECT_EQ(store.last_used, "name-of-one");
-  store.list[0].expires_at = unix_milliseconds_now() - 1;
-  store.list[1].revoked_at = unix_milliseconds_now() - 1;
+  store.list[0].expires_at = unix_milliseconds() - 1;
+  store.list[1].revoked_at = unix_milliseconds() - 1;
   EXPECT_FALSE(keys.find("Bearer one") || keys.find("Bearer two"));
   EXPECT_TRUE(keys.required()) << "a daemon whose keys were all revoked lets nobody in";
-  store.list[0].expires_at = unix_milliseconds_now() + 60'000;
+  store.list[0].expires_at = unix_milliseconds() + 60'000;
   EXPECT_TRUE(keys.find("Bearer one"));
 }
 
