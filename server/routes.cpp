@@ -151,7 +151,7 @@ std::optional<Reply> Api::refuse(Request& request) {
   if (is_public) return std::nullopt;
   if (key && !key->scopes.allow(found.route->scope)) throw out_of_scope(*key, *found.route);
   request.admission = limiter_.admit(key.get(), request.received);
-  if (request.admission->refusal) throw *request.admission->refusal;
+  if (request.admission->refusal) throw ApiError(*request.admission->refusal);
   return std::nullopt;
 }
 
