@@ -63,7 +63,7 @@ SqlRows::SqlRows(sqlite3* connection, const std::filesystem::path& path, std::st
   if (code == SQLITE_OK) return;
   const Error error = failure(connection, code, path);
   sqlite3_finalize(statement_);
-  throw error;
+  throw Error(error);
 }
 
 SqlRows::~SqlRows() { sqlite3_finalize(statement_); }

@@ -1,7 +1,6 @@
 #include "server/state/state_directory.h"
 
 #include <cstdlib>
-#include <utility>
 
 #include <sys/stat.h>
 
@@ -14,7 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Prompts of uploaded data and names of keys are nobody else's business.
-fs::path made_private(fs::path path) {
+fs::path made_private(const fs::path& path) {
   std::error_code failed;
   if (!fs::exists(path, failed)) {
     fs::create_directories(path, failed);
@@ -40,8 +39,8 @@ std::unique_ptr<Database> open_state_database(const fs::path& state_directory) {
   return std::make_unique<Database>(made_private(state_directory) / kDatabaseName, migrations());
 }
 
-StateDirectory::StateDirectory(fs::path path)
-    : path_(made_private(std::move(path))),
+StateDirectory::StateDirectory(const fs::path& path)
+    : path_(made_private(path)),
       lock_(path_, "state directory",
             fmt::format("{}: another daemon keeps its jobs there; give this one another --state-dir", path_.string())),
       database_(open_state_database(path_)) {}

@@ -21,7 +21,7 @@ std::unique_ptr<Database> open_state_database(const std::filesystem::path& state
 class StateDirectory {
  public:
   // Makes it, for this user alone. Throws kFailedPrecondition where another daemon holds it, else what Database throws.
-  explicit StateDirectory(std::filesystem::path path);
+  explicit StateDirectory(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return path_; }
   Database& database() { return *database_; }
