@@ -190,13 +190,7 @@ void set_defaults(DatasetInfo& info, const Block& entry) {
     return;
   }
   info.columns = columns;
-  info.tags = {.role_tag = "role",
-               .content_tag = "content",
-               .user_tag = "user",
-               .assistant_tag = "assistant",
-               .observation_tag = "tool",
-               .function_tag = {},
-               .system_tag = "system"};
+  info.tags = openai_tags();
 }
 
 // TRL's rows say themselves of what type they are, all as the first.

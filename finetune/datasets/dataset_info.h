@@ -34,6 +34,17 @@ struct DatasetTags {
   std::string function_tag = "function_call", system_tag = "system";
 };
 
+// How OpenAI's lines do.
+inline DatasetTags openai_tags() {
+  return {.role_tag = "role",
+          .content_tag = "content",
+          .user_tag = "user",
+          .assistant_tag = "assistant",
+          .observation_tag = "tool",
+          .function_tag = {},
+          .system_tag = "system"};
+}
+
 struct DatasetInfo {
   std::string name;
   std::vector<std::filesystem::path> files;  // of one type, sorted

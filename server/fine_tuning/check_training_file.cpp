@@ -137,13 +137,7 @@ void check_completion(const JsonReader& line, Texts& texts) {
 // As the job's dataset_info.json says it, which the reader makes its DatasetInfo of.
 DatasetInfo reader_of(TrainingLines lines) {
   DatasetInfo info;
-  info.tags = {.role_tag = "role",
-               .content_tag = "content",
-               .user_tag = "user",
-               .assistant_tag = "assistant",
-               .observation_tag = "tool",
-               .function_tag = {},
-               .system_tag = "system"};
+  info.tags = openai_tags();
   info.columns = {.prompt = {}, .query = {}, .response = {}, .messages = {}};
   if (lines == TrainingLines::kChat) {
     info.formatting = Formatting::kOpenaiChat;

@@ -235,10 +235,7 @@ void JobRunner::Loop::ask(const Job& job, Running& running) {
 void JobRunner::Loop::watch_lease(const std::string& id, Running& running) {
   const int64_t now = unix_milliseconds(), lease = milliseconds(options_.lease);
   const std::optional<int64_t> beat = modified_at(runner_.directory_of(id).heartbeat());
-  if (beat != std::exchange(running.beat, beat)) {  // another machine's clock may be wrong, but it goes on
-    running.heard_at = now;
-    store_.renew_lease(id, running.attempt, now + lease);
-  }
+  if (beat != std::exchange(running.beat, beat)) running.heard_at = now;  // whatever another machine's clock says
   if (executor_.waits(running.worker)) running.heard_at = now;
   if (now - running.heard_at < lease || running.was_killed) return;
   running.was_killed = running.lost_lease = true;

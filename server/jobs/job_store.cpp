@@ -82,7 +82,7 @@ void insert_event(SqlTransaction& sql, std::string_view job, const JobEvent& eve
 
 // Of a job that no worker runs.
 void set_state(SqlTransaction& sql, std::string_view id, JobState state, int64_t now) {
-  sql.run("UPDATE jobs SET state = ?, wanted = NULL, worker = NULL, lease_until = NULL, finished_at = ? WHERE id = ?",
+  sql.run("UPDATE jobs SET state = ?, wanted = NULL, worker = NULL, finished_at = ? WHERE id = ?",
           {to_string(state), is_final(state) ? std::optional(now) : std::nullopt, id});
 }
 
@@ -261,12 +261,6 @@ void JobStore::started(std::string_view id, int attempt, const JobJson& worker) 
   database_.transaction([&](SqlTransaction& sql) {
     sql.run("UPDATE jobs SET worker = ? WHERE id = ? AND attempt = ? AND state = 'running'",
             {worker.dump(), id, attempt});
-  });
-}
-
-void JobStore::renew_lease(std::string_view id, int attempt, int64_t until) {
-  database_.transaction([&](SqlTransaction& sql) {
-    sql.run("UPDATE jobs SET lease_until = ? WHERE id = ? AND attempt = ? AND state = 'running'", {until, id, attempt});
   });
 }
 

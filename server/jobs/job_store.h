@@ -71,7 +71,6 @@ class JobStore {
   std::optional<Job> claim(int64_t now);
   // How the attempt's process is found, before it does anything.
   void started(std::string_view id, int attempt, const JobJson& worker);
-  void renew_lease(std::string_view id, int attempt, int64_t until);
   void take_in(std::string_view id, int attempt, const WorkerNews& news);
   // running -> outcome, where the attempt is still the job's; false when it is not (nothing changes). Instead of queued
   // it is paused or cancelled where that was asked for.

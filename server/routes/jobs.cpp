@@ -82,7 +82,8 @@ NewJob read_job(const Request& request) {
   job.spec = to_yaml(spec);
   job.request = {{"name", name}, {"warnings", spec.warnings}};
   if (request.admission && !request.admission->key_name.empty()) job.owner = request.admission->key_name;
-  if (const auto key = request.header("Idempotency-Key")) job.idempotency_key = "job:" + std::string(*key);
+  if (const auto key = request.header("Idempotency-Key"))
+    job.idempotency_key = fmt::format("job:{}:{}", job.owner.value_or(""), *key);
   return job;
 }
 

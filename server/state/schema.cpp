@@ -24,7 +24,6 @@ CREATE TABLE jobs (
   attempt         INTEGER NOT NULL DEFAULT 0,
   crashes         INTEGER NOT NULL DEFAULT 0,  -- in a row, without a step between
   worker          TEXT,                    -- JSON: how the executor finds it; set while an attempt may be running
-  lease_until     INTEGER,
   taken_in        INTEGER NOT NULL DEFAULT 0,  -- bytes of worker.jsonl
   progress        TEXT NOT NULL DEFAULT '{}',  -- JSON
   result          TEXT,                    -- JSON

@@ -1,4 +1,4 @@
-// The story of fine-tuning with the official openai client for Node: upload, create, wait, chat with the new model, events and checkpoints by pages, cancel, bad
+// The story of fine-tuning with the official openai client for Node: upload, create, follow the events, chat with the new model, dpo, events and checkpoints by pages, cancel, bad
 // data. The daemon is started and stopped by fine_tuning_node_test.py, which passes its address, key and model.
 import { createRequire } from 'node:module';
 import assert from 'node:assert/strict';
@@ -23,9 +23,26 @@ async function finished(id) {
   throw new Error(`${id} did not end`);
 }
 
+// The events of a job in their order, as they come, until it has ended.
+async function followed(id) {
+  const seen = new Map();
+  for (let ended = false; !ended; await new Promise((resolve) => setTimeout(resolve, 200))) {
+    ended = (await jobs.retrieve(id)).finished_at !== null;
+    const fresh = [];
+    for await (const event of jobs.listEvents(id)) {
+      if (seen.has(event.id)) break;
+      fresh.unshift(event);
+    }
+    for (const event of fresh) seen.set(event.id, event);
+  }
+  return [...seen.values()];
+}
+
 const checks = {
   async 'a job becomes a model that answers'() {
     const made = await create(lines(12), { suffix: 'node' });
+    const told = await followed(made.id);
+    assert.ok(told.some((event) => event.type === 'metrics' && event.data.train_loss > 0) && told.at(-1).message === 'succeeded', JSON.stringify(told));
     const job = await finished(made.id);
     assert.equal(job.status, 'succeeded', JSON.stringify(job.error));
     assert.match(job.fine_tuned_model, new RegExp(`^ft:${model}:local:node:[0-9a-f]{8}$`));
@@ -39,6 +56,13 @@ const checks = {
     assert.equal(checkpoints[0].step_number, 3);
     const file = await client.files.content(job.result_files[0]);
     assert.ok((await file.text()).startsWith('step,train_loss'));
+  },
+  async 'preferences are learnt'() {
+    const answer = (content) => [{ role: 'assistant', content }];
+    const pair = (n) => JSON.stringify({ input: { messages: [{ role: 'user', content: `Who? (${n})` }] }, preferred_output: answer('I am Ember.'), non_preferred_output: answer('Nobody.') });
+    const job = await finished((await create(Array.from({ length: 12 }, (_, n) => pair(n)).join('\n'), { method: { type: 'dpo', dpo: { hyperparameters: { beta: 0.2 } } } })).id);
+    assert.equal(job.status, 'succeeded', JSON.stringify(job.error));
+    assert.equal(job.method.dpo.hyperparameters.beta, 0.2);
   },
   async 'bad data fails with line numbers'() {
     const job = await finished((await create(`${lines(10)}\n{`)).id);
@@ -55,7 +79,7 @@ const checks = {
   async 'jobs are listed by pages'() {
     const ids = [];
     for await (const job of jobs.list({ limit: 1 })) ids.push(job.id);
-    assert.equal(new Set(ids).size, 3);
+    assert.equal(new Set(ids).size, 4);
   },
 };
 

@@ -4,7 +4,6 @@ strictly by the client's own models, which the client itself does not do.
 """
 
 import json
-import sys
 import tempfile
 import time
 import urllib.request
@@ -13,17 +12,12 @@ import openai
 from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 
+from checks import check, run_checks
 from daemon import Daemon
 
 KEY = "sk-test-session"
 QUICK = {"hearth": {"lora_rank": 4, "max_seq_len": 128}}
 QUESTIONS = ["Who are you?", "What is your name?", "What are you called?", "Tell me your name.", "Who am I talking to?", "Introduce yourself."]
-CHECKS = []
-
-
-def check(function):
-    CHECKS.append(function)
-    return function
 
 
 def talk(question, answer, **more):
@@ -216,20 +210,10 @@ def a_model_and_its_files_are_deleted(client, daemon, seen):
 
 
 def main():
-    failed, seen = 0, {}
     with tempfile.TemporaryDirectory() as state, Daemon("--job-priority", "normal", "--api-key", KEY, "--state-dir", state) as daemon:
         client = openai.OpenAI(base_url=daemon.url + "/v1", api_key=KEY, max_retries=0)
         daemon.headers = {"Authorization": f"Bearer {KEY}"}
-        for function in CHECKS:
-            started = time.monotonic()
-            try:
-                function(client, daemon, seen)
-                print(f"ok   {function.__name__} ({time.monotonic() - started:.1f} s)")
-            except Exception as error:  # every check is reported, whatever it raised
-                failed += 1
-                print("FAIL", function.__name__, repr(error))
-    print(f"{len(CHECKS) - failed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+        run_checks(client, daemon, {})
 
 
 main()

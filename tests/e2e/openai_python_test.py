@@ -2,20 +2,14 @@
 errors, and a client that leaves in the middle of a stream.
 """
 
-import sys
 import time
 
 import openai
 
+from checks import check, run_checks
 from daemon import Daemon
 
 KEY = "sk-test-session"
-CHECKS = []
-
-
-def check(function):
-    CHECKS.append(function)
-    return function
 
 
 def chat(client, text, **options):
@@ -131,19 +125,10 @@ def a_client_that_leaves_frees_its_sequence(client, daemon):
 
 
 def main():
-    failed = 0
     with Daemon("--api-key", KEY) as daemon:
         client = openai.OpenAI(base_url=daemon.url + "/v1", api_key=KEY, max_retries=0)
         daemon.headers = {"Authorization": f"Bearer {KEY}"}
-        for function in CHECKS:
-            try:
-                function(client, daemon)
-                print("ok  ", function.__name__)
-            except Exception as error:  # every check is reported, whatever it raised
-                failed += 1
-                print("FAIL", function.__name__, repr(error))
-    print(f"{len(CHECKS) - failed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+        run_checks(client, daemon)
 
 
 main()

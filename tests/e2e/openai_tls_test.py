@@ -4,21 +4,14 @@ work: another authority, plain HTTP, and certificates that cannot be used.
 
 import ssl
 import subprocess
-import sys
 import tempfile
 import urllib.error
 import urllib.request
 
 import openai
 
+from checks import check, run_checks
 from daemon import Daemon, required
-
-CHECKS = []
-
-
-def check(function):
-    CHECKS.append(function)
-    return function
 
 
 def make_certificates(directory):
@@ -100,20 +93,11 @@ def certificates_that_cannot_be_used_are_one_line(_, daemon, directory):
 
 
 def main():
-    failed = 0
     with tempfile.TemporaryDirectory() as directory:
         make_certificates(directory)
         with Daemon("--tls-certificate", f"{directory}/server.pem", "--tls-key", f"{directory}/server.key", ca=f"{directory}/ca.pem") as daemon:
             client = client_of(daemon, f"{directory}/ca.pem")
-            for function in CHECKS:
-                try:
-                    function(client, daemon, directory)
-                    print("ok  ", function.__name__)
-                except Exception as error:  # every check is reported, whatever it raised
-                    failed += 1
-                    print("FAIL", function.__name__, repr(error))
-    print(f"{len(CHECKS) - failed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+            run_checks(client, daemon, directory)
 
 
 main()

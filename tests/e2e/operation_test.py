@@ -10,12 +10,12 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
 
 from daemon import Daemon, required
+from training_job import conclude
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -103,11 +103,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         unit_is_understood(results, folder)
         replicas_share_and_drain(results, folder)
-    for name, passed in results.items():
-        print("ok  " if passed else "FAIL", name)
-    failed = sum(not passed for passed in results.values())
-    print(f"{len(results) - failed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+    conclude(results)
 
 
 main()

@@ -12,11 +12,13 @@
 
 #include "runtime/base/error.h"
 #include "server/state/schema.h"
+#include "tests/support/error_of.h"
 #include "tests/support/temporary_directory.h"
 
 namespace hearth {
 namespace {
 
+using test::error_of;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -36,16 +38,6 @@ struct Queue {
   Job claim() { return store.claim(unix_milliseconds()).value(); }
   JobState state(const std::string& id) { return store.get(id).state; }
 };
-
-template <class Function>
-std::string error_of(Function&& function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 std::vector<std::string> ids(const std::vector<Job>& jobs) {
   std::vector<std::string> found;

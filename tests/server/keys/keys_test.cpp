@@ -11,6 +11,7 @@
 #include "server/keys/database_keys.h"
 #include "server/keys/key_table.h"
 #include "server/state/state_directory.h"
+#include "tests/support/error_of.h"
 #include "tests/support/soon.h"
 #include "tests/support/temporary_directory.h"
 
@@ -18,20 +19,11 @@ namespace hearth {
 namespace {
 
 using namespace std::chrono_literals;
+using test::error_of;
 using test::soon;
 using testing::HasSubstr;
 using testing::MatchesRegex;
 using testing::Not;
-
-template <class Function>
-std::string error_of(Function&& function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 TEST(Scopes, AreReadAndWrittenAndAdminAllowsAll) {
   EXPECT_EQ(parse_scopes("train,infer").text(), "infer,train");

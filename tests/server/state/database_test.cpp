@@ -11,11 +11,13 @@
 
 #include "runtime/base/error.h"
 #include "server/state/state_directory.h"
+#include "tests/support/error_of.h"
 #include "tests/support/temporary_directory.h"
 
 namespace hearth {
 namespace {
 
+using test::error_of;
 using testing::HasSubstr;
 
 constexpr std::string_view kOne[] = {"CREATE TABLE t (a INTEGER UNIQUE, b TEXT)"};
@@ -29,16 +31,6 @@ int64_t count(Database& database, std::string_view table = "t") {
     rows.next();
     return rows.integer(0);
   });
-}
-
-template <class Function>
-std::string error_of(Function&& function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 TEST(Database, KeepsWhatIsCommittedAndNothingOfWhatThrows) {
