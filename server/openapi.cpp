@@ -36,11 +36,11 @@ void add_parameter(Json& operation, std::string_view pattern) {
 }
 
 void complete(Json& operation, const Route& route) {
+  add_parameter(operation, route.pattern);
   operation["security"] = Json::array();
   if (route.is_public) return;
   operation["security"].push_back({{"key", Json::array()}});
   operation["x-hearth-scope"] = scope_name(route.scope);
-  add_parameter(operation, route.pattern);
   add_response(operation, "401", "Unauthorized");
   add_response(operation, "403", "Forbidden");
   add_response(operation, "429", "TooManyRequests");

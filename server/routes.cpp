@@ -22,7 +22,8 @@ constexpr std::string_view kPrefix = "/v1", kModel = "{model}";
 using enum Scope;
 
 constexpr Route kRoutes[] = {
-    {"GET", "/", handle_index, kInfer, kNoBody},
+    {"GET", "/", handle_index, kInfer, kNoBody, kPublic},
+    {"GET", "/web/{file}", handle_web_file, kInfer, kNoBody, kPublic},
     {"GET", "/v1/models", handle_list_models, kInfer, kNoBody},
     {"GET", "/v1/models/{model}", handle_get_model, kInfer, kNoBody},
     {"DELETE", "/v1/models/{model}", handle_delete_model, kAdmin, kNoBody},

@@ -46,8 +46,10 @@ Reply handle_fine_tuning_checkpoints(const Request& request, App& app);
 Reply handle_tokenize(const Request& request, App& app);
 Reply handle_detokenize(const Request& request, App& app);
 Reply handle_apply_template(const Request& request, App& app);
-// status.cpp
+// web.cpp
 Reply handle_index(const Request& request, App& app);
+Reply handle_web_file(const Request& request, App& app);
+// status.cpp
 Reply handle_health(const Request& request, App& app);
 Reply handle_ready(const Request& request, App& app);
 Reply handle_openapi(const Request& request, App& app);

@@ -3,19 +3,9 @@
 #include "server/metrics.h"
 #include "server/models/model_host.h"
 #include "server/openapi.h"
-#include "server/routes.h"
 #include "server/routes/handlers.h"
 
 namespace hearth {
-
-using Json = nlohmann::ordered_json;
-
-Reply handle_index(const Request&, App&) {
-  Json names = Json::array();
-  for (const Route& route : routes()) names.push_back(std::string(route.method) + " " + std::string(route.pattern));
-  return json_reply(
-      {{"name", "hearth"}, {"api", "OpenAI's HTTP API; base URL: this address and /v1"}, {"routes", names}});
-}
 
 Reply handle_health(const Request&, App&) { return json_reply({{"status", "ok"}}); }
 

@@ -1,0 +1,7 @@
+export function ModelsList() {
+  return null;
+}
+
+export function ModelsView() {
+  return null;
+}

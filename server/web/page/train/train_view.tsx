@@ -1,0 +1,7 @@
+export function TrainList() {
+  return null;
+}
+
+export function TrainView() {
+  return null;
+}
