@@ -8,8 +8,10 @@ import { chooseFiles, download } from "../parts/download";
 import { notify, notifyError } from "../shell/notices";
 import { address, place } from "../shell/route";
 import { isTyping } from "../shell/shortcuts";
-import { conversations, exported, forget, importChats, keep, newChat } from "./chats";
+import { stopAnswers } from "./answers";
+import { conversations, forget, importChats, keep, newChat } from "./chats";
 import { matches, type Conversation } from "./conversation";
+import { exportMany, exportOne } from "./exchange";
 import { t } from "./text";
 
 const words = signal("");
@@ -26,8 +28,18 @@ window.addEventListener("keydown", (event) => {
   }
 });
 
-function save(which: Conversation[], name: string) {
-  download(`${name}.json`, new Blob([exported(which)], { type: "application/json" }));
+function save(name: string, text: string) {
+  download(`${name}.json`, new Blob([text], { type: "application/json" }));
+}
+
+function fileName(title: string): string {
+  return title.replace(/[^\p{L}\p{N} _-]/gu, "").trim() || "chat";
+}
+
+function remove(chat: Conversation) {
+  if (!confirm(t("removeSure", { title: chat.title }))) return;
+  stopAnswers(chat.id);
+  forget(chat.id);
 }
 
 async function take() {
@@ -50,16 +62,8 @@ function Row({ chat, onRename }: { chat: Conversation; onRename: () => void }) {
       </a>
       <span class="row-actions" role="group" aria-label={t("actions", { title })}>
         <IconButton icon={Pencil} label={t("rename")} onClick={onRename} />
-        <IconButton
-          icon={Download}
-          label={t("exportOne")}
-          onClick={() => save([chat], title.replace(/[^\p{L}\p{N} _-]/gu, "").trim() || "chat")}
-        />
-        <IconButton
-          icon={Trash2}
-          label={t("remove")}
-          onClick={() => confirm(t("removeSure", { title })) && forget(chat.id)}
-        />
+        <IconButton icon={Download} label={t("exportOne")} onClick={() => save(fileName(title), exportOne(chat))} />
+        <IconButton icon={Trash2} label={t("remove")} onClick={() => remove(chat)} />
       </span>
     </li>
   );
@@ -118,7 +122,7 @@ export function ChatList() {
           {t("import")}
         </button>
         {conversations.value.length > 0 && (
-          <button class="plain" onClick={() => save(conversations.value, "hearth-conversations")}>
+          <button class="plain" onClick={() => save("hearth-conversations", exportMany(conversations.value))}>
             <Icon of={Download} size={14} />
             {t("exportAll")}
           </button>

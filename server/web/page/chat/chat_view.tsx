@@ -147,7 +147,7 @@ export function ChatView() {
             aria-live="off"
             aria-label={chat.title || t("newChat")}
           >
-            <div class="messages" ref={content}>
+            <div class={chat.settings.compare ? "messages broad" : "messages"} ref={content}>
               {chat.messages.length === 0 ? (
                 <Greeting chat={chat} />
               ) : (

@@ -4,6 +4,7 @@ import { go, place } from "../shell/route";
 import { notifyError } from "../shell/notices";
 import { kept } from "../shell/settings";
 import { newConversation, NO_SETTINGS, type Conversation, type Settings } from "./conversation";
+import { fromExport } from "./exchange";
 import { discard, onOtherTab, store, storedConversations } from "./store";
 
 const all = signal<Record<string, Conversation>>({});
@@ -59,31 +60,11 @@ export function changeSettings(conversation: Conversation, change: Partial<Setti
   keep({ ...conversation, settings });
 }
 
-interface Exported {
-  format: "hearth.conversations";
-  version: 1;
-  conversations: Conversation[];
-}
-
-export function exported(which: Conversation[]): string {
-  const out: Exported = { format: "hearth.conversations", version: 1, conversations: which };
-  return JSON.stringify(out, null, 1);
-}
-
 /** How many were taken in. Throws where the text is none of ours. */
 export function importChats(text: string): number {
-  const read = JSON.parse(text) as Partial<Exported>;
-  if (read.format !== "hearth.conversations" || !Array.isArray(read.conversations))
-    throw new Error("not an export of hearth's conversations");
-  const usable = read.conversations.filter(
-    (one) =>
-      typeof one.id === "string" &&
-      Array.isArray(one.messages) &&
-      one.messages.every(({ content }) => typeof content === "string"),
-  );
-  for (const one of usable)
-    keep({ ...newConversation(NO_SETTINGS), ...one, settings: { ...NO_SETTINGS, ...one.settings } });
-  return usable.length;
+  const chats = fromExport(text);
+  chats.forEach(keep);
+  return chats.length;
 }
 
 storedConversations()

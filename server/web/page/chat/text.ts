@@ -56,7 +56,7 @@ export const t = translator(
     stats: "{tokens} tokens · {rate} tokens/s · first after {wait} s",
     statsTitle: "{prompt} tokens read, {tokens} written",
     stoppedEarly: "Stopped",
-    tooLong: "Cut off: it reached the most tokens of an answer",
+    tooLong: "Cut off: the answer reached its limit of tokens",
     tryAgain: "Try again",
     toEnd: "To the newest message",
     answerComplete: "The answer is complete.",

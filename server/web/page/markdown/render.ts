@@ -7,6 +7,7 @@ import { translator } from "../text";
 
 const t = translator({ copyCode: "Copy the code", text: "text" }, { copyCode: "复制代码", text: "文本" });
 
+const SLICE_MS = 8;
 const MOST_TO_HIGHLIGHT = 20_000; // characters of a block; beyond, colours would make the page wait
 const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 
@@ -140,18 +141,20 @@ function codeHeader(pre: HTMLPreElement): HTMLElement {
   return header;
 }
 
-/** Colours and formulas of the blocks that are complete; their libraries are fetched when there is the first of them. */
-export async function embellish(root: HTMLElement): Promise<void> {
-  const codes = [...root.querySelectorAll<HTMLElement>("code[data-language]:not([data-done], .open *)")];
-  const formulas = [...root.querySelectorAll<HTMLElement>(".math:not([data-done], .open *)")];
-  for (const node of [...codes, ...formulas]) node.dataset.done = "";
+/** Colours and formulas of a block that is complete; their libraries are fetched when there is the first of them. */
+export async function embellish(codes: HTMLElement[], formulas: HTMLElement[]): Promise<void> {
   const coloured = codes.filter((code) => code.dataset.language && code.textContent!.length < MOST_TO_HIGHLIGHT);
-  if (coloured.length > 0) {
-    const { highlight } = await import("./highlight");
-    coloured.forEach(highlight);
-  }
-  if (formulas.length > 0) {
-    const { typeset } = await import("./formulas");
-    formulas.forEach(typeset);
+  if (coloured.length > 0) await inSlices(coloured, (await import("./highlight")).highlight);
+  if (formulas.length > 0) await inSlices(formulas, (await import("./formulas")).typeset);
+}
+
+// The page answers to its reader in between.
+async function inSlices(nodes: HTMLElement[], work: (node: HTMLElement) => void): Promise<void> {
+  let began = performance.now();
+  for (const node of nodes) {
+    work(node);
+    if (performance.now() - began < SLICE_MS) continue;
+    await new Promise((resolve) => setTimeout(resolve));
+    began = performance.now();
   }
 }

@@ -49,8 +49,11 @@ export class MarkdownStream {
   private settle(blocks: Token[]) {
     if (blocks.length === 0) return;
     for (const { raw } of blocks) this.settled += raw.length;
-    this.open.before(render(blocks));
-    void embellish(this.root);
+    const fragment = render(blocks);
+    const codes = [...fragment.querySelectorAll<HTMLElement>("pre code")];
+    const formulas = [...fragment.querySelectorAll<HTMLElement>(".math")];
+    this.open.before(fragment);
+    void embellish(codes, formulas);
   }
 
   private withoutSettledItems(open: Token[]): Token[] {
