@@ -2,6 +2,9 @@
 // what marked makes is sanitised all the same.
 import DOMPurify from "dompurify";
 import { Marked, type Token, type TokenizerAndRendererExtension, type Tokens } from "marked";
+import { createElement, render as draw } from "preact";
+import { Copy } from "lucide";
+import { IconButton } from "../parts/button";
 import { copyText } from "../parts/copy";
 import { translator } from "../text";
 
@@ -128,16 +131,13 @@ function codeHeader(pre: HTMLPreElement): HTMLElement {
   const header = document.createElement("div");
   header.className = "code-header";
   pre.tabIndex = 0;
-  const language = document.createElement("span");
-  language.textContent = pre.querySelector("code")?.dataset.language || t("text");
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "icon";
-  button.title = t("copyCode");
-  button.setAttribute("aria-label", t("copyCode"));
-  button.textContent = "⧉";
-  button.addEventListener("click", () => copyText(pre.textContent ?? ""));
-  header.append(language, button);
+  const language = pre.querySelector("code")?.dataset.language || t("text");
+  const copy = createElement(IconButton, {
+    icon: Copy,
+    label: t("copyCode"),
+    onClick: () => copyText(pre.textContent ?? ""),
+  });
+  draw([createElement("span", null, language), copy], header);
   return header;
 }
 
