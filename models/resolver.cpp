@@ -9,6 +9,7 @@
 #include "models/short_names.h"
 #include "runtime/base/error.h"
 #include "runtime/base/file.h"
+#include "runtime/base/nearest_name.h"
 
 namespace hearth {
 namespace fs = std::filesystem;
@@ -158,8 +159,11 @@ fs::path resolve_model(std::string_view reference) {
   if (const ShortName* known = find_short_name(reference))
     return resolve_hub(reference, parse_hub_reference(known->reference));
   if (is_hub_reference(reference) && !is_gguf(path)) return resolve_hub(reference, parse_hub_reference(reference));
-  throw not_found("{}: no such file or directory, and no model of that name in {}; `hearth models` lists what is there",
-                  reference, model_cache_directory().string());
+  std::vector<std::string> names;
+  for (CachedModel& model : list_cached_models()) names.push_back(std::move(model.name));
+  throw not_found(
+      "{}: no such file or directory, and no model of that name in {}{}; `hearth models` lists what is there",
+      reference, model_cache_directory().string(), did_you_mean(reference, names));
 }
 
 fs::path resolve_default_model() {

@@ -68,6 +68,7 @@ TEST_F(ResolverTest, NamesInTheModelCache) {
   const auto [code, message] = error_of("tinny");
   EXPECT_EQ(code, ErrorCode::kNotFound);
   EXPECT_THAT(message, HasSubstr("no such file or directory, and no model of that name in"));
+  EXPECT_THAT(message, HasSubstr("(did you mean 'tiny'?)"));
   EXPECT_EQ(error_of("../models/tiny").first, ErrorCode::kNotFound);
 }
 
