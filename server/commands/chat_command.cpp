@@ -46,11 +46,9 @@ void apply_generation(const ServeConfig& config, ChatSettings& settings) {
   if (config.default_max_tokens > 0) settings.max_tokens = config.default_max_tokens;
 }
 
-std::unique_ptr<ChatBackend> make_backend(const ChatArguments& arguments, const TerminalStyle& style) {
-  if (!arguments.url.empty()) return std::make_unique<HttpBackend>(arguments.url, api_key(), arguments.model);
-  const ModelSpec spec = arguments.serve.models.empty() ? ModelSpec{} : arguments.serve.models.front();
+OpenedModel open_model(const ModelSpec& spec, const ServeConfig& serve) {
   const std::filesystem::path path = spec.reference.empty() ? resolve_default_model() : resolve_model(spec.reference);
-  const std::string name = spec.reference.empty() ? std::string(kDefaultModel) : spec.id();
+  std::string name = spec.reference.empty() ? std::string(kDefaultModel) : spec.id();
   const std::vector<std::filesystem::path> adapters(spec.adapter_name_or_path.begin(), spec.adapter_name_or_path.end());
   for (const std::filesystem::path& one : adapters) read_adapter_config(one);  // told before the model is loaded
   if (const std::filesystem::path& place = value_head_place(path, adapters);
@@ -59,17 +57,32 @@ std::unique_ptr<ChatBackend> make_backend(const ChatArguments& arguments, const 
         "{} is a reward model, which scores texts and writes none: `hearth api` serves it at "
         "/v1/score/evaluation",
         place.string());
-  const Spinner spinner("loading " + name, style.interactive && style.ansi);
   LoadOptions load;
-  load.compute_dtype = arguments.serve.infer_dtype;
-  load.chat = arguments.serve.chat_of(spec);
+  load.compute_dtype = serve.infer_dtype;
+  load.chat = serve.chat_of(spec);
+  LoadedModel model = load_model(path, load);
+  std::shared_ptr<const Adapter> adapter = apply_adapters(adapters, model.model->tensors(), load.compute_dtype);
+  for (const std::filesystem::path& one : adapters) {
+    chat_as_trained(one, one.string(), model);
+    name += ":" + with_name({.name = "", .path = one.string()}).name;
+  }
+  return {std::move(name), std::move(model), std::move(adapter)};
+}
+
+std::unique_ptr<ChatBackend> make_backend(const ChatArguments& arguments, const TerminalStyle& style) {
+  if (!arguments.url.empty()) return std::make_unique<HttpBackend>(arguments.url, api_key(), arguments.model);
+  const ModelSpec spec = arguments.serve.models.empty() ? ModelSpec{} : arguments.serve.models.front();
+  const Spinner spinner("loading " + (spec.reference.empty() ? std::string(kDefaultModel) : spec.id()),
+                        style.interactive && style.colors);
   EngineOptions engine;
   engine.cache_tokens = arguments.serve.cache_tokens;
   engine.max_running = 1;
-  LoadedModel model = load_model(path, load);
-  std::shared_ptr<const Adapter> adapter = apply_adapters(adapters, model.model->tensors(), load.compute_dtype);
-  for (const std::filesystem::path& one : adapters) chat_as_trained(one, one.string(), model);
-  return std::make_unique<InProcessBackend>(name, std::move(model), std::move(adapter), engine);
+  const auto open_another = [serve = arguments.serve](const std::string& model, const std::string& adapter) {
+    ModelSpec another = parse_model_spec(model);
+    if (!adapter.empty()) another.adapter_name_or_path = {adapter};
+    return open_model(another, serve);
+  };
+  return std::make_unique<InProcessBackend>(open_model(spec, arguments.serve), open_another, engine);
 }
 
 int run_chat(const ChatArguments& arguments) {
@@ -79,7 +92,7 @@ int run_chat(const ChatArguments& arguments) {
   ChatSession session(*backend, arguments.system, arguments.initial);
   std::atomic<bool>& interrupted = interrupt_flag();
   return style.interactive ? chat_on_terminal(*backend, session, style, interrupted)
-                           : chat_through_pipe(session, interrupted);
+                           : chat_through_pipe(session, style, interrupted);
 }
 
 void read_arguments(ChatArguments& arguments) {

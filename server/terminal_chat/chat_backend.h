@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -24,8 +25,13 @@ class ChatBackend {
   using OnText = std::function<void(std::string_view)>;
 
   virtual ~ChatBackend() = default;
-  // The model's name for the greeting.
+  // The name of the model that answers, "model:adapter" with one.
   virtual std::string model() const = 0;
+  // The names that use() takes, as far as they are known. Throws what asking for them throws.
+  virtual std::vector<std::string> models() const = 0;
+  // Another model answers from now on. `adapter`: a directory, or empty. When this throws (kNotFound with the nearest
+  // name, among others), the model is the one before.
+  virtual void use(const std::string& model, const std::string& adapter) = 0;
   // Tokens that prompt and answer may have together; 0: not known.
   virtual int max_context() const = 0;
   // `messages`: OpenAI's message objects, the last one the user's. Looks at `stop` several times a second. Throws

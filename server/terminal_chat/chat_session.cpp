@@ -1,11 +1,13 @@
 #include "server/terminal_chat/chat_session.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <functional>
+#include <utility>
 
 #include "runtime/base/error.h"
-#include "runtime/base/file.h"
 #include "runtime/base/nearest_name.h"
 
 namespace hearth {
@@ -35,26 +37,6 @@ std::filesystem::path file_argument(std::string_view text, const char* command) 
 
 ordered_json message(const char* role, const std::string& content) { return {{"role", role}, {"content", content}}; }
 
-std::string string_at(const ordered_json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-// The messages in a saved file: an array, or an object (a request of the HTTP API, say) that has one.
-ordered_json parse_messages(const std::string& text, const std::filesystem::path& path) {
-  ordered_json json = ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_object() && json.contains("messages")) json = ordered_json(json["messages"]);
-  if (!json.is_array()) throw invalid_argument("{}: must be a JSON array of messages", path.string());
-  for (size_t i = 0; i < json.size(); ++i) {
-    const std::string role = json[i].is_object() ? string_at(json[i], "role") : "";
-    const bool known = (role == "system" && i == 0) || role == "user" || role == "assistant";
-    if (!known || !json[i].contains("content") || !json[i]["content"].is_string())
-      throw invalid_argument("{}: message {} must have 'role' (user, assistant; system first) and 'content', a text",
-                             path.string(), i);
-  }
-  return json;
-}
-
 std::string describe(const ChatSession::Stats& stats) {
   std::string text = fmt::format("{} prompt tokens ({} from the cache), {} generated", stats.prompt_tokens,
                                  stats.cached_tokens, stats.completion_tokens);
@@ -72,25 +54,32 @@ struct ChatSession::Command {
 const std::vector<ChatSession::Command>& ChatSession::commands() {
   static const std::vector<Command> table = {
       {"/help", "", "this list", [](ChatSession& s, std::string_view) { return s.help(); }},
-      {"/clear", "", "forget the conversation, keep the system message",
-       [](ChatSession& s, std::string_view) {
-         s.messages_.clear();
-         return Reply{"the conversation is empty", false};
-       }},
+      {"/model", "[NAME [ADAPTER]]", "list the models, or go on with another one",
+       [](ChatSession& s, std::string_view arguments) { return s.switch_model(arguments); }},
       {"/system", "[TEXT]", "set the system message; without TEXT remove it",
        [](ChatSession& s, std::string_view text) { return s.set_system(text); }},
-      {"/set", "[NAME VALUE]", "set a sampling parameter (VALUE default: unset it); without arguments show them",
+      {"/set", "[NAME VALUE]", "show or set sampling parameters (default: unset)",
        [](ChatSession& s, std::string_view arguments) { return s.set(arguments); }},
-      {"/save", "FILE", "write the messages as JSON",
+      {"/regenerate", "", "answer the last message anew",
+       [](ChatSession& s, std::string_view) { return Reply{.ask = s.last_question()}; }},
+      {"/edit", "[TEXT]", "change the last message and answer it anew",
+       [](ChatSession& s, std::string_view text) { return s.edit(text); }},
+      {"/undo", "", "forget the last message and its answer",
+       [](ChatSession& s, std::string_view) { return s.undo(); }},
+      {"/clear", "", "forget the conversation, keep the system message",
+       [](ChatSession& s, std::string_view) {
+         s.talk_.messages.clear();
+         s.talk_.title.clear();
+         return Reply{"the conversation is empty"};
+       }},
+      {"/save", "FILE", "write the conversation as JSON",
        [](ChatSession& s, std::string_view path) { return s.save(path); }},
-      {"/load", "FILE", "go on with the messages of a file",
+      {"/load", "FILE", "go on with a saved conversation",
        [](ChatSession& s, std::string_view path) { return s.load(path); }},
       {"/stats", "", "tokens and speed of the last answer and of the session",
        [](ChatSession& s, std::string_view) { return s.stats(); }},
-      {"/exit", "", "leave (also Ctrl-D, or Ctrl-C twice at an empty prompt)",
-       [](ChatSession&, std::string_view) {
-         return Reply{"", true};
-       }},
+      {"/exit", "", "leave (also Ctrl-D, or Ctrl-C twice)",
+       [](ChatSession&, std::string_view) { return Reply{.exit = true}; }},
   };
   return table;
 }
@@ -102,7 +91,9 @@ std::vector<std::string_view> ChatSession::command_names() {
 }
 
 ChatSession::ChatSession(ChatBackend& backend, std::string system, ChatSettings settings)
-    : backend_(backend), system_(std::move(system)), settings_(settings) {}
+    : backend_(backend), settings_(settings) {
+  talk_.system = std::move(system);
+}
 
 bool ChatSession::is_command(std::string_view line) {
   const std::string_view word = first_word(line).first;
@@ -111,28 +102,55 @@ bool ChatSession::is_command(std::string_view line) {
 
 ChatSession::Reply ChatSession::run_command(std::string_view line) {
   const auto [word, arguments] = first_word(line);
-  for (const Command& command : commands()) {
-    if (command.name != word) continue;
-    if (command.arguments.empty() && !arguments.empty())
-      throw invalid_argument("{} takes no arguments, found '{}'", word, arguments);
-    return command.run(*this, arguments);
+  std::vector<const Command*> begin_so;  // a beginning that fits one command is enough: /regen
+  for (const Command& command : commands())
+    if (command.name == word) {
+      begin_so = {&command};
+      break;
+    } else if (command.name.starts_with(word)) {
+      begin_so.push_back(&command);
+    }
+  if (begin_so.size() > 1) {
+    std::string names;
+    for (const Command* command : begin_so) names += fmt::format("{}{}", names.empty() ? "" : ", ", command->name);
+    throw invalid_argument("{} may be {}", word, names);
   }
-  throw invalid_argument("no command {}{}; /help lists them", word, did_you_mean(word, command_names()));
+  if (begin_so.empty())
+    throw invalid_argument("no command {}{}; /help lists them", word, did_you_mean(word, command_names()));
+  const Command& command = *begin_so.front();
+  if (command.arguments.empty() && !arguments.empty())
+    throw invalid_argument("{} takes no arguments, found '{}'", command.name, arguments);
+  return command.run(*this, arguments);
 }
 
 ChatSession::Reply ChatSession::help() const {
   Reply reply;
   for (const Command& command : commands())
-    reply.text += fmt::format("{:<22} {}\n", fmt::format("{} {}", command.name, command.arguments), command.help);
-  reply.text += "A line that ends with \\ goes on with the next one; \"\"\" begins and ends a block of lines.\n";
-  reply.text += "Ctrl-C stops an answer.";
+    reply.text += fmt::format("{:<24} {}\n", fmt::format("{} {}", command.name, command.arguments), command.help);
+  reply.text +=
+      "Tab completes commands; their beginning is enough. Ctrl-C stops an answer.\n"
+      "A line that ends with \\ goes on; \"\"\" begins and ends a block of lines.";
+  return reply;
+}
+
+ChatSession::Reply ChatSession::switch_model(std::string_view arguments) {
+  const auto [name, adapter] = first_word(arguments);
+  if (!name.empty()) {
+    backend_.use(std::string(name), adapter.empty() ? "" : file_argument(adapter, "/model").string());
+    return {fmt::format("{} answers from now on", backend_.model())};
+  }
+  std::vector<std::string> names = backend_.models();
+  if (std::find(names.begin(), names.end(), backend_.model()) == names.end())
+    names.insert(names.begin(), backend_.model());
+  Reply reply;
+  for (const std::string& known : names)
+    reply.text += fmt::format("{}{} {}", reply.text.empty() ? "" : "\n", known == backend_.model() ? '*' : ' ', known);
   return reply;
 }
 
 ChatSession::Reply ChatSession::set_system(std::string_view text) {
-  system_ = trimmed(text);
-  return {system_.empty() ? "no system message" : "the system message is set; it applies from the next answer on",
-          false};
+  talk_.system = trimmed(text);
+  return {talk_.system.empty() ? "no system message" : "the system message is set; it applies from the next answer on"};
 }
 
 ChatSession::Reply ChatSession::set(std::string_view arguments) {
@@ -149,34 +167,53 @@ ChatSession::Reply ChatSession::set(std::string_view arguments) {
   return reply;
 }
 
-ordered_json ChatSession::conversation() const {
-  ordered_json all = ordered_json::array();
-  if (!system_.empty()) all.push_back(message("system", system_));
-  all.insert(all.end(), messages_.begin(), messages_.end());
-  return all;
+ordered_json ChatSession::messages_before(Place place) const {
+  ordered_json before = talk_.messages;
+  if (place == Place::kNext) return before;
+  while (!before.empty() && before.back()["role"] != "user") before.erase(before.size() - 1);
+  if (!before.empty()) before.erase(before.size() - 1);
+  return before;
+}
+
+std::string ChatSession::last_question() const {
+  for (size_t i = talk_.messages.size(); i-- > 0;)
+    if (talk_.messages[i]["role"] == "user") return talk_.messages[i]["content"];
+  throw failed_precondition("there is no message yet");
+}
+
+ChatSession::Reply ChatSession::edit(std::string_view text) const {
+  std::string last = last_question();
+  if (text.empty()) return {.edit = std::move(last)};
+  return {.ask = std::string(text)};
+}
+
+ChatSession::Reply ChatSession::undo() {
+  last_question();
+  talk_.messages = messages_before(Place::kLast);
+  return {fmt::format("the last message and its answer are gone; {} messages are left", talk_.messages.size())};
 }
 
 ChatSession::Reply ChatSession::save(std::string_view argument) const {
   const std::filesystem::path path = file_argument(argument, "/save");
-  write_file_atomic(path, conversation().dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n");
-  return {fmt::format("{} messages saved to {}", conversation().size(), path.string()), false};
+  Conversation talk = talk_;
+  talk.model = backend_.model();
+  write_conversation(talk, path);
+  return {fmt::format("{} messages saved to {}", talk.messages.size(), path.string())};
 }
 
 ChatSession::Reply ChatSession::load(std::string_view argument) {
   const std::filesystem::path path = file_argument(argument, "/load");
-  ordered_json loaded = parse_messages(read_file(path), path);
-  const size_t count = loaded.size();
-  system_.clear();
-  if (!loaded.empty() && loaded[0]["role"] == "system") {
-    system_ = loaded[0]["content"];
-    loaded.erase(loaded.begin());
-  }
-  messages_ = std::move(loaded);
-  return {fmt::format("{} messages loaded from {}", count, path.string()), false};
+  talk_ = read_conversation(path);
+  Reply reply;
+  reply.text = fmt::format("{} messages loaded from {}", talk_.messages.size(), path.string());
+  if (const std::string title = talk_.title_or_beginning(); !title.empty()) reply.text += fmt::format(" ({})", title);
+  if (!talk_.model.empty() && talk_.model != backend_.model())
+    reply.text += fmt::format("; {} answered them", talk_.model);
+  return reply;
 }
 
 ChatSession::Reply ChatSession::stats() const {
-  if (total_.answers == 0) return {"no answer yet", false};
+  if (total_.answers == 0) return {"no answer yet"};
   Reply reply;
   reply.text = fmt::format("last answer: {}, first text after {:.2f} s\nsession: {} answers, {}", describe(last_),
                            last_.first_text_seconds, total_.answers, describe(total_));
@@ -186,14 +223,17 @@ ChatSession::Reply ChatSession::stats() const {
   return reply;
 }
 
-ChatAnswer ChatSession::ask(const std::string& text, const ChatBackend::OnText& on_text,
-                            const std::atomic<bool>& stop) {
+ChatAnswer ChatSession::ask(const std::string& text, const ChatBackend::OnText& on_text, const std::atomic<bool>& stop,
+                            Place place) {
   using Clock = std::chrono::steady_clock;
   const auto seconds_between = [](Clock::time_point a, Clock::time_point b) {
     return std::chrono::duration<double>(b - a).count();
   };
-  ordered_json asked = conversation();
-  asked.push_back(message("user", text));
+  ordered_json messages = messages_before(place);
+  messages.push_back(message("user", text));
+  ordered_json asked = ordered_json::array();
+  if (!talk_.system.empty()) asked.push_back(message("system", talk_.system));
+  asked.insert(asked.end(), messages.begin(), messages.end());
   const Clock::time_point begin = Clock::now();
   Clock::time_point first = begin;
   ChatAnswer answer;
@@ -209,21 +249,20 @@ ChatAnswer ChatSession::ask(const std::string& text, const ChatBackend::OnText& 
     if (error.code() != ErrorCode::kResourceExhausted) throw;
     throw resource_exhausted("{}; /clear begins a new conversation", error.what());
   }
-  last_ = {1,
-           answer.prompt_tokens,
-           answer.cached_tokens,
-           answer.completion_tokens,
-           seconds_between(begin, first),
-           seconds_between(first, Clock::now())};
+  count(answer, seconds_between(begin, first), seconds_between(first, Clock::now()));
+  if (answer.text.empty() && answer.finish_reason == "cancelled") return answer;
+  messages.push_back(message("assistant", answer.text));
+  talk_.messages = std::move(messages);
+  return answer;
+}
+
+void ChatSession::count(const ChatAnswer& answer, double first_text_seconds, double seconds) {
+  last_ = {1, answer.prompt_tokens, answer.cached_tokens, answer.completion_tokens, first_text_seconds, seconds};
   total_.answers += 1;
   total_.prompt_tokens += last_.prompt_tokens;
   total_.cached_tokens += last_.cached_tokens;
   total_.completion_tokens += last_.completion_tokens;
   total_.seconds += last_.seconds;
-  if (answer.text.empty() && answer.finish_reason == "cancelled") return answer;
-  messages_.push_back(message("user", text));
-  messages_.push_back(message("assistant", answer.text));
-  return answer;
 }
 
 }  // namespace hearth

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <atomic>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "server/terminal_chat/chat_backend.h"
+#include "server/terminal_chat/conversation_file.h"
 
 namespace hearth {
 
@@ -22,9 +24,13 @@ class ChatSession {
     double tokens_per_second() const { return seconds > 0 ? (completion_tokens - answers) / seconds : 0; }
   };
 
+  // Where a message goes: after the others, or in place of the last one and its answer.
+  enum class Place { kNext, kLast };
   struct Reply {
-    std::string text;  // to show; may be empty
+    std::string text = {};  // to show; may be empty
     bool exit = false;
+    std::optional<std::string> ask = {};   // a message to ask now, at Place::kLast
+    std::optional<std::string> edit = {};  // a message for the user to edit, and then to ask there
   };
   // True for lines that are commands: "/" and a word. A message may begin with a path ("/usr/bin is ...").
   static bool is_command(std::string_view line);
@@ -33,9 +39,11 @@ class ChatSession {
 
   // Adds the message and its answer to the conversation; a stopped answer is kept as far as it came. When this throws,
   // the conversation is as before.
-  ChatAnswer ask(const std::string& message, const ChatBackend::OnText& on_text, const std::atomic<bool>& stop);
+  ChatAnswer ask(const std::string& message, const ChatBackend::OnText& on_text, const std::atomic<bool>& stop,
+                 Place place = Place::kNext);
 
-  const nlohmann::ordered_json& messages() const { return messages_; }
+  const nlohmann::ordered_json& messages() const { return talk_.messages; }
+  const ChatSettings& settings() const { return settings_; }
   const Stats& last() const { return last_; }
   static std::vector<std::string_view> command_names();
 
@@ -43,16 +51,20 @@ class ChatSession {
   struct Command;
   static const std::vector<Command>& commands();
   Reply help() const;
+  Reply switch_model(std::string_view arguments);
   Reply set(std::string_view arguments);
   Reply set_system(std::string_view text);
+  Reply edit(std::string_view text) const;
+  Reply undo();
   Reply save(std::string_view path) const;
   Reply load(std::string_view path);
   Reply stats() const;
-  nlohmann::ordered_json conversation() const;  // with the system message
+  std::string last_question() const;  // throws kFailedPrecondition when there is none
+  nlohmann::ordered_json messages_before(Place place) const;
+  void count(const ChatAnswer& answer, double first_text_seconds, double seconds);
 
   ChatBackend& backend_;
-  std::string system_;
-  nlohmann::ordered_json messages_ = nlohmann::ordered_json::array();  // without it
+  Conversation talk_;
   ChatSettings settings_;
   Stats last_, total_;
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "server/terminal_chat/chat_backend.h"
 
@@ -10,11 +11,14 @@ namespace hearth {
 class HttpBackend : public ChatBackend {
  public:
   // `url`: the server, with or without /v1. `model` empty: the first that /v1/models lists. Throws kUnavailable,
-  // kNotFound (no model there) and what the server refuses.
-  HttpBackend(std::string url, std::string api_key, std::string model);
+  // kNotFound (no such model there) and what the server refuses.
+  HttpBackend(std::string url, std::string api_key, const std::string& model);
 
   std::string model() const override { return model_; }
+  std::vector<std::string> models() const override;
+  void use(const std::string& model, const std::string& adapter) override;
   int max_context() const override { return 0; }
+  // Reasoning that the server sends apart (reasoning_content) is shown between <think> and </think> and not kept.
   ChatAnswer answer(const nlohmann::ordered_json& messages, const ChatSettings& settings, const OnText& on_text,
                     const std::atomic<bool>& stop) override;
 

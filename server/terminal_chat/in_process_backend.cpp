@@ -3,6 +3,7 @@
 #include <random>
 
 #include "models/prompt.h"
+#include "models/resolver.h"
 #include "runtime/base/error.h"
 #include "server/text_stream.h"
 
@@ -46,12 +47,25 @@ SamplingParams sampling_for(const ChatSettings& settings, const GenerationDefaul
 
 }  // namespace
 
-InProcessBackend::InProcessBackend(std::string name, LoadedModel model, std::shared_ptr<const Adapter> adapter,
-                                   const EngineOptions& options)
-    : name_(std::move(name)), model_(std::move(model)), adapter_(std::move(adapter)), engine_(model_.model, options) {
-  if (!model_.is_chat_model())
+InProcessBackend::Running::Running(OpenedModel model, const EngineOptions& options)
+    : opened(std::move(model)), engine(opened.model.model, options) {
+  if (!opened.model.is_chat_model())
     throw invalid_argument("{}: has no chat template, so it is no chat model; `hearth serve` serves it for completions",
-                           name_);
+                           opened.name);
+}
+
+InProcessBackend::InProcessBackend(OpenedModel opened, Open open, const EngineOptions& options)
+    : open_(std::move(open)), options_(options), current_(std::make_unique<Running>(std::move(opened), options)) {}
+
+std::vector<std::string> InProcessBackend::models() const {
+  std::vector<std::string> names;
+  for (CachedModel& cached : list_cached_models())
+    if (cached.problem.empty()) names.push_back(std::move(cached.name));
+  return names;
+}
+
+void InProcessBackend::use(const std::string& model, const std::string& adapter) {
+  current_ = std::make_unique<Running>(open_(model, adapter), options_);
 }
 
 GenerateRequest InProcessBackend::request_for(const nlohmann::ordered_json& messages,
@@ -59,21 +73,24 @@ GenerateRequest InProcessBackend::request_for(const nlohmann::ordered_json& mess
   ChatTemplateInputs inputs;
   inputs.messages = messages;
   GenerateRequest request;
-  request.adapter = adapter_;
-  request.prompt = encode_segments(*model_.tokenizer, render_prompt(model_, inputs));
-  const int room = engine_.max_context() - static_cast<int>(request.prompt.size());
+  const LoadedModel& model = current_->opened.model;
+  request.adapter = current_->opened.adapter;
+  request.prompt = encode_segments(*model.tokenizer, render_prompt(model, inputs));
+  const int room = max_context() - static_cast<int>(request.prompt.size());
   if (room <= 0)
     throw resource_exhausted("the conversation has {} tokens and the context holds {}", request.prompt.size(),
-                             engine_.max_context());
+                             max_context());
   request.max_tokens = static_cast<int>(std::min<int64_t>(settings.max_tokens.value_or(room), room));
-  request.stop_token_ids = model_.stop_token_ids;
-  request.sampling = sampling_for(settings, model_.defaults);
+  request.stop_token_ids = model.stop_token_ids;
+  request.sampling = sampling_for(settings, model.defaults);
   return request;
 }
 
 ChatAnswer InProcessBackend::answer(const nlohmann::ordered_json& messages, const ChatSettings& settings,
                                     const OnText& on_text, const std::atomic<bool>& stop) {
-  TextStream stream(engine_.submit(request_for(messages, settings)), model_.tokenizer, {.stop = model_.stop_strings});
+  const LoadedModel& model = current_->opened.model;
+  TextStream stream(current_->engine.submit(request_for(messages, settings)), model.tokenizer,
+                    {.stop = model.stop_strings});
   ChatAnswer answer;
   for (;;) {
     if (stop) stream.cancel();

@@ -6,8 +6,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
+#include <utility>
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <histedit.h>
 #include <unistd.h>
 
@@ -15,8 +17,9 @@ namespace hearth {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr const char* kCtrlC = "\x03";
 constexpr int kHistoryEntries = 1000;
-constexpr std::string_view kPasteEnd = "\x1b[201~";
+constexpr std::string_view kPasteBegin = "\x1b[200~", kPasteEnd = "\x1b[201~";
 
 // libedit reads characters as the locale says: without one, UTF-8.
 void use_utf8() {
@@ -37,6 +40,19 @@ std::string without_controls(std::string_view pasted) {
   return text;
 }
 
+// What all of them begin with. `words` is not empty.
+std::string common_beginning(const std::vector<std::string>& words) {
+  std::string common = words.front();
+  for (const std::string& word : words) {
+    size_t same = 0;
+    while (same < common.size() && same < word.size() && common[same] == word[same]) ++same;
+    common.resize(same);
+  }
+  while (!common.empty() && (static_cast<unsigned char>(words.front()[common.size()]) & 0xc0U) == 0x80)
+    common.pop_back();  // no character is cut
+  return common;
+}
+
 }  // namespace
 
 struct LineReader::Impl {
@@ -44,7 +60,9 @@ struct LineReader::Impl {
   History* history = nullptr;
   fs::path history_file;
   std::string prompt;
+  Complete complete;
   bool bracketed_paste = false, interrupted = false;
+  bool at_end = false;  // within on_interrupt
 
   static Impl& of(EditLine* edit) {
     void* self = nullptr;
@@ -53,9 +71,14 @@ struct LineReader::Impl {
   }
   static char* show_prompt(EditLine* edit) { return of(edit).prompt.data(); }
 
+  // First to the end of the line, so that ^C stands behind it, and there once more.
   static unsigned char on_interrupt(EditLine* edit, wint_t) {
-    of(edit).interrupted = true;
-    return CC_NEWLINE;
+    Impl& self = of(edit);
+    self.interrupted = std::exchange(self.at_end, !self.at_end);
+    if (self.interrupted) return CC_NEWLINE;
+    el_cursor(edit, INT_MAX / 2);
+    el_push(edit, kCtrlC);
+    return CC_REFRESH;
   }
   static unsigned char on_suspend(EditLine* edit, wint_t) {
     el_set(edit, EL_PREP_TERM, 0);
@@ -76,6 +99,23 @@ struct LineReader::Impl {
     return el_insertstr(edit, without_controls(pasted).c_str()) == 0 ? CC_REFRESH : CC_REFRESH_BEEP;
   }
 
+  static unsigned char on_tab(EditLine* edit, wint_t) {
+    const LineInfo* info = el_line(edit);
+    const std::string typed(info->buffer, info->cursor);
+    if (!typed.starts_with('/')) return el_insertstr(edit, "\t") == 0 ? CC_REFRESH : CC_REFRESH_BEEP;
+    const std::vector<std::string> words = of(edit).complete(typed);
+    if (words.empty()) return CC_REFRESH_BEEP;
+    const std::string common = common_beginning(words);
+    const std::string_view word = std::string_view(typed).substr(typed.rfind(' ') + 1);
+    std::string rest = common.substr(word.size());
+    if (words.size() == 1 && !common.ends_with('/')) rest += ' ';
+    if (!rest.empty()) return el_insertstr(edit, rest.c_str()) == 0 ? CC_REFRESH : CC_REFRESH_BEEP;
+    std::fputc('\n', stdout);
+    for (const std::string& one : words) std::fprintf(stdout, "%s  ", one.c_str());
+    std::fputc('\n', stdout);
+    return CC_REDISPLAY;
+  }
+
   void save_history() const {
     if (history_file.empty()) return;
     const std::string temporary = history_file.string() + "." + std::to_string(::getpid());
@@ -89,9 +129,11 @@ struct LineReader::Impl {
   }
 };
 
-LineReader::LineReader(const fs::path& history_file, bool bracketed_paste) : impl_(std::make_unique<Impl>()) {
+LineReader::LineReader(const fs::path& history_file, bool bracketed_paste, Complete complete)
+    : impl_(std::make_unique<Impl>()) {
   use_utf8();
   Impl& impl = *impl_;
+  impl.complete = std::move(complete);
   impl.bracketed_paste = bracketed_paste;
   impl.history = history_init();
   HistEvent event;
@@ -119,6 +161,8 @@ LineReader::LineReader(const fs::path& history_file, bool bracketed_paste) : imp
   el_set(impl.edit, EL_BIND, "^Z", "suspend", nullptr);
   el_wset(impl.edit, EL_ADDFN, L"paste", L"Insert a paste", &Impl::on_paste);
   el_set(impl.edit, EL_BIND, "\\e[200~", "paste", nullptr);
+  el_wset(impl.edit, EL_ADDFN, L"complete", L"Complete a command", &Impl::on_tab);
+  el_set(impl.edit, EL_BIND, "^I", "complete", nullptr);
 }
 
 LineReader::~LineReader() {
@@ -126,12 +170,14 @@ LineReader::~LineReader() {
   history_end(impl_->history);
 }
 
-LineReader::End LineReader::read(const std::string& prompt, std::string& line) {
+LineReader::End LineReader::read(const std::string& prompt, std::string& line, std::string_view prefill) {
   Impl& impl = *impl_;
   impl.prompt = prompt;
   impl.interrupted = false;
   if (impl.bracketed_paste) std::fputs("\x1b[?2004h", stdout);
   std::fflush(stdout);
+  if (!prefill.empty())  // as a paste, so that its line breaks do not send it
+    el_push(impl.edit, fmt::format("{}{}{}", kPasteBegin, without_controls(prefill), kPasteEnd).c_str());
   int count = 0;
   const char* text = el_gets(impl.edit, &count);
   if (impl.bracketed_paste) std::fputs("\x1b[?2004l", stdout);

@@ -1,23 +1,25 @@
 #include "server/terminal_chat/terminal_chat.h"
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
-
-#include <unistd.h>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include "runtime/base/error.h"
+#include "server/terminal_chat/answer_view.h"
+#include "server/terminal_chat/command_completion.h"
 #include "server/terminal_chat/line_reader.h"
 #include "server/terminal_chat/message_reader.h"
+#include "server/terminal_chat/printable.h"
 #include "server/terminal_chat/spinner.h"
 
 namespace hearth {
 namespace {
 
-void write_out(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
-}
+constexpr const char *kDim = "2", *kRed = "31";
 
 class TerminalChat {
  public:
@@ -26,20 +28,23 @@ class TerminalChat {
         session_(session),
         style_(style),
         interrupted_(interrupted),
-        lines_(chat_history_file(), style.ansi) {}
+        lines_(chat_history_file(), style.escapes,
+               [this](std::string_view typed) { return complete_command(typed, backend_); }) {}
 
   int run() {
-    print_dim(fmt::format("{}  -  /help lists the commands, Ctrl-D leaves", backend_.model()));
+    print(kDim, fmt::format("{}  -  /help lists the commands, Ctrl-D leaves", backend_.model()));
     int interrupts = 0;  // in a row at an empty prompt
     for (std::string line;;) {
-      switch (lines_.read(reader_.pending() ? ". " : "> ", line)) {
+      const char* prompt = place_ == ChatSession::Place::kLast ? "edit> " : "> ";
+      switch (lines_.read(reader_.pending() ? ". " : prompt, line, std::exchange(prefill_, {}))) {
         case LineReader::End::kEndOfInput:
           return 0;
         case LineReader::End::kInterrupt:
           interrupts = line.empty() && !reader_.pending() ? interrupts + 1 : 0;
           reader_.clear();
+          place_ = ChatSession::Place::kNext;
           if (interrupts == 2) return 130;
-          if (interrupts == 1) print_dim("Ctrl-C again or Ctrl-D leaves");
+          if (interrupts == 1) print(kDim, "Ctrl-C again or Ctrl-D leaves");
           continue;
         case LineReader::End::kLine:
           break;
@@ -55,44 +60,44 @@ class TerminalChat {
  private:
   // False: the user wants to leave. Errors end the command or the answer, not the session.
   bool take(const std::string& message) {
+    const ChatSession::Place place = std::exchange(place_, ChatSession::Place::kNext);
+    if (place == ChatSession::Place::kLast || !ChatSession::is_command(message)) {
+      ask(message, place);
+      return true;
+    }
     try {
-      if (!ChatSession::is_command(message)) {
-        ask(message);
-        return true;
+      const ChatSession::Reply reply = [&] {
+        const Spinner spinner("one moment", style_.colors);
+        return session_.run_command(message);
+      }();
+      if (!reply.text.empty()) write_out(printable(reply.text) + "\n");
+      if (reply.ask) ask(*reply.ask, ChatSession::Place::kLast);
+      if (reply.edit) {
+        prefill_ = *reply.edit;
+        place_ = ChatSession::Place::kLast;
       }
-      const ChatSession::Reply reply = session_.run_command(message);
-      if (!reply.text.empty()) print_dim(reply.text);
       return !reply.exit;
     } catch (const Error& error) {
-      print_dim(printable(error.what()));
+      print(kRed, error.what());
       return true;
     }
   }
 
-  void ask(const std::string& message) {
+  void ask(const std::string& message, ChatSession::Place place) {
     interrupted_ = false;
-    Spinner spinner("thinking", style_.ansi);
-    bool fresh_line = true;  // nothing of the answer is on the last line
-    const ChatAnswer answer = [&] {
-      try {
-        return session_.ask(
-            message,
-            [&](std::string_view piece) {
-              spinner.stop();
-              const std::string text = printable(piece);
-              if (!text.empty()) fresh_line = text.back() == '\n';
-              write_out(text);
-            },
-            interrupted_);
-      } catch (const Error&) {
-        spinner.stop();
-        if (!fresh_line) write_out("\n");
-        throw;
-      }
-    }();
-    spinner.stop();
-    if (!fresh_line) write_out("\n");
-    print_dim(summary(answer));
+    AnswerView view(style_);
+    try {
+      const ChatAnswer answer = session_.ask(
+          message, [&](std::string_view piece) { view.show(piece); }, interrupted_, place);
+      view.end();
+      print(kDim, summary(answer) + "\n");
+    } catch (const Error& error) {
+      view.end();
+      const bool next = place == ChatSession::Place::kNext;
+      print(kRed, fmt::format("{} ({})", error.what(),
+                              next ? "arrow-up brings the message back" : "the answer before is kept") +
+                      "\n");
+    }
   }
 
   std::string summary(const ChatAnswer& answer) const {
@@ -100,13 +105,20 @@ class TerminalChat {
     std::string text = fmt::format("{} tokens", answer.completion_tokens);
     if (stats.tokens_per_second() > 0) text += fmt::format(", {:.1f} tokens/s", stats.tokens_per_second());
     if (answer.finish_reason == "cancelled") text += ", stopped";
-    if (answer.finish_reason == "length")
-      text += ", cut at max_tokens or the end of the context (/set max_tokens, /clear)";
+    if (answer.finish_reason == "length") text += ", cut at " + limit(answer);
     return text;
   }
 
-  void print_dim(std::string_view text) const {
-    write_out(style_.ansi ? fmt::format("\x1b[2m{}\x1b[0m\n", text) : fmt::format("{}\n", text));
+  std::string limit(const ChatAnswer& answer) const {
+    const std::optional<int64_t> max_tokens = session_.settings().max_tokens;
+    if (max_tokens && answer.completion_tokens >= *max_tokens) return "max_tokens (/set)";
+    return backend_.max_context() > 0 ? "the end of the context (/clear, /undo)" : "a limit of the server";
+  }
+
+  // A line of ours, which may name what others wrote.
+  void print(const char* attribute, std::string_view text) const {
+    const std::string shown = printable(text);
+    write_out(style_.colors ? fmt::format("\x1b[{}m{}\x1b[0m\n", attribute, shown) : shown + "\n");
   }
 
   ChatBackend& backend_;
@@ -115,6 +127,8 @@ class TerminalChat {
   std::atomic<bool>& interrupted_;
   LineReader lines_;
   MessageReader reader_;
+  ChatSession::Place place_ = ChatSession::Place::kNext;  // of the next message
+  std::string prefill_;                                   // what stands on the next line already
 };
 
 std::string read_all_of_stdin() {
@@ -130,15 +144,6 @@ std::string read_all_of_stdin() {
 
 }  // namespace
 
-TerminalStyle terminal_style() {
-  TerminalStyle style;
-  style.interactive = ::isatty(STDIN_FILENO) && ::isatty(STDOUT_FILENO);
-  const char* no_color = std::getenv("NO_COLOR");
-  const char* term = std::getenv("TERM");
-  style.ansi = ::isatty(STDOUT_FILENO) && !(no_color && *no_color) && term && std::string_view(term) != "dumb";
-  return style;
-}
-
 std::filesystem::path chat_history_file() {
   if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state)
     return std::filesystem::path(state) / "hearth" / "chat_history";
@@ -146,35 +151,21 @@ std::filesystem::path chat_history_file() {
   return home && *home ? std::filesystem::path(home) / ".local/state/hearth/chat_history" : std::filesystem::path();
 }
 
-std::string printable(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    // U+0080 to U+009F, the second set of control characters, is 0xC2 and the byte itself.
-    if (c == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0) {
-      ++i;
-      continue;
-    }
-    if ((c >= 0x20 && c != 0x7f) || c == '\n' || c == '\t') out += text[i];
-  }
-  return out;
-}
-
 int chat_on_terminal(ChatBackend& backend, ChatSession& session, const TerminalStyle& style,
                      std::atomic<bool>& interrupted) {
   return TerminalChat(backend, session, style, interrupted).run();
 }
 
-int chat_through_pipe(ChatSession& session, std::atomic<bool>& interrupted) {
+int chat_through_pipe(ChatSession& session, const TerminalStyle& style, std::atomic<bool>& interrupted) {
   std::string message = read_all_of_stdin();
   while (message.ends_with('\n') || message.ends_with('\r')) message.pop_back();
   if (message.find_first_not_of(" \t\r\n") == std::string::npos)
     throw invalid_argument("there is no message on stdin: echo 'What is 2+2?' | hearth chat");
-  const bool terminal = ::isatty(STDOUT_FILENO);
+  AnswerView view(style);
   const ChatAnswer answer = session.ask(
-      message, [&](std::string_view piece) { write_out(terminal ? printable(piece) : std::string(piece)); },
-      interrupted);
-  if (!answer.text.ends_with('\n')) write_out("\n");
+      message, [&](std::string_view piece) { view.show(piece); }, interrupted);
+  view.end();
+  if (answer.text.empty()) write_out("\n");
   if (answer.finish_reason == "length")
     fmt::print(stderr, "hearth: the answer was cut at max_tokens or the end of the context\n");
   return answer.finish_reason == "cancelled" ? 130 : 0;

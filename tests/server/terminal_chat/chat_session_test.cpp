@@ -1,5 +1,6 @@
 #include "server/terminal_chat/chat_session.h"
 
+#include <filesystem>
 #include <functional>
 
 #include <gmock/gmock.h>
@@ -8,6 +9,8 @@
 
 #include "runtime/base/error.h"
 #include "runtime/base/file.h"
+#include "server/terminal_chat/command_completion.h"
+#include "server/terminal_chat/conversation_file.h"
 
 namespace hearth {
 namespace {
@@ -18,7 +21,12 @@ using testing::HasSubstr;
 // Answers "echo: <the last message>" in two pieces, or as it is told.
 class FakeBackend : public ChatBackend {
  public:
-  std::string model() const override { return "fake"; }
+  std::string model() const override { return name; }
+  std::vector<std::string> models() const override { return {"fake", "other"}; }
+  void use(const std::string& model, const std::string& adapter) override {
+    if (model == "none") throw Error(ErrorCode::kNotFound, "no");
+    name = adapter.empty() ? model : model + ":" + adapter;
+  }
   int max_context() const override { return 100; }
   ChatAnswer answer(const ordered_json& messages, const ChatSettings& settings, const OnText& on_text,
                     const std::atomic<bool>& stop) override {
@@ -41,6 +49,7 @@ class FakeBackend : public ChatBackend {
   }
 
   ordered_json asked, asked_settings;
+  std::string name = "fake";
   std::optional<ErrorCode> failure;
   bool silent = false;
 };
@@ -53,11 +62,19 @@ class ChatSessionTest : public testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
-  std::string ask(const std::string& message) {
+  std::string ask(const std::string& message, ChatSession::Place place = ChatSession::Place::kNext) {
     std::string shown;
     session_.ask(
-        message, [&](std::string_view piece) { shown += piece; }, stop_);
+        message, [&](std::string_view piece) { shown += piece; }, stop_, place);
     return shown;
+  }
+  void ask_again(const ChatSession::Reply& reply) { ask(reply.ask.value(), ChatSession::Place::kLast); }
+  // The contents of the messages, by bars.
+  std::string talk() const {
+    std::string all;
+    for (const ordered_json& message : session_.messages())
+      all += (all.empty() ? "" : "|") + message["content"].get<std::string>();
+    return all;
   }
   std::string run(const std::string& line) { return session_.run_command(line).text; }
   std::string error_of(const std::function<void()>& action) {
@@ -151,6 +168,8 @@ TEST_F(ChatSessionTest, UnknownCommandsNameTheNearest) {
   EXPECT_EQ(command_error("/claer"), "no command /claer (did you mean '/clear'?); /help lists them");
   EXPECT_EQ(command_error("/stats now"), "/stats takes no arguments, found 'now'");
   EXPECT_TRUE(session_.run_command("/exit").exit);
+  EXPECT_EQ(run("/mod"), run("/model"));  // the beginning of one command only
+  EXPECT_EQ(command_error("/s"), "/s may be /system, /set, /save, /stats");
   for (const std::string_view name : ChatSession::command_names())
     EXPECT_THAT(run("/help"), HasSubstr(std::string(name)));
 }
@@ -162,13 +181,65 @@ TEST_F(ChatSessionTest, PathsAreNoCommands) {
   EXPECT_FALSE(ChatSession::is_command("a /help"));
 }
 
+TEST_F(ChatSessionTest, HelpFitsOneScreen) {
+  const std::string help = run("/help");
+  size_t lines = 1, begin = 0;
+  for (size_t end = 0; (end = help.find('\n', begin)) != std::string::npos; begin = end + 1, ++lines)
+    EXPECT_LE(end - begin, 80u) << help.substr(begin, end - begin);
+  EXPECT_LE(lines, 22u);
+}
+
+TEST_F(ChatSessionTest, RegenerateAndEditReplaceTheLastAnswer) {
+  for (const char* command : {"/regenerate", "/edit", "/edit x", "/undo"})
+    EXPECT_EQ(command_error(command), "there is no message yet") << command;
+  ask("one");
+  ask("two");
+  ask_again(session_.run_command("/regenerate"));
+  EXPECT_EQ(backend_.asked.size(), 4u);  // system, one, its answer, two
+  EXPECT_EQ(talk(), "one|echo: one|two|echo: two");
+  EXPECT_EQ(session_.run_command("/edit").edit, "two");
+  EXPECT_EQ(talk(), "one|echo: one|two|echo: two");  // until it is asked
+  ask_again(session_.run_command("/edit  three or  four"));
+  EXPECT_EQ(talk(), "one|echo: one|three or  four|echo: three or  four");
+  EXPECT_THAT(run("/undo"), HasSubstr("2 messages are left"));
+  EXPECT_EQ(talk(), "one|echo: one");
+  run("/undo");
+  EXPECT_EQ(talk(), "");
+}
+
+TEST_F(ChatSessionTest, FailedOrEmptyRegenerationKeepsTheAnswerBefore) {
+  ask("one");
+  backend_.failure = ErrorCode::kUnavailable;
+  EXPECT_EQ(error_of([&] { ask("one", ChatSession::Place::kLast); }), "no");
+  EXPECT_EQ(talk(), "one|echo: one");
+  backend_.failure.reset();
+  stop_ = backend_.silent = true;
+  ask("one", ChatSession::Place::kLast);
+  EXPECT_EQ(talk(), "one|echo: one");
+}
+
+TEST_F(ChatSessionTest, ModelsAreListedAndSwitched) {
+  EXPECT_EQ(run("/model"), "* fake\n  other");
+  EXPECT_EQ(run("/model other"), "other answers from now on");
+  EXPECT_EQ(run("/model"), "  fake\n* other");
+  EXPECT_EQ(command_error("/model none"), "no");
+  EXPECT_EQ(run("/model other saves/my lora"), "other:saves/my lora answers from now on");
+  EXPECT_EQ(run("/model"), "* other:saves/my lora\n  fake\n  other");
+}
+
 TEST_F(ChatSessionTest, SaveAndLoadGiveTheSameConversation) {
   const std::string file = (folder_ / "chat.json").string();
   ask("größe \"x\"\n🙂");
-  EXPECT_THAT(run("/save " + file), HasSubstr("3 messages saved"));
+  EXPECT_THAT(run("/save " + file), HasSubstr("2 messages saved"));
+  EXPECT_EQ(ordered_json::parse(read_file(file)).dump(),
+            R"({"format":"hearth.conversation","version":1,"title":"größe \"x\"","model":"fake","system":"Be brief.",)"
+            R"("messages":[{"role":"user","content":"größe \"x\"\n🙂"},)"
+            R"({"role":"assistant","content":"echo: größe \"x\"\n🙂"}]})");
   FakeBackend other_backend;
+  other_backend.name = "other";
   ChatSession other(other_backend, "");
-  EXPECT_THAT(other.run_command("/load " + file).text, HasSubstr("3 messages loaded"));
+  EXPECT_EQ(other.run_command("/load " + file).text,
+            "2 messages loaded from " + file + " (größe \"x\"); fake answered them");
   EXPECT_EQ(other.messages(), session_.messages());
   other.ask(
       "two", [](std::string_view) {}, stop_);
@@ -182,8 +253,12 @@ TEST_F(ChatSessionTest, LoadTakesARequestAndRefusesOtherThings) {
     return command_error("/load " + file);
   };
   ask("one");
-  EXPECT_THAT(load("{}"), HasSubstr("must be a JSON array of messages"));
-  EXPECT_THAT(load("not json"), HasSubstr("must be a JSON array of messages"));
+  EXPECT_THAT(load("{}"), HasSubstr("must be a conversation that /save or the web page wrote"));
+  EXPECT_THAT(load("not json"), HasSubstr("must be a conversation"));
+  EXPECT_THAT(load(R"({"messages":3})"), HasSubstr("must be a conversation"));
+  EXPECT_THAT(load(R"({"format":"x","messages":[]})"), HasSubstr("format is \"x\", must be \"hearth.conversation\""));
+  EXPECT_THAT(load(R"({"format":"hearth.conversation","version":2,"messages":[]})"),
+              HasSubstr("version is 2, and this hearth reads version 1"));
   EXPECT_THAT(load(R"([{"role":"user","content":"a"},{"role":"system","content":"b"}])"),
               HasSubstr("message 1 must have 'role'"));
   EXPECT_THAT(load(R"([{"role":"user","content":[]}])"), HasSubstr("message 0"));
@@ -191,8 +266,52 @@ TEST_F(ChatSessionTest, LoadTakesARequestAndRefusesOtherThings) {
   EXPECT_THAT(command_error("/load " + file + ".none"), HasSubstr("cannot open"));
   EXPECT_EQ(command_error("/load"), "/load needs a file: /load chat.json");
   EXPECT_EQ(session_.messages().size(), 2u);  // as before
-  EXPECT_EQ(load(R"({"model":"x","messages":[{"role":"user","content":"a"}]})"), "nothing was thrown");
-  EXPECT_EQ(session_.messages().size(), 1u);
+  EXPECT_EQ(load(R"({"model":"x","messages":[{"role":"system","content":"s"},{"role":"user","content":"a"}]})"),
+            "nothing was thrown");
+  EXPECT_EQ(talk(), "a");
+  ask("b");
+  EXPECT_EQ(backend_.asked[0].dump(), R"({"role":"system","content":"s"})");
+}
+
+TEST_F(ChatSessionTest, SaveOverwritesConversationsOnly) {
+  const std::string file = (folder_ / "chat.json").string();
+  ask("one");
+  run("/save " + file);
+  ask("two");
+  EXPECT_THAT(run("/save " + file), HasSubstr("4 messages saved"));
+  write_file_atomic(file, "my notes");
+  EXPECT_THAT(command_error("/save " + file), HasSubstr("is there and is not overwritten: it is no conversation"));
+  EXPECT_EQ(read_file(file), "my notes");
+}
+
+TEST(ConversationFile, TitleIsTheFirstLineOfTheFirstMessage) {
+  Conversation talk;
+  EXPECT_EQ(talk.title_or_beginning(), "");
+  const std::string long_line = std::string(59, 'x') + "漢字";
+  talk.messages.push_back({{"role", "user"}, {"content", long_line + "\nmore"}});
+  EXPECT_EQ(talk.title_or_beginning(), std::string(59, 'x'));  // no half character
+  talk.messages[0]["content"] = "Write " + std::string(20, 'x') + " " + long_line;
+  EXPECT_EQ(talk.title_or_beginning(), "Write " + std::string(20, 'x'));  // nor a half word
+  talk.title = "Mine";
+  EXPECT_EQ(talk.title_or_beginning(), "Mine");
+}
+
+TEST_F(ChatSessionTest, TabOffersWhatMayStandThere) {
+  using testing::ElementsAre;
+  using testing::IsEmpty;
+  const auto complete = [&](const std::string& typed) { return complete_command(typed, backend_); };
+  EXPECT_THAT(complete("/s"), ElementsAre("/save", "/set", "/stats", "/system"));
+  EXPECT_THAT(complete("/set t"), ElementsAre("temperature", "top_k", "top_p", "typical_p"));
+  EXPECT_THAT(complete("/set temperature "), IsEmpty());
+  EXPECT_THAT(complete("/model "), ElementsAre("fake", "other"));
+  EXPECT_THAT(complete("hello /s"), IsEmpty());
+  std::filesystem::create_directory(folder_ / "lora");
+  write_file_atomic(folder_ / "chat.json", "[]");
+  write_file_atomic(folder_ / "evil\x1b[2J", "");  // a name that a terminal should not see
+  const std::string root = folder_.string() + "/";
+  EXPECT_THAT(complete("/load " + root), ElementsAre(root + "chat.json", root + "lora/"));
+  EXPECT_THAT(complete("/model fake " + root + "l"), ElementsAre(root + "lora/"));
+  EXPECT_THAT(complete("/load " + root + "nowhere/"), IsEmpty());
 }
 
 TEST_F(ChatSessionTest, StatsCountTheSession) {

@@ -13,7 +13,9 @@
 namespace hearth {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::StartsWith;
 
 // Answers each connection with the next of `replies` as it is; keeps what was asked. A reply that ends with kHold keeps
 // its connection open.
@@ -79,6 +81,9 @@ const std::string kStreamHead = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent
 
 std::string chunk(const std::string& choice) { return "data: {\"choices\":[" + choice + "]}\n\n"; }
 
+std::string models_reply(const std::string& ids) { return json_reply("200 OK", "{\"data\":[" + ids + "]}"); }
+const std::string kTiny = models_reply(R"({"id":"tiny"})");
+
 const nlohmann::ordered_json kMessages = {{{"role", "user"}, {"content", "hi"}}};
 
 TEST(HttpBackend, StreamsAnAnswerOfTheFirstModel) {
@@ -113,7 +118,7 @@ TEST(HttpBackend, StreamsAnAnswerOfTheFirstModel) {
 class HttpBackendErrors : public testing::Test {
  protected:
   std::pair<ErrorCode, std::string> error_of(const std::string& reply) {
-    CannedServer server({reply});
+    CannedServer server({kTiny, reply});
     HttpBackend backend(server.url() + "/v1/", "", "tiny");
     const std::atomic<bool> stop{false};
     try {
@@ -137,20 +142,58 @@ TEST_F(HttpBackendErrors, AreTheServersOwnWords) {
 }
 
 TEST_F(HttpBackendErrors, BrokenStreamsAreNoAnswers) {
-  EXPECT_THAT(error_of(kStreamHead + chunk(R"({"delta":{"content":"a"}})")).second,
-              HasSubstr("ended without a finish reason"));
+  const std::string broken = error_of(kStreamHead + chunk(R"({"delta":{"content":"a"}})")).second;
+  EXPECT_THAT(broken, StartsWith("the answer broke off: http://127.0.0.1:"));
+  EXPECT_THAT(broken, HasSubstr("ended without a finish reason"));
   EXPECT_EQ(error_of(kStreamHead + "data: {broken\n\n").first, ErrorCode::kDataCorruption);
   EXPECT_EQ(error_of(kStreamHead + "data: {\"error\":{\"message\":\"out of memory\"}}\n\n").second, "out of memory");
 }
 
 TEST(HttpBackend, StopEndsTheAnswerAndKeepsWhatCame) {
-  CannedServer server({kStreamHead + chunk(R"({"delta":{"content":"once"}})") + std::string(kHold)});
+  CannedServer server({kTiny, kStreamHead + chunk(R"({"delta":{"content":"once"}})") + std::string(kHold)});
   HttpBackend backend(server.url(), "", "tiny");
   std::atomic<bool> stop{false};
   const ChatAnswer answer = backend.answer(
       kMessages, {}, [&](std::string_view) { stop = true; }, stop);
   EXPECT_EQ(answer.text, "once");
   EXPECT_EQ(answer.finish_reason, "cancelled");
+}
+
+TEST(HttpBackend, ReasoningIsShownAndNotKept) {
+  CannedServer server({kTiny, kStreamHead + chunk(R"({"delta":{"reasoning_content":"Hm"}})") +
+                                  chunk(R"({"delta":{"reasoning_content":"m."}})") +
+                                  chunk(R"({"delta":{"content":"Yes"},"finish_reason":"stop"})")});
+  HttpBackend backend(server.url(), "", "");
+  std::string shown;
+  const std::atomic<bool> stop{false};
+  const ChatAnswer answer = backend.answer(
+      kMessages, {}, [&](std::string_view text) { shown += text; }, stop);
+  EXPECT_EQ(shown, "<think>\nHmm.\n</think>\n\nYes");
+  EXPECT_EQ(answer.text, "Yes");
+}
+
+TEST(HttpBackend, AnotherModelIsOneThatTheServerHas) {
+  const std::string two = models_reply(R"({"id":"tiny"},{"id":"tiny:pirate"})");
+  CannedServer server({two, two, two, two});
+  HttpBackend backend(server.url(), "", "");
+  EXPECT_THAT(backend.models(), ElementsAre("tiny", "tiny:pirate"));
+  backend.use("tiny:pirate", "");
+  EXPECT_EQ(backend.model(), "tiny:pirate");
+  try {
+    backend.use("tiny:pirat", "");
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kNotFound);
+    EXPECT_THAT(error.what(),
+                HasSubstr("no model 'tiny:pirat' (did you mean 'tiny:pirate'?); there are tiny, tiny:pirate"));
+  }
+  EXPECT_THROW(backend.use("tiny", "saves/lora"), Error);
+  EXPECT_EQ(backend.model(), "tiny:pirate");
+}
+
+TEST(HttpBackend, UnknownModelIsToldBeforeTheFirstMessage) {
+  CannedServer server({kTiny});
+  EXPECT_THROW(HttpBackend(server.url(), "", "other"), Error);
 }
 
 TEST(HttpBackend, ServerWithoutModelsIsSaidSo) {

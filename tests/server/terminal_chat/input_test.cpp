@@ -3,7 +3,6 @@
 
 #include "server/client/sse_reader.h"
 #include "server/terminal_chat/message_reader.h"
-#include "server/terminal_chat/terminal_chat.h"
 
 namespace hearth {
 namespace {
@@ -48,14 +47,6 @@ TEST(SseReader, EventsAreTheSameHoweverTheBytesAreCut) {
     for (size_t i = 0; i < stream.size(); i += piece) reader.push(std::string_view(stream).substr(i, piece));
     EXPECT_THAT(events, ElementsAre("{\"a\": 1}", "two\nlines", "[DONE]")) << piece;
   }
-}
-
-TEST(Printable, KeepsTextAndDropsControls) {
-  EXPECT_EQ(printable("a\tb\nc é 漢字 🙂"), "a\tb\nc é 漢字 🙂");
-  EXPECT_EQ(printable("\x1b[2Jx\x07\r\x7f"), "[2Jx");
-  EXPECT_EQ(printable("\xc2\x9b"
-                      "31m\xc2\xa0"),
-            "31m\xc2\xa0");
 }
 
 }  // namespace
