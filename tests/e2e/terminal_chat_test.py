@@ -10,63 +10,21 @@ import sys
 import tempfile
 import time
 
+from canned_server import CannedServer
 from daemon import Daemon
+from pane import Pane, attributes_of
 
 BINARY = os.environ["HEARTH_BINARY"]
 MODEL = os.environ["HEARTH_DEFAULT_MODEL"]
 
 
-class Pane:
-    """`hearth chat` in a shell in a tmux server of its own."""
+class Chat(Pane):
+    """`hearth chat` in a pane."""
 
     def __init__(self, state, *arguments, variables=()):
-        self.socket = f"hearth-{os.getpid()}-{time.monotonic_ns()}"
         settings = " ".join([f"XDG_STATE_HOME={shlex.quote(state)}", *variables])
         # Ctrl-C reaches the shell too, which must outlive it to show the exit code.
-        command = f"trap : INT; {settings} {shlex.join([BINARY, 'chat', *arguments])}; echo exit=$?; while :; do sleep 1; done"
-        self.tmux("new-session", "-d", "-x", "100", "-y", "50", "sh", "-c", command)
-        self.tmux("set-option", "-g", "history-limit", "5000")
-
-    def tmux(self, *arguments):
-        return subprocess.run(["tmux", "-L", self.socket, "-f", "/dev/null", *arguments], check=True, capture_output=True, text=True, timeout=30).stdout
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        subprocess.run(["tmux", "-L", self.socket, "kill-server"], check=False, capture_output=True)
-
-    def screen(self, *options):
-        return self.tmux("capture-pane", "-p", "-J", "-S", "-", *options)
-
-    def type(self, text, enter=True):
-        self.tmux("send-keys", "-l", text)
-        if enter:
-            self.key("Enter")
-
-    def key(self, name):
-        self.tmux("send-keys", name)
-
-    def paste(self, text):
-        self.tmux("set-buffer", text)
-        self.tmux("paste-buffer", "-p")
-
-    def last_line(self):
-        return ([line for line in self.screen().splitlines() if line.strip()] or [""])[-1]
-
-    def wait(self, condition, what, seconds=120):
-        """True when condition(screen) held in time; prints the screen when not."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if condition(self.screen()):
-                return True
-            time.sleep(0.05)
-        print(f"waited in vain for: {what}\n{self.screen()}", file=sys.stderr)
-        return False
-
-    def prompt(self):
-        """The answer is over: an empty prompt stands on the last line."""
-        return self.wait(lambda screen: screen.rstrip().endswith("\n>"), "a prompt")
+        super().__init__(f"trap : INT; {settings} {shlex.join([BINARY, 'chat', *arguments])}; echo exit=$?; while :; do sleep 1; done")
 
     def answers(self):
         """Answers so far: each ends with a line like "30 tokens, 95.1 tokens/s"."""
@@ -105,7 +63,7 @@ def through_pipes(results):
 
 def conversation(results, folder, state):
     saved = os.path.join(folder, "chat.json")
-    with Pane(state, "--model", MODEL, "--system", "Be brief.") as pane:
+    with Chat(state, "--model", MODEL, "--system", "Be brief.") as pane:
         results["the prompt comes"] = pane.prompt()
         pane.type("/set max_tokens 40")
         pane.type("/set temperature 0")
@@ -144,11 +102,12 @@ def conversation(results, folder, state):
         pane.type(f"/save {saved}")
         results["/save"] = pane.wait(lambda s: "messages saved to" in s, "/save", 10)
         with open(saved, encoding="utf-8") as file:
-            messages = json.load(file)
+            saved_talk = json.load(file)
+        messages = saved_talk["messages"]
         users = [message["content"] for message in messages if message["role"] == "user"]
         results["the saved messages are what was typed"] = users == [
             "What is the capital of France?", "Write the longest story you can about a lighthouse.", "And the capital of Italy?",
-            "Repeat this:\nzebra", "in quotes\nstays whole", "pasted one\npasted two", "größe 漢字 🙂"] and messages[0]["role"] == "system"
+            "Repeat this:\nzebra", "in quotes\nstays whole", "pasted one\npasted two", "größe 漢字 🙂"] and saved_talk["system"] == "Be brief."
         pane.type("/clear")
         pane.type(f"/load {saved}")
         results["/load"] = pane.wait(lambda s: f"{len(messages)} messages loaded" in s, "/load", 10)
@@ -163,7 +122,7 @@ def conversation(results, folder, state):
 def second_session(results, state):
     history = os.path.join(state, "hearth", "chat_history")
     results["the history file is the user's alone"] = stat.S_IMODE(os.stat(history).st_mode) == 0o600
-    with Pane(state, "--model", MODEL, variables=["NO_COLOR=1"]) as pane:
+    with Chat(state, "--model", MODEL, variables=["NO_COLOR=1"]) as pane:
         pane.prompt()
         results["NO_COLOR: no escape sequence"] = "\x1b[2m" not in pane.screen("-e")
         pane.key("Up")
@@ -175,7 +134,7 @@ def second_session(results, state):
         pane.prompt()
         pane.key("C-d")
         results["Ctrl-D leaves with 0"] = pane.wait(lambda s: "exit=0" in s, "exit", 20)
-    with Pane(state, "--model", MODEL) as pane:
+    with Chat(state, "--model", MODEL) as pane:
         pane.prompt()
         pane.key("C-c")
         pane.wait(lambda s: "Ctrl-C again" in s, "the hint", 10)
@@ -184,12 +143,41 @@ def second_session(results, state):
         results["Ctrl-C twice at an empty prompt leaves with 130"] = pane.wait(lambda s: "exit=130" in s, "exit", 20)
 
 
+EVIL = "\x1b[2J\x1b]0;owned\x07\x9b31mred \u202ereversed\u202c\r\b\b. "
+
+
+def strange_servers(results, state):
+    pieces = ["# A head", "ing\n\nSome **bo", "ld** `co", "de`. ", EVIL, "2 * 3 * 4\n", "```\nx = 1\n``", "`\nThe end."]
+    with CannedServer(model="canned:\x1b[2J", answers=[pieces, ["Half an ans"]], breaks_after=1) as server, Chat(state, "--url", server.url) as pane:
+        pane.prompt()
+        pane.type("漢字🙂 first", enter=False)
+        pane.key("Home", "Right", "Right", "Delete")  # the emoji
+        pane.type("x")
+        pane.answered(1)
+        colored = pane.screen("-e")
+        results["wide characters are edited as they stand"] = server.asked[0]["messages"][-1]["content"] == "漢字x first"
+        results["a model's control characters are shown and not obeyed"] = (
+            "␛[2J␛]0;owned␇<U+009B>31mred <U+202E>reversed<U+202C>␈␈. 2 * 3 * 4" in pane.screen()
+            and "canned:␛[2J" in pane.screen() and "owned" not in pane.tmux("display-message", "-p", "#{pane_title}"))
+        results["Markdown is styled"] = attributes_of("bold", colored) == {"1"} and attributes_of("code", colored) == {"36"} and attributes_of("Some", colored) == set()
+        pane.type("Now break off")
+        results["an answer that breaks off is told in one line"] = pane.wait(
+            lambda s: re.search(r"Half an ans\nthe answer broke off: http://127.*\(arrow-up brings the message back\)\n\n>$", s.rstrip()), "the error", 10)
+        pane.type("/regen")
+        pane.wait(lambda s: "the answer before is kept" in s, "the second error", 10)
+        pane.key("Up", "Up")
+        results["arrow-up brings it back"] = pane.wait(lambda s: s.rstrip().endswith("> Now break off"), "history", 10)
+        pane.key("C-a", "C-c")
+        results["Ctrl-C in the middle of a line leaves it readable"] = pane.wait(lambda s: s.rstrip().endswith("> Now break off^C\n>"), "the line", 10)
+
+
 def main():
     results = {}
     with tempfile.TemporaryDirectory() as folder:
         state = os.path.join(folder, "state")
         conversation(results, folder, state)
         second_session(results, state)
+        strange_servers(results, state)
     through_pipes(results)
     for name, passed in results.items():
         print(f"{'ok  ' if passed else 'FAIL'} {name}")
