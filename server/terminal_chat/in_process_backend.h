@@ -30,6 +30,7 @@ class InProcessBackend : public ChatBackend {
 
   std::string model() const override { return current_->opened.name; }
   std::vector<std::string> models() const override;  // those in the caches
+  // The model before stays in memory until the other one is loaded.
   void use(const std::string& model, const std::string& adapter) override;
   int max_context() const override { return current_->engine.max_context(); }
   ChatAnswer answer(const nlohmann::ordered_json& messages, const ChatSettings& settings, const OnText& on_text,

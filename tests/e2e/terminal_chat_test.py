@@ -146,9 +146,22 @@ def second_session(results, state):
 EVIL = "\x1b[2J\x1b]0;owned\x07\x9b31mred \u202ereversed\u202c\r\b\b. "
 
 
+PIECES = ["# A head", "ing\n\nSome **bo", "ld** `co", "de`. ", EVIL, "2 * 3 * 4\n", "```\nx = 1\n``", "`\nThe end."]
+
+
+def without_styles(results, state):
+    with CannedServer(model="canned", answers=[PIECES], breaks_after=9) as server:
+        piped = subprocess.run([BINARY, "chat", "--url", server.url], input=b"hi", capture_output=True, timeout=60)
+        results["a pipe gets the bytes as they are"] = piped.stdout == "".join([*PIECES, "\n"]).encode()
+        with Chat(state, "--url", server.url, variables=["NO_COLOR=1"]) as pane:
+            pane.prompt()
+            pane.type("hi")
+            results["NO_COLOR: no styles, and still no control characters"] = (
+                pane.answered(1) and "\x1b" not in pane.screen("-e") and "Some **bold** `code`. ␛[2J␛]0;owned␇" in pane.screen())
+
+
 def strange_servers(results, state):
-    pieces = ["# A head", "ing\n\nSome **bo", "ld** `co", "de`. ", EVIL, "2 * 3 * 4\n", "```\nx = 1\n``", "`\nThe end."]
-    with CannedServer(model="canned:\x1b[2J", answers=[pieces, ["Half an ans"]], breaks_after=1) as server, Chat(state, "--url", server.url) as pane:
+    with CannedServer(model="canned:\x1b[2J", answers=[PIECES, ["Half an ans"]], breaks_after=1) as server, Chat(state, "--url", server.url) as pane:
         pane.prompt()
         pane.type("漢字🙂 first", enter=False)
         pane.key("Home", "Right", "Right", "Delete")  # the emoji
@@ -178,6 +191,7 @@ def main():
         conversation(results, folder, state)
         second_session(results, state)
         strange_servers(results, state)
+        without_styles(results, state)
     through_pipes(results)
     for name, passed in results.items():
         print(f"{'ok  ' if passed else 'FAIL'} {name}")
