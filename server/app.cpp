@@ -12,6 +12,7 @@
 #include "server/api_error.h"
 #include "server/api_keys.h"
 #include "server/config.h"
+#include "server/datasets/dataset_store.h"
 #include "server/files/file_store.h"
 #include "server/fine_tuning_tools.h"
 #include "server/http_server.h"
@@ -57,6 +58,7 @@ struct App::Impl {
     state_directory.emplace(options.state_directory);
     files.emplace(state_directory->database(), state_directory->files(),
                   FileStoreOptions{.max_bytes = options.max_files_bytes});
+    datasets.emplace(state_directory->datasets(), *files);
     JobHooks hooks;
     hooks.validate = [this](const Job& job) { return fine_tuning->validate(job); };
     hooks.succeeded = [this](const Job& job, const JobJson& finished) {
@@ -83,6 +85,7 @@ struct App::Impl {
   TrainedModels trained{host};
   std::optional<StateDirectory> state_directory;
   std::optional<FileStore> files;
+  std::optional<DatasetStore> datasets;
   std::optional<JobService> jobs;
   std::optional<FineTuning> fine_tuning;
   std::shared_ptr<KeyStore> keys;  // may be null
@@ -208,6 +211,11 @@ JobService& App::jobs() {
 FileStore& App::files() {
   if (!impl_->files) throw failed_precondition("this daemon has no state directory, so it keeps no files");
   return *impl_->files;
+}
+
+DatasetStore& App::datasets() {
+  if (!impl_->datasets) throw failed_precondition("this daemon has no state directory, so it keeps no data sets");
+  return *impl_->datasets;
 }
 
 FineTuning& App::fine_tuning() {

@@ -23,6 +23,7 @@ namespace hearth {
 
 class FineTuning;
 class Client;
+class DatasetStore;
 class FileStore;
 class HttpServer;
 class JobService;
@@ -104,6 +105,7 @@ class App {
   // Throw kFailedPrecondition where there is no state directory.
   JobService& jobs();
   FileStore& files();
+  DatasetStore& datasets();
   FineTuning& fine_tuning();
   const AppOptions& options() const;
 

@@ -19,11 +19,6 @@ namespace fs = std::filesystem;
 // From the job's directory, as its worker saw it.
 fs::path absolute(const Job& job, const fs::path& path) { return (fs::path(job.directory) / path).lexically_normal(); }
 
-fs::path model_of(const Job& job, const TrainSpec& spec) {
-  const fs::path beside = absolute(job, spec.model_name_or_path);
-  return fs::exists(beside) ? beside : resolve_model(spec.model_name_or_path);
-}
-
 // Two jobs may write into directories of one name.
 std::string free_name(const ModelHost& host, const std::string& name, const fs::path& path) {
   const std::optional<fs::path> taken = host.path_of(name);
@@ -57,7 +52,7 @@ std::string TrainedModels::serve_run(const Job& job, const JobJson& finished) {
     host_.add_base({.id = name, .path = output, .chat = spec.chat});
     return name;
   }
-  const fs::path model = model_of(job, spec);
+  const fs::path model = resolve_model(spec.model_name_or_path, job.directory);
   const std::vector<std::string>& before = spec.adapter_name_or_path;
   const size_t merged = before.empty() || spec.lora.create_new_adapter ? before.size() : before.size() - 1;
   if (merged > 0) {

@@ -69,6 +69,15 @@ std::optional<std::filesystem::path> ModelHost::path_of(std::string_view id) con
   return found->adapter ? found->adapter->source.path : found->base->source.path;
 }
 
+std::optional<ModelFiles> ModelHost::files_of(std::string_view id) const {
+  const std::lock_guard lock(mutex_);
+  const std::optional<ModelRoster::Found> found = roster_.find(id);
+  if (!found) return std::nullopt;
+  ModelFiles files{found->base->source.path, found->base->source.applied};
+  if (found->adapter) files.adapters.push_back(found->adapter->source.path);
+  return files;
+}
+
 std::optional<std::string> ModelHost::base_of(const std::filesystem::path& path) const {
   const std::lock_guard lock(mutex_);
   std::error_code ignored;  // of files that are gone

@@ -36,6 +36,12 @@ struct ModelStatus {
   std::optional<ModelDetails> details;
 };
 
+// Where a model or adapter comes from.
+struct ModelFiles {
+  std::filesystem::path base;
+  std::vector<std::filesystem::path> adapters;  // on it, in this order
+};
+
 class ModelHost {
  public:
   // Knows the models of the options, which must outlive it. Throws kAlreadyExists when two answer to one id.
@@ -61,6 +67,8 @@ class ModelHost {
   ModelStatus status(std::string_view id) const;  // throws a 404
   // The files of the model or adapter of that id; nothing when there is none.
   std::optional<std::filesystem::path> path_of(std::string_view id) const;
+  // The same with all that makes its answers.
+  std::optional<ModelFiles> files_of(std::string_view id) const;
   // The id of the base that is read from `path` and takes adapters; nothing when there is none.
   std::optional<std::string> base_of(const std::filesystem::path& path) const;
 

@@ -24,6 +24,11 @@ Reply handle_list_files(const Request& request, App& app);
 Reply handle_get_file(const Request& request, App& app);
 Reply handle_file_content(const Request& request, App& app);
 Reply handle_delete_file(const Request& request, App& app);
+// datasets.cpp
+Reply handle_list_datasets(const Request& request, App& app);
+Reply handle_create_dataset(const Request& request, App& app);
+Reply handle_delete_dataset(const Request& request, App& app);
+Reply handle_preview(const Request& request, App& app);
 // jobs.cpp
 Reply handle_create_job(const Request& request, App& app);
 Reply handle_list_jobs(const Request& request, App& app);

@@ -1,7 +1,6 @@
 // /v1/jobs: LLaMA-Factory's YAML of any stage as a job of the queue.
 #include <filesystem>
 
-#include "finetune/spec/load_train_spec.h"
 #include "finetune/spec/train_spec_text.h"
 #include "runtime/base/file.h"
 #include "server/api_error.h"
@@ -13,6 +12,7 @@
 #include "server/paging.h"
 #include "server/rate_limiter.h"
 #include "server/routes/handlers.h"
+#include "server/routes/submitted_spec.h"
 
 namespace hearth {
 namespace {
@@ -49,38 +49,21 @@ Json describe_event(const JobEvent& event) {
           {"data", event.data}};
 }
 
-// Where the spec's relative paths start: a directory of this machine, or nowhere (the job's own).
-std::string directory_of(const JsonReader& field) {
-  if (!field) return "";
-  std::filesystem::path path = field.string();
-  if (!path.is_absolute() || !std::filesystem::is_directory(path))
-    field.fail("must be an absolute path of a directory on the daemon's machine");
-  return path.string();
-}
-
-NewJob read_job(const Request& request) {
+NewJob read_job(const Request& request, const ModelHost& host) {
   const Json document = parse_json(request.body);
   const JsonReader body(document);
-  const std::string name = body["name"] ? body["name"].string() : "spec";
-  std::vector<std::string> overrides;
-  for (const JsonReader& override : body["overrides"].elements()) overrides.push_back(override.string());
   NewJob job;
   job.kind = kTrainJob;
-  job.directory = directory_of(body["directory"]);
   job.priority = body["priority"] ? static_cast<int>(body["priority"].integer(-kMostPriority, kMostPriority)) : 0;
-  const std::string text = body.required("spec").string();
-  TrainSpec spec;
-  try {
-    spec = parse_train_spec(text, name, overrides);
-  } catch (const Error& error) {
-    throw invalid_field("spec", error.what());
-  }
-  if (job.directory.empty() && !spec.training.output_dir.is_absolute())
+  const SubmittedSpec submitted = read_submitted_spec(body, host);
+  const TrainSpec& spec = submitted.spec;
+  if (submitted.directory.empty() && !spec.training.output_dir.is_absolute())
     throw invalid_field("directory", fmt::format("is needed where output_dir is relative ('{}'): the directory that "
                                                  "paths of the spec start from",
                                                  spec.training.output_dir.string()));
+  job.directory = submitted.directory;
   job.spec = to_yaml(spec);
-  job.request = {{"name", name}, {"warnings", spec.warnings}};
+  job.request = {{"name", submitted.name}, {"warnings", spec.warnings}};
   if (request.admission && !request.admission->key_name.empty()) job.owner = request.admission->key_name;
   if (const auto key = request.header("Idempotency-Key"))
     job.idempotency_key = fmt::format("job:{}:{}", job.owner.value_or(""), *key);
@@ -96,7 +79,7 @@ Reply acted(const Request& request, Act act) {
 }  // namespace
 
 Reply handle_create_job(const Request& request, App& app) {
-  return json_reply(describe(app.jobs().store().submit(read_job(request))));
+  return json_reply(describe(app.jobs().store().submit(read_job(request, app.host()))));
 }
 
 Reply handle_list_jobs(const Request& request, App& app) {
