@@ -12,6 +12,7 @@
 #include "server/paging.h"
 #include "server/rate_limiter.h"
 #include "server/routes/handlers.h"
+#include "server/routes/job_files.h"
 #include "server/routes/submitted_spec.h"
 
 namespace hearth {
@@ -40,7 +41,18 @@ Json describe(const Job& job) {
           {"attempt", job.attempt},
           {"progress", job.progress},
           {"result", job.result},
-          {"error", job.error}};
+          {"error", job.error},
+          {"warnings", job.request.value("warnings", Json::array())}};
+}
+
+// With what was asked for, which lists leave out: it may be long.
+Json describe_whole(const Job& job, const JobRunner& runner) {
+  Json out = describe(job);
+  const std::filesystem::path output_dir = output_dir_of(job, runner);
+  out["spec"] = job.spec;
+  out["directory"] = job.directory.empty() ? Json() : Json(job.directory);
+  out["output_dir"] = output_dir.empty() ? Json() : Json(output_dir.string());
+  return out;
 }
 
 Json describe_event(const JobEvent& event) {
@@ -95,7 +107,8 @@ Reply handle_list_jobs(const Request& request, App& app) {
 }
 
 Reply handle_get_job(const Request& request, App& app) {
-  return acted(request, [&](const std::string& id) { return app.jobs().store().get(id); });
+  JobService& jobs = app.jobs();
+  return json_reply(describe_whole(jobs.store().get(request.path_argument), jobs.runner()));
 }
 
 Reply handle_cancel_job(const Request& request, App& app) {
