@@ -26,6 +26,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/models", handle_list_models, kInfer, kNoBody},
     {"GET", "/v1/models/{model}", handle_get_model, kInfer, kNoBody},
     {"DELETE", "/v1/models/{model}", handle_delete_model, kAdmin, kNoBody},
+    {"GET", "/v1/templates", handle_list_templates, kInfer, kNoBody},
     {"POST", "/v1/chat/completions", handle_chat_completions, kInfer, kPrompts},
     {"POST", "/v1/completions", handle_completions, kInfer, kPrompts},
     {"POST", "/v1/score/evaluation", handle_score_evaluation, kInfer, kPrompts},

@@ -58,6 +58,7 @@ void ModelHost::add_base(const AppOptions::Model& source, ModelOrigin origin) {
   HEARTH_CHECK(source.adapters.empty());
   config_of_model(source.path);
   const std::shared_ptr<HostedBase> base = hosted_base(source, origin);
+  base->bytes = estimate_memory(options_, source);
   const std::lock_guard lock(mutex_);
   roster_.add_base(base);
 }

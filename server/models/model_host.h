@@ -33,6 +33,8 @@ struct ModelStatus {
   std::string base;  // of an adapter: its model's id; empty: a model itself
   int64_t created = 0;
   ModelState state = ModelState::kUnloaded;
+  int64_t memory_bytes = 0;   // that it takes when it is loaded; 0: not known yet
+  std::string template_name;  // one of LLaMA-Factory's; empty: the checkpoint's own, or not known yet
   std::optional<ModelDetails> details;
 };
 
