@@ -8,6 +8,7 @@
 
 #include <boost/asio.hpp>
 
+#include "models/resolver.h"
 #include "runtime/base/log.h"
 #include "server/api_error.h"
 #include "server/api_keys.h"
@@ -20,6 +21,7 @@
 #include "server/keys/database_keys.h"
 #include "server/metrics.h"
 #include "server/models/model_host.h"
+#include "server/pulls.h"
 #include "server/routes.h"
 #include "server/service_manager.h"
 #include "server/state/state_directory.h"
@@ -76,6 +78,7 @@ struct App::Impl {
     return options.keys ? options.keys : std::make_shared<DatabaseKeys>(state_directory->database());
   }
 
+  std::string serve_pulled(const std::string& name);
   void load_all();
   void sweep_files_now_and_then();
   const AppOptions options;
@@ -83,6 +86,7 @@ struct App::Impl {
   Metrics metrics;
   ModelHost host;
   TrainedModels trained{host};
+  Pulls pulls{[this](const std::string& name) { return serve_pulled(name); }};
   std::optional<StateDirectory> state_directory;
   std::optional<FileStore> files;
   std::optional<DatasetStore> datasets;
@@ -99,6 +103,14 @@ struct App::Impl {
   std::thread loader;
   std::mutex stopping;  // one stop() at a time
 };
+
+std::string App::Impl::serve_pulled(const std::string& name) {
+  const std::filesystem::path path = resolve_model(name);
+  if (const auto known = host.base_of(path)) return *known;
+  std::string id = host.free_id(model_id(name), path);
+  if (!host.path_of(id)) host.add_base({.id = id, .path = path}, ModelOrigin::kPulled);
+  return id;
+}
 
 void App::Impl::load_all() {
   try {
@@ -179,6 +191,7 @@ bool App::drain(std::chrono::milliseconds timeout) {
   };
   impl_->state = State::kDraining;
   impl_->host.drain();
+  impl_->pulls.stop();
   const std::vector<std::shared_ptr<ServedModel>> models = impl_->host.loaded();
   for (const auto& model : models) model->engine->drain();
   if (impl_->jobs) impl_->jobs->runner().stop();
@@ -193,6 +206,7 @@ void App::stop() {
   while (state != State::kFailed && !impl_->state.compare_exchange_weak(state, State::kDraining)) {
   }
   if (impl_->jobs) impl_->jobs->runner().stop();
+  impl_->pulls.stop();
   impl_->host.stop();
   impl_->server.stop();
   impl_->loop.stop();
@@ -222,6 +236,8 @@ FineTuning& App::fine_tuning() {
   if (!impl_->fine_tuning) throw failed_precondition("this daemon has no state directory, so it trains nothing");
   return *impl_->fine_tuning;
 }
+
+Pulls& App::pulls() { return impl_->pulls; }
 
 const AppOptions& App::options() const { return impl_->options; }
 

@@ -29,6 +29,7 @@ class HttpServer;
 class JobService;
 class Metrics;
 class ModelHost;
+class Pulls;
 
 struct AppOptions {
   struct Adapter {
@@ -107,6 +108,7 @@ class App {
   FileStore& files();
   DatasetStore& datasets();
   FineTuning& fine_tuning();
+  Pulls& pulls();
   const AppOptions& options() const;
 
  private:

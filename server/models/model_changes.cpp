@@ -79,6 +79,15 @@ std::optional<ModelFiles> ModelHost::files_of(std::string_view id) const {
   return files;
 }
 
+std::string ModelHost::free_id(const std::string& name, const std::filesystem::path& path) const {
+  std::string id = name;
+  for (int i = 2;; ++i) {
+    const std::optional<std::filesystem::path> taken = path_of(id);
+    if (!taken || *taken == path) return id;
+    id = fmt::format("{}-{}", name, i);
+  }
+}
+
 std::optional<std::string> ModelHost::base_of(const std::filesystem::path& path) const {
   const std::lock_guard lock(mutex_);
   std::error_code ignored;  // of files that are gone

@@ -71,6 +71,8 @@ class ModelHost {
   std::optional<std::filesystem::path> path_of(std::string_view id) const;
   // The same with all that makes its answers.
   std::optional<ModelFiles> files_of(std::string_view id) const;
+  // `name`, or name-2 and so on while something that is not of `path` is served so.
+  std::string free_id(const std::string& name, const std::filesystem::path& path) const;
   // The id of the base that is read from `path` and takes adapters; nothing when there is none.
   std::optional<std::string> base_of(const std::filesystem::path& path) const;
 

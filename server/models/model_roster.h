@@ -22,6 +22,7 @@ enum class ModelState { kUnloaded, kLoading, kLoaded, kFailed };
 // Who made a model known.
 enum class ModelOrigin {
   kConfigured,
+  kPulled,
   kTrained,  // may be deleted, as what is named "ft:..." may be in any case
 };
 

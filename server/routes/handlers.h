@@ -42,6 +42,10 @@ Reply handle_job_log(const Request& request, App& app);
 Reply handle_list_job_files(const Request& request, App& app);
 Reply handle_job_file_content(const Request& request, App& app);
 Reply handle_job_archive(const Request& request, App& app);
+// pulls.cpp
+Reply handle_start_pull(const Request& request, App& app);
+Reply handle_list_pulls(const Request& request, App& app);
+Reply handle_cancel_pull(const Request& request, App& app);
 // fine_tuning.cpp
 Reply handle_create_fine_tuning_job(const Request& request, App& app);
 Reply handle_list_fine_tuning_jobs(const Request& request, App& app);
