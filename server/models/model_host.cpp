@@ -343,6 +343,7 @@ ModelStatus ModelHost::status(std::string_view id) const {
 
 void ModelHost::update_metrics() const {
   const std::lock_guard lock(mutex_);
+  metrics_.model_memory(roster_.loaded_bytes(), budget_);
   for (const auto& base : roster_.bases())  // an adapter's engine is its model's
     if (base->served) metrics_.update(base->source.id, base->served->engine->stats());
 }

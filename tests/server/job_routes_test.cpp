@@ -139,6 +139,20 @@ TEST_F(JobRoutesTest, FilesAreListedAndFetchedAndNothingElseIs) {
   for (const auto& [path, content] : files) EXPECT_EQ(read_file(into + "/files/" + path), content) << path;
 }
 
+TEST_F(JobRoutesTest, MetricsCountJobsByTheirStatus) {
+  const std::string id = submit("tiny", "/out").json()["id"];
+  const auto counted = [](const std::string& status) {
+    const std::string text = app->get("/metrics").body, name = "hearth_jobs{status=\"" + status + "\"} ";
+    const size_t at = text.find("\n" + name);
+    return at == std::string::npos ? -1 : std::stoi(text.substr(at + 1 + name.size()));
+  };
+  const int queued = counted("queued"), cancelled = counted("cancelled");
+  EXPECT_EQ(counted("running"), 0);
+  app->post("/v1/jobs/" + id + "/cancel", Json());
+  EXPECT_EQ(counted("queued"), queued - 1);
+  EXPECT_EQ(counted("cancelled"), cancelled + 1);
+}
+
 TEST(Tar, SizesBeyondOctalDigitsStandInARecord) {
   const int64_t bytes = int64_t{1} << 33;
   const std::string header = tar_header("a", bytes, 0);
