@@ -45,7 +45,6 @@ void build_model(const ModelConfig& config, WeightSource& source, const LoadOpti
           "compute something else",
           place, printable(name), config.architecture);
   }
-  loaded.architecture = config.architecture;
   loaded.description = describe(config, loaded.model->dims(), source);
 }
 
@@ -60,8 +59,8 @@ void set_chat_template(const std::string& source, const std::string& place, Load
   }
 }
 
-void add_stop_token(int64_t id, LoadedModel& loaded) {
-  if (id < 0 || id >= loaded.model->dims().vocab_size) return;  // -1 and ids of a larger vocabulary: never drawn
+void add_stop_token(int64_t id, const ModelConfig& config, LoadedModel& loaded) {
+  if (id < 0 || id >= config.vocab_size) return;  // -1 and ids of a larger vocabulary: never drawn
   std::vector<TokenId>& ids = loaded.stop_token_ids;
   if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(static_cast<TokenId>(id));
 }
@@ -91,9 +90,9 @@ void read_chat_template(const std::filesystem::path& directory, LoadedModel& loa
 }
 
 // eos_token_id is one id or a list.
-void read_stop_tokens(const ConfigReader& config, LoadedModel& loaded) {
+void read_stop_tokens(const ConfigReader& reader, const ModelConfig& config, LoadedModel& loaded) {
   constexpr int64_t kLargestId = int64_t{1} << 31;
-  for (const int64_t id : config.integers("eos_token_id", -1, kLargestId)) add_stop_token(id, loaded);
+  for (const int64_t id : reader.integers("eos_token_id", -1, kLargestId)) add_stop_token(id, config, loaded);
 }
 
 // Out of range values are as wrong here as in a request.
@@ -112,15 +111,22 @@ void read_generation_defaults(const ConfigReader& config, GenerationDefaults& de
     defaults.top_k = static_cast<int>(std::max<int64_t>(*top_k, 0));
 }
 
-LoadedModel load_directory(const std::filesystem::path& directory, const LoadOptions& options) {
-  const std::filesystem::path config_path = directory / "config.json";
-  if (!std::filesystem::exists(config_path))
+ModelConfig config_of_directory(const std::filesystem::path& directory) {
+  const std::filesystem::path config = directory / "config.json";
+  if (!std::filesystem::exists(config))
     throw not_found("{}: has no config.json; name a Hugging Face model directory or a .gguf file", directory.string());
-  LoadedModel loaded;
-  const ModelConfig config = read_model_config(config_path);
+  return read_model_config(config);
+}
+
+void build_directory(const std::filesystem::path& directory, const ModelConfig& config, const LoadOptions& options,
+                     LoadedModel& loaded) {
   WeightSource source = WeightSource::from_directory(directory);
   if (const auto arrange = find_architecture(config.architecture, directory.string()).arrange) arrange(source, config);
   build_model(config, source, options, directory.string(), loaded);
+}
+
+// Tokenizer, template, and what the files say of answers.
+void read_directory(const std::filesystem::path& directory, const ModelConfig& config, LoadedModel& loaded) {
   loaded.tokenizer = load_tokenizer(directory);
   read_chat_template(directory, loaded);
 
@@ -128,19 +134,17 @@ LoadedModel load_directory(const std::filesystem::path& directory, const LoadOpt
   if (std::filesystem::exists(generation_path)) {
     const nlohmann::json json = read_json_file(generation_path);
     const ConfigReader generation(json, generation_path.string());
-    read_stop_tokens(generation, loaded);
+    read_stop_tokens(generation, config, loaded);
     read_generation_defaults(generation, loaded.defaults);
   }
+  const std::filesystem::path config_path = directory / "config.json";
   const nlohmann::json json = read_json_file(config_path);
-  read_stop_tokens(ConfigReader(json, config_path.string()), loaded);
-  if (const auto eos = loaded.tokenizer->eos()) add_stop_token(*eos, loaded);
-  return loaded;
+  read_stop_tokens(ConfigReader(json, config_path.string()), config, loaded);
+  if (const auto eos = loaded.tokenizer->eos()) add_stop_token(*eos, config, loaded);
 }
 
-LoadedModel load_gguf(const std::filesystem::path& path, const LoadOptions& options) {
-  const std::shared_ptr<const GgufFile> gguf = GgufFile::open(path);
-  LoadedModel loaded;
-  const ModelConfig config = read_model_config(*gguf);
+void build_gguf(const std::shared_ptr<const GgufFile>& gguf, const ModelConfig& config, const LoadOptions& options,
+                LoadedModel& loaded) {
   const Architecture& architecture = find_architecture(config.architecture, gguf->name());
   const DecoderNames& names = architecture.names;
   const GgufName of_model[] = {{"token_embd", names.embedding},
@@ -151,38 +155,57 @@ LoadedModel load_gguf(const std::filesystem::path& path, const LoadOptions& opti
       gguf, {.layers = names.layers, .of_layer = architecture.gguf.layer_names, .of_model = of_model});
   if (architecture.gguf.restore) architecture.gguf.restore(source, config);
   build_model(config, source, options, gguf->name(), loaded);
-  loaded.tokenizer = load_tokenizer(*gguf);
-  if (const auto text = gguf->string("tokenizer.chat_template"))
-    set_chat_template(std::string(*text), gguf->name(), loaded);
+}
+
+void read_gguf(const GgufFile& gguf, const ModelConfig& config, LoadedModel& loaded) {
+  loaded.tokenizer = load_tokenizer(gguf);
+  if (const auto text = gguf.string("tokenizer.chat_template"))
+    set_chat_template(std::string(*text), gguf.name(), loaded);
 
   for (const char* kind : {"eos", "eot", "eom"}) {
-    if (const auto id = gguf->integer(fmt::format("tokenizer.ggml.{}_token_id", kind))) add_stop_token(*id, loaded);
+    if (const auto id = gguf.integer(fmt::format("tokenizer.ggml.{}_token_id", kind)))
+      add_stop_token(*id, config, loaded);
   }
-  if (const auto eos = loaded.tokenizer->eos()) add_stop_token(*eos, loaded);
+  if (const auto eos = loaded.tokenizer->eos()) add_stop_token(*eos, config, loaded);
   const auto number = [&](const char* key) -> std::optional<float> {
-    const auto value = gguf->number(std::string("general.sampling.") + key);
+    const auto value = gguf.number(std::string("general.sampling.") + key);
     return value && *value >= 0 && std::isfinite(*value) ? std::optional(static_cast<float>(*value)) : std::nullopt;
   };
   loaded.defaults.temperature = number("temp");
   loaded.defaults.top_p = number("top_p");
   loaded.defaults.min_p = number("min_p");
   loaded.defaults.repetition_penalty = number("penalty_repeat");
-  if (const auto top_k = gguf->integer("general.sampling.top_k"))
+  if (const auto top_k = gguf.integer("general.sampling.top_k"))
     loaded.defaults.top_k = static_cast<int>(std::clamp<int64_t>(*top_k, 0, 1 << 30));
+}
+
+// `build`: how the weights come in; null: not at all.
+LoadedModel load(const std::filesystem::path& path, const ChatOptions& chat, const LoadOptions* build) {
+  const bool is_directory = std::filesystem::is_directory(path);
+  if (!is_directory && !std::filesystem::exists(path)) throw not_found("{}: no such file or directory", path.string());
+  if (!is_directory && path.extension() != ".gguf")
+    throw invalid_argument("{}: is neither a model directory nor a .gguf file", path.string());
+  LoadedModel loaded;
+  const std::shared_ptr<const GgufFile> gguf = is_directory ? nullptr : GgufFile::open(path);
+  const ModelConfig config = gguf ? read_model_config(*gguf) : config_of_directory(path);
+  loaded.architecture = config.architecture;
+  if (build) gguf ? build_gguf(gguf, config, *build, loaded) : build_directory(path, config, *build, loaded);
+  gguf ? read_gguf(*gguf, config, loaded) : read_directory(path, config, loaded);
+  loaded.chat = chat;
+  if (!chat.template_name.empty()) use_named_template(path.string(), config.vocab_size, loaded);
   return loaded;
 }
 
 }  // namespace
 
 LoadedModel load_model(const std::filesystem::path& path, const LoadOptions& options) {
-  const bool is_directory = std::filesystem::is_directory(path);
-  if (!is_directory && !std::filesystem::exists(path)) throw not_found("{}: no such file or directory", path.string());
-  if (!is_directory && path.extension() != ".gguf")
-    throw invalid_argument("{}: is neither a model directory nor a .gguf file", path.string());
-  LoadedModel loaded = is_directory ? load_directory(path, options) : load_gguf(path, options);
-  loaded.chat = options.chat;
-  if (!options.chat.template_name.empty()) use_named_template(path.string(), loaded);
+  LoadedModel loaded = load(path, options.chat, &options);
+  warn_of_difference(path.string(), loaded);
   return loaded;
+}
+
+LoadedModel load_without_weights(const std::filesystem::path& path, const ChatOptions& chat) {
+  return load(path, chat, nullptr);
 }
 
 }  // namespace hearth

@@ -35,7 +35,7 @@ struct GenerationDefaults {
 };
 
 struct LoadedModel {
-  std::shared_ptr<const LanguageModel> model;
+  std::shared_ptr<const LanguageModel> model;  // null: loaded without weights
   std::shared_ptr<const Tokenizer> tokenizer;
   std::shared_ptr<const ChatTemplate> chat_template;   // the checkpoint's own; null: it has none
   std::shared_ptr<const SlotTemplate> named_template;  // in its place; null: none is named
@@ -53,5 +53,7 @@ struct LoadedModel {
 // hearth does not have, or a named template whose tokens the tokenizer lacks) or kDataCorruption (which file, which
 // tensor, what was found).
 LoadedModel load_model(const std::filesystem::path& path, const LoadOptions& options = {});
+// The same without the model itself, which is then not read: tokenizer, templates and what ends an answer.
+LoadedModel load_without_weights(const std::filesystem::path& path, const ChatOptions& chat = {});
 
 }  // namespace hearth

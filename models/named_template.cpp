@@ -23,13 +23,13 @@ void check_tokens(const SlotTemplate& slots, const Tokenizer& tokenizer, const s
 }
 
 // A control token is drawn as such. Other words may come in several tokens, or as part of one.
-void add_stop_words(const SlotTemplate& slots, LoadedModel& loaded) {
+void add_stop_words(const SlotTemplate& slots, int64_t vocab_size, LoadedModel& loaded) {
   for (const std::string& word : slots.stop_words) {
     const std::optional<TokenId> id = loaded.tokenizer->token_id(word);
     std::vector<TokenId>& ids = loaded.stop_token_ids;
     if (!id || !loaded.tokenizer->is_special(*id))
       loaded.stop_strings.push_back(word);
-    else if (std::find(ids.begin(), ids.end(), *id) == ids.end() && *id < loaded.model->dims().vocab_size)
+    else if (std::find(ids.begin(), ids.end(), *id) == ids.end() && *id < vocab_size)
       ids.push_back(*id);
   }
 }
@@ -77,12 +77,15 @@ std::optional<std::string> template_difference(const LoadedModel& loaded) {
                      loaded.named_template->name, named);
 }
 
-void use_named_template(const std::string& place, LoadedModel& loaded) {
+void use_named_template(const std::string& place, int64_t vocab_size, LoadedModel& loaded) {
   const auto slots =
       std::make_shared<SlotTemplate>(SlotTemplate::named(loaded.chat.template_name, loaded.chat.options));
   check_tokens(*slots, *loaded.tokenizer, place);
-  add_stop_words(*slots, loaded);
+  add_stop_words(*slots, vocab_size, loaded);
   loaded.named_template = slots;
+}
+
+void warn_of_difference(const std::string& place, const LoadedModel& loaded) {
   if (const auto difference = template_difference(loaded)) log::warn("{}: {}", place, *difference);
 }
 

@@ -166,6 +166,12 @@ fs::path resolve_model(std::string_view reference) {
       reference, model_cache_directory().string(), did_you_mean(reference, names));
 }
 
+fs::path resolve_model(std::string_view reference, const fs::path& directory) {
+  const fs::path beside = (directory / reference).lexically_normal();
+  std::error_code ignored;
+  return !reference.empty() && fs::exists(beside, ignored) ? resolve_model(beside.string()) : resolve_model(reference);
+}
+
 fs::path resolve_default_model() {
   fs::path found = find_in_model_cache(kDefaultModel);
   if (found.empty())

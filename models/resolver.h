@@ -16,6 +16,8 @@ inline constexpr std::string_view kDefaultModel = "smollm2-135m-instruct";
 
 // Throws kNotFound with the remedy (`hearth pull ...`), or kDataCorruption for a model that lacks files.
 std::filesystem::path resolve_model(std::string_view reference);
+// As a process in `directory` does it: a relative path that is there wins.
+std::filesystem::path resolve_model(std::string_view reference, const std::filesystem::path& directory);
 
 // kDefaultModel in the cache; the error says how to get it or to name another.
 std::filesystem::path resolve_default_model();

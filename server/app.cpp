@@ -8,10 +8,12 @@
 
 #include <boost/asio.hpp>
 
+#include "models/resolver.h"
 #include "runtime/base/log.h"
 #include "server/api_error.h"
 #include "server/api_keys.h"
 #include "server/config.h"
+#include "server/datasets/dataset_store.h"
 #include "server/files/file_store.h"
 #include "server/fine_tuning_tools.h"
 #include "server/http_server.h"
@@ -19,6 +21,7 @@
 #include "server/keys/database_keys.h"
 #include "server/metrics.h"
 #include "server/models/model_host.h"
+#include "server/pulls.h"
 #include "server/routes.h"
 #include "server/service_manager.h"
 #include "server/state/state_directory.h"
@@ -57,6 +60,7 @@ struct App::Impl {
     state_directory.emplace(options.state_directory);
     files.emplace(state_directory->database(), state_directory->files(),
                   FileStoreOptions{.max_bytes = options.max_files_bytes});
+    datasets.emplace(state_directory->datasets(), *files);
     JobHooks hooks;
     hooks.validate = [this](const Job& job) { return fine_tuning->validate(job); };
     hooks.succeeded = [this](const Job& job, const JobJson& finished) {
@@ -74,6 +78,7 @@ struct App::Impl {
     return options.keys ? options.keys : std::make_shared<DatabaseKeys>(state_directory->database());
   }
 
+  std::string serve_pulled(const std::string& name);
   void load_all();
   void sweep_files_now_and_then();
   const AppOptions options;
@@ -81,8 +86,10 @@ struct App::Impl {
   Metrics metrics;
   ModelHost host;
   TrainedModels trained{host};
+  Pulls pulls{[this](const std::string& name) { return serve_pulled(name); }};
   std::optional<StateDirectory> state_directory;
   std::optional<FileStore> files;
+  std::optional<DatasetStore> datasets;
   std::optional<JobService> jobs;
   std::optional<FineTuning> fine_tuning;
   std::shared_ptr<KeyStore> keys;  // may be null
@@ -96,6 +103,14 @@ struct App::Impl {
   std::thread loader;
   std::mutex stopping;  // one stop() at a time
 };
+
+std::string App::Impl::serve_pulled(const std::string& name) {
+  const std::filesystem::path path = resolve_model(name);
+  if (const auto known = host.base_of(path)) return *known;
+  std::string id = host.free_id(model_id(name), path);
+  if (!host.path_of(id)) host.add_base({.id = id, .path = path}, ModelOrigin::kPulled);
+  return id;
+}
 
 void App::Impl::load_all() {
   try {
@@ -176,6 +191,7 @@ bool App::drain(std::chrono::milliseconds timeout) {
   };
   impl_->state = State::kDraining;
   impl_->host.drain();
+  impl_->pulls.stop();
   const std::vector<std::shared_ptr<ServedModel>> models = impl_->host.loaded();
   for (const auto& model : models) model->engine->drain();
   if (impl_->jobs) impl_->jobs->runner().stop();
@@ -190,6 +206,7 @@ void App::stop() {
   while (state != State::kFailed && !impl_->state.compare_exchange_weak(state, State::kDraining)) {
   }
   if (impl_->jobs) impl_->jobs->runner().stop();
+  impl_->pulls.stop();
   impl_->host.stop();
   impl_->server.stop();
   impl_->loop.stop();
@@ -210,10 +227,17 @@ FileStore& App::files() {
   return *impl_->files;
 }
 
+DatasetStore& App::datasets() {
+  if (!impl_->datasets) throw failed_precondition("this daemon has no state directory, so it keeps no data sets");
+  return *impl_->datasets;
+}
+
 FineTuning& App::fine_tuning() {
   if (!impl_->fine_tuning) throw failed_precondition("this daemon has no state directory, so it trains nothing");
   return *impl_->fine_tuning;
 }
+
+Pulls& App::pulls() { return impl_->pulls; }
 
 const AppOptions& App::options() const { return impl_->options; }
 

@@ -23,11 +23,13 @@ namespace hearth {
 
 class FineTuning;
 class Client;
+class DatasetStore;
 class FileStore;
 class HttpServer;
 class JobService;
 class Metrics;
 class ModelHost;
+class Pulls;
 
 struct AppOptions {
   struct Adapter {
@@ -104,7 +106,9 @@ class App {
   // Throw kFailedPrecondition where there is no state directory.
   JobService& jobs();
   FileStore& files();
+  DatasetStore& datasets();
   FineTuning& fine_tuning();
+  Pulls& pulls();
   const AppOptions& options() const;
 
  private:

@@ -12,8 +12,14 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include "runtime/base/memory.h"
+
 namespace hearth {
 namespace {
+
+prometheus::Gauge& gauge(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
+}
 
 using Buckets = prometheus::Histogram::BucketBoundaries;
 
@@ -76,11 +82,14 @@ struct Metrics::Impl {
       prometheus::BuildCounter().Name("hearth_http_requests_total").Help("HTTP requests").Register(registry);
   prometheus::Family<prometheus::Histogram>& request_seconds =
       histogram(registry, "hearth_http_request_seconds", "From a request's headers to the last byte of its reply");
-  prometheus::Gauge& models_loaded = prometheus::BuildGauge()
-                                         .Name("hearth_models_loaded")
-                                         .Help("Models in memory, without adapters")
-                                         .Register(registry)
-                                         .Add({});
+  prometheus::Gauge& models_loaded = gauge(registry, "hearth_models_loaded", "Models in memory, without adapters");
+  prometheus::Gauge& model_memory =
+      gauge(registry, "hearth_model_memory_bytes", "What loaded models take together, told from their files");
+  prometheus::Gauge& model_memory_limit =
+      gauge(registry, "hearth_model_memory_limit_bytes", "What loaded models may take together");
+  prometheus::Gauge& resident = gauge(registry, "hearth_process_resident_bytes", "Resident memory of the daemon");
+  prometheus::Family<prometheus::Gauge>& jobs =
+      prometheus::BuildGauge().Name("hearth_jobs").Help("Jobs of the queue by their status").Register(registry);
   prometheus::Counter& loads = prometheus::BuildCounter()
                                    .Name("hearth_model_loads_total")
                                    .Help("Models that came into memory")
@@ -176,6 +185,17 @@ void Metrics::models_loaded(int64_t count) { impl_->models_loaded.Set(static_cas
 void Metrics::model_loaded() { impl_->loads.Increment(); }
 void Metrics::model_evicted() { impl_->evictions.Increment(); }
 
-std::string Metrics::text() const { return prometheus::TextSerializer().Serialize(impl_->registry.Collect()); }
+void Metrics::model_memory(int64_t loaded_bytes, int64_t limit_bytes) {
+  impl_->model_memory.Set(static_cast<double>(loaded_bytes));
+  impl_->model_memory_limit.Set(static_cast<double>(limit_bytes));
+}
+void Metrics::jobs(std::string_view status, int64_t count) {
+  impl_->jobs.Add({{"status", std::string(status)}}).Set(static_cast<double>(count));
+}
+
+std::string Metrics::text() const {
+  impl_->resident.Set(static_cast<double>(resident_memory()));
+  return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
+}
 
 }  // namespace hearth

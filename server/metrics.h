@@ -39,6 +39,8 @@ class Metrics {
   void models_loaded(int64_t count);  // now
   void model_loaded();                // one more load
   void model_evicted();               // one more that made room for another
+  void model_memory(int64_t loaded_bytes, int64_t limit_bytes);
+  void jobs(std::string_view status, int64_t count);  // of the queue that are in this state
   // Prometheus' text format.
   std::string text() const;
 

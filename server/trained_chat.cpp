@@ -34,7 +34,8 @@ void chat_as_trained(const std::filesystem::path& adapter, const std::string& id
     return;
   }
   loaded.chat = trained;
-  use_named_template(id, loaded);
+  use_named_template(id, loaded.model->dims().vocab_size, loaded);
+  warn_of_difference(id, loaded);
   log::info("{}: answers with template '{}', with which it was trained", id, trained.template_name);
 }
 

@@ -19,22 +19,6 @@ namespace fs = std::filesystem;
 // From the job's directory, as its worker saw it.
 fs::path absolute(const Job& job, const fs::path& path) { return (fs::path(job.directory) / path).lexically_normal(); }
 
-fs::path model_of(const Job& job, const TrainSpec& spec) {
-  const fs::path beside = absolute(job, spec.model_name_or_path);
-  return fs::exists(beside) ? beside : resolve_model(spec.model_name_or_path);
-}
-
-// Two jobs may write into directories of one name.
-std::string free_name(const ModelHost& host, const std::string& name, const fs::path& path) {
-  const std::optional<fs::path> taken = host.path_of(name);
-  if (!taken || *taken == path) return name;
-  for (int i = 2;; ++i) {
-    std::string next = fmt::format("{}-{}", name, i);
-    const std::optional<fs::path> other = host.path_of(next);
-    if (!other || *other == path) return next;
-  }
-}
-
 }  // namespace
 
 JobJson TrainedModels::serve(const Job& job, const JobJson& finished) {
@@ -51,13 +35,13 @@ JobJson TrainedModels::serve(const Job& job, const JobJson& finished) {
 std::string TrainedModels::serve_run(const Job& job, const JobJson& finished) {
   const TrainSpec spec = parse_train_spec(job.spec, job.id);
   const fs::path output = finished.value("output_dir", "");
-  const std::string name = free_name(host_, output.filename().string(), output);
+  const std::string name = host_.free_id(output.filename().string(), output);
   if (host_.path_of(name)) host_.detach(name);  // an earlier run into this directory
   if (spec.finetuning_type != FinetuningType::kLora) {
     host_.add_base({.id = name, .path = output, .chat = spec.chat});
     return name;
   }
-  const fs::path model = model_of(job, spec);
+  const fs::path model = resolve_model(spec.model_name_or_path, job.directory);
   const std::vector<std::string>& before = spec.adapter_name_or_path;
   const size_t merged = before.empty() || spec.lora.create_new_adapter ? before.size() : before.size() - 1;
   if (merged > 0) {
@@ -69,7 +53,7 @@ std::string TrainedModels::serve_run(const Job& job, const JobJson& finished) {
   }
   std::optional<std::string> base = host_.base_of(model);
   if (!base) {
-    base = free_name(host_, model_id(spec.model_name_or_path), model);
+    base = host_.free_id(model_id(spec.model_name_or_path), model);
     host_.add_base({.id = *base, .path = model});
   }
   host_.attach(*base, {.id = name, .path = output});

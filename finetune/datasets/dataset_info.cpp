@@ -17,7 +17,6 @@ namespace {
 using Json = nlohmann::json;
 namespace fs = std::filesystem;
 
-constexpr const char* kFileName = "dataset_info.json";
 constexpr std::array kHubKeys = {"hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name"};
 constexpr std::array kKeys = {"file_name",       "hf_hub_url",  "ms_hub_url", "om_hub_url", "script_url",
                               "cloud_file_name", "formatting",  "ranking",    "subset",     "split",
@@ -89,7 +88,7 @@ std::vector<std::string_view> keys_of(const Row (&rows)[kSize]) {
 
 bool has_prefix_of_hidden_file(const fs::path& path) {
   const std::string name = path.filename().string();
-  return name.starts_with(".") || name == kFileName;
+  return name.starts_with(".") || name == kDatasetInfo;
 }
 
 std::vector<fs::path> files_of_directory(const fs::path& directory, const std::string& where) {
@@ -227,10 +226,9 @@ void check_split(const Block& entry) {
         entry.where, split);
 }
 
-DatasetInfo read_entry(const std::string& name, const Block& entry, const fs::path& dataset_dir) {
+// Into `info` part by part, so that what is wrong leaves what was read before.
+void read_entry(const Block& entry, const fs::path& dataset_dir, DatasetInfo& info) {
   entry.check_keys(kKeys);
-  DatasetInfo info;
-  info.name = name;
   info.formatting = formatting_of(entry);
   if (const Json* ranking = entry.find("ranking")) {
     if (!ranking->is_boolean())
@@ -262,7 +260,6 @@ DatasetInfo read_entry(const std::string& name, const Block& entry, const fs::pa
   info.files = find_files(entry, dataset_dir);
   check_types(info.files, entry.where);
   if (info.formatting == Formatting::kTrl) choose_trl_columns(info, entry);
-  return info;
 }
 
 Json read_file_of(const fs::path& path) {
@@ -281,7 +278,33 @@ Json read_file_of(const fs::path& path) {
   return json;
 }
 
+std::string text_or_empty(const Json& entry, const char* key) {
+  const auto found = entry.find(key);
+  return found != entry.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+std::string where_of(const fs::path& file, const std::string& name) {
+  return fmt::format("{}, dataset '{}'", file.string(), name);
+}
+
 }  // namespace
+
+std::string_view name_of(Formatting formatting) {
+  switch (formatting) {
+    case Formatting::kAlpaca:
+      return "alpaca";
+    case Formatting::kSharegpt:
+      return "sharegpt";
+    case Formatting::kOpenai:
+    case Formatting::kOpenaiPreference:
+      return "openai";
+    case Formatting::kOpenaiChat:
+      return "openai_chat";
+    case Formatting::kTrl:
+      break;
+  }
+  return "trl";
+}
 
 std::vector<DatasetInfo::NeededColumn> DatasetInfo::needed_columns() const {
   std::vector<NeededColumn> needed;
@@ -314,18 +337,47 @@ std::vector<DatasetInfo> read_dataset_info(const fs::path& dataset_dir, std::spa
   if (directory == "ONLINE" || directory.starts_with("REMOTE:"))
     throw invalid_argument(
         "dataset_dir is '{}', but datasets are not downloaded: download them into a directory with a {} and name that",
-        directory, kFileName);
-  const fs::path path = dataset_dir / kFileName;
+        directory, kDatasetInfo);
+  const fs::path path = dataset_dir / kDatasetInfo;
   const Json json = read_file_of(path);
   std::vector<std::string> known;
   for (const auto& [name, entry] : json.items()) known.push_back(name);
   for (const std::string& name : names) {
+    if (std::any_of(out.begin(), out.end(), [&](const DatasetInfo& info) { return info.name == name; })) continue;
     const auto found = json.find(name);
     if (found == json.end())
       throw not_found("Undefined dataset {} in {}{}", name, path.string(), did_you_mean(name, known));
-    out.push_back(read_entry(name, {*found, fmt::format("{}, dataset '{}'", path.string(), name)}, dataset_dir));
+    DatasetInfo& info = out.emplace_back();
+    info.name = name;
+    read_entry({*found, where_of(path, name)}, dataset_dir, info);
   }
   return out;
+}
+
+std::vector<ListedDataset> list_datasets(const fs::path& dataset_dir) {
+  std::vector<ListedDataset> out;
+  const fs::path path = dataset_dir / kDatasetInfo;
+  const Json json = read_file_of(path);
+  for (const auto& [name, entry] : json.items()) {
+    ListedDataset& listed = out.emplace_back();
+    listed.info.name = name;
+    try {
+      read_entry({entry, where_of(path, name)}, dataset_dir, listed.info);
+    } catch (const Error& error) {
+      listed.problem = error.what();
+    }
+    listed.file_name = text_or_empty(entry, "file_name");
+    for (const char* key : kHubKeys)
+      if (listed.file_name.empty()) listed.file_name = text_or_empty(entry, key);
+  }
+  return out;
+}
+
+DatasetInfo read_dataset_entry(const std::string& name, const Json& entry, const fs::path& dataset_dir) {
+  DatasetInfo info;
+  info.name = name;
+  read_entry({entry, fmt::format("dataset '{}'", name)}, dataset_dir, info);
+  return info;
 }
 
 }  // namespace hearth

@@ -8,9 +8,14 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 namespace hearth {
+
+inline constexpr std::string_view kDatasetInfo = "dataset_info.json";
 
 // kOpenaiPreference: openai with ranking and without columns of its own, as OpenAI's preference fine-tuning has it.
 // kOpenaiChat: the lines of its supervised fine-tuning, where kOpenai is what LLaMA-Factory reads of them.
@@ -18,6 +23,9 @@ enum class Formatting { kAlpaca, kSharegpt, kOpenai, kOpenaiPreference, kOpenaiC
 constexpr bool is_openais_own(Formatting formatting) {
   return formatting == Formatting::kOpenaiChat || formatting == Formatting::kOpenaiPreference;
 }
+
+// As dataset_info.json spells it.
+std::string_view name_of(Formatting formatting);
 
 // Names of the columns of a file; empty: none.
 struct DatasetColumns {
@@ -63,9 +71,24 @@ struct DatasetInfo {
   std::vector<NeededColumn> needed_columns() const;
 };
 
-// The datasets of these names, in order. Throws kNotFound for a name or a file that is not there, kInvalidArgument for
-// what dataset_info.json must not say and for data that is elsewhere than on this machine.
+// The datasets of these names, in order; a name given twice counts once. Throws kNotFound for a name or a file that is
+// not there, kInvalidArgument for what dataset_info.json must not say and for data that is elsewhere than on this
+// machine.
 std::vector<DatasetInfo> read_dataset_info(const std::filesystem::path& dataset_dir,
                                            std::span<const std::string> names);
+
+// An entry that may not be usable.
+struct ListedDataset {
+  DatasetInfo info;       // as much of it as could be read
+  std::string file_name;  // as the entry says, or where else its data is; empty: it says neither
+  std::string problem;    // why read_dataset_info refuses it; empty: it does not
+};
+
+// All entries of the file, by name. Throws kNotFound where there is none, kInvalidArgument for what is no JSON object.
+std::vector<ListedDataset> list_datasets(const std::filesystem::path& dataset_dir);
+
+// An entry that is in no file yet, of data in `dataset_dir`. Throws as read_dataset_info does.
+DatasetInfo read_dataset_entry(const std::string& name, const nlohmann::json& entry,
+                               const std::filesystem::path& dataset_dir);
 
 }  // namespace hearth

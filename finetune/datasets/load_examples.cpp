@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <set>
 #include <unordered_map>
@@ -61,10 +62,7 @@ class Loader {
 
  private:
   std::vector<DatasetInfo> infos_of(const std::vector<std::string>& names) const {
-    std::vector<std::string> once;  // a name given twice counts once
-    for (const std::string& name : names)
-      if (std::find(once.begin(), once.end(), name) == once.end()) once.push_back(name);
-    std::vector<DatasetInfo> infos = read_dataset_info(spec_.dataset_dir, once);
+    std::vector<DatasetInfo> infos = read_dataset_info(spec_.dataset_dir, names);
     for (const DatasetInfo& info : infos) {
       check_stage(info, options_.stage);
       check_columns(info);
@@ -215,26 +213,34 @@ void check_stage(const DatasetInfo& info, Stage stage) {
       info.name, info.ranking, name_of(stage), wants_ranking);
 }
 
-void check_columns(const DatasetInfo& info) {
+void check_columns(const DatasetInfo& info) { (void)check_first_columns(info, std::numeric_limits<int64_t>::max()); }
+
+std::string check_first_columns(const DatasetInfo& info, int64_t rows) {
   std::vector<DatasetInfo::NeededColumn> missing = info.needed_columns();
   std::set<std::string> columns;
   Row row;
-  bool any = false;
-  for (const std::unique_ptr<RowReader> reader = open_rows(info.files); !missing.empty() && reader->next(row);) {
-    any = true;
+  int64_t count = 0;
+  bool ended = false;
+  const std::unique_ptr<RowReader> reader = open_rows(info.files);
+  while (!missing.empty() && count < rows) {
+    if (ended = !reader->next(row); ended) break;
+    ++count;
     if (!row.problem.empty()) continue;
     std::erase_if(missing, [&](const auto& needed) { return row.value.contains(needed.column); });
     if (columns.size() < 100)
       for (const auto& [column, value] : row.value.items()) columns.insert(column);
   }
   const std::string file = info.files.front().filename().string();
-  if (!any) throw invalid_argument("{}: no rows (dataset '{}')", file, info.name);
-  if (missing.empty() || columns.empty()) return;  // without a row that can be read the first one is told of
+  if (ended && count == 0) throw invalid_argument("{}: no rows (dataset '{}')", file, info.name);
+  if (missing.empty() || columns.empty()) return "";  // without a row that can be read the first one is told of
   const auto& [key, column] = missing.front();
-  throw invalid_argument(
-      "{}: no row has a column '{}'{}, which dataset '{}' reads as {}; it has {}: list the columns that it has under "
-      "\"columns\" in dataset_info.json",
-      file, column, did_you_mean(column, columns), info.name, key, fmt::join(columns, ", "));
+  const std::string found = fmt::format(
+      "has a column '{}'{}, which dataset '{}' reads as {}; it has {}: list the columns that it has under \"columns\" "
+      "in "
+      "dataset_info.json",
+      column, did_you_mean(column, columns), info.name, key, fmt::join(columns, ", "));
+  if (!ended) return fmt::format("{}: none of the first {} rows {}", file, rows, found);
+  throw invalid_argument("{}: no row {}", file, found);
 }
 
 std::string unusable(const Example& example, Stage stage, bool generates) {

@@ -41,6 +41,8 @@ ExampleSets load_examples(const DataSpec& spec, const DataOptions& options);
 void check_stage(const DatasetInfo& info, Stage stage);
 // Throws kInvalidArgument where a column that the formatting reads is in no row.
 void check_columns(const DatasetInfo& info);
+// The same of the first rows: what they lack is thrown where there are no others, else told.
+std::string check_first_columns(const DatasetInfo& info, int64_t rows);
 // Why a trainer of this stage leaves an aligned example out; empty: it does not.
 std::string unusable(const Example& example, Stage stage, bool generates);
 

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "finetune/encoding/learnt_runs.h"
+
 namespace hearth {
 namespace {
 
@@ -27,22 +29,8 @@ std::string without_controls(std::string_view text) {
 void print_example(std::ostream& out, const Tokenizer& tokenizer, const TokenizedExample& example,
                    const LearntMarks& marks) {
   out << fmt::format("input_ids:\n[{}]\ninputs:\n", fmt::join(example.input_ids, ", "));
-  bool learnt = false;
-  std::string text;  // of a run: a character may be more than one token
-  const auto end_run = [&] {
-    out << without_controls(text);
-    text.clear();
-  };
-  for (size_t i = 0; i < example.input_ids.size(); ++i) {
-    if (learnt != (example.labels[i] != kIgnoredLabel)) {
-      end_run();
-      learnt = !learnt;
-      out << (learnt ? marks.begin : marks.end);
-    }
-    text += tokenizer.token_bytes(example.input_ids[i]);
-  }
-  end_run();
-  if (learnt) out << marks.end;
+  for (const LearntRun& run : learnt_runs(tokenizer, example.input_ids, example.labels))
+    out << (run.learnt ? marks.begin : "") << without_controls(run.text) << (run.learnt ? marks.end : "");
   out << fmt::format("\nlabel_ids:\n[{}]\n", fmt::join(example.labels, ", "));
   if (example.desirable)
     out << fmt::format("kto_tag: {}, its own answer in the first {} tokens, the KL answer in the {} behind them\n",

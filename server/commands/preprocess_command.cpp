@@ -1,5 +1,6 @@
 // preprocess: what a job would train, before it does.
 #include <algorithm>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 
@@ -9,6 +10,8 @@
 #include "finetune/encoding/encode_examples.h"
 #include "finetune/encoding/print_encoded.h"
 #include "finetune/spec/load_train_spec.h"
+#include "models/loader.h"
+#include "models/named_template.h"
 #include "models/resolver.h"
 #include "server/commands/commands.h"
 
@@ -17,7 +20,9 @@ namespace {
 
 int run_preprocess(const TrainSpec& spec, int rows) {
   const ExampleSets sets = load_examples(spec.data, {.stage = spec.stage, .seed = spec.training.seed});
-  const LoadedModel loaded = load_model(resolve_model(spec.model_name_or_path), {.chat = spec.chat});
+  const std::filesystem::path model = resolve_model(spec.model_name_or_path);
+  const LoadedModel loaded = load_without_weights(model, spec.chat);
+  warn_of_difference(model.string(), loaded);
   std::vector<Example> examples = sets.train;
   if (sets.stream) {
     sets.stream->begin(0);

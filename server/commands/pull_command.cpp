@@ -1,9 +1,7 @@
-#include <cstdlib>
 #include <memory>
 
 #include <unistd.h>
 
-#include "models/resolver.h"
 #include "runtime/base/error.h"
 #include "server/commands/commands.h"
 #include "server/hub/pull.h"
@@ -57,13 +55,7 @@ Prepare add_pull(CLI::App& app) {
       };
     if (arguments->name.empty())
       throw invalid_argument("pull: no model was named: give org/name or one of `hearth pull --list`");
-    if (arguments->name == kDefaultModel)
-      throw invalid_argument(
-          "{} is not on a hub: `./dev run` (or ./dev model) in hearth's source tree fetches it from PyPI",
-          kDefaultModel);
     const HubReference reference = reference_to_pull(arguments->name);
-    const char* offline = std::getenv("HF_HUB_OFFLINE");
-    if (offline && std::string_view(offline) == "1") throw failed_precondition("HF_HUB_OFFLINE is 1: unset it to pull");
     PullOptions options;
     options.access = hub_access_from_environment();
     options.file = arguments->file;

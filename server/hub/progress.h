@@ -1,5 +1,5 @@
-// How far a download is: one bar with rate and time left where the output is a terminal, else a plain line a file and
-// one every ten seconds.
+// How far a download is. DownloadProgress prints it: one bar with rate and time left where the output is a terminal,
+// else a plain line a file and one every ten seconds.
 #pragma once
 
 #include <atomic>
@@ -12,22 +12,32 @@
 
 namespace hearth {
 
-class DownloadProgress {
+// What is told of a download. add() and file_done() come from several threads, the others from the one that called.
+class PullProgress {
+ public:
+  virtual ~PullProgress() = default;
+  virtual void start(uint64_t total_bytes, uint64_t present_bytes) = 0;
+  virtual void add(int64_t bytes) = 0;  // that arrived, or (negative) that were thrown away
+  virtual void file_done(std::string_view path, uint64_t bytes) = 0;
+  virtual void tick() {}    // several times a second
+  virtual void finish() {}  // all are there
+};
+
+class DownloadProgress : public PullProgress {
  public:
   DownloadProgress(std::string title, std::FILE* out, bool terminal);
-  ~DownloadProgress() { finish(); }  // also when the download failed: what is said of it begins a line
+  ~DownloadProgress() override {
+    DownloadProgress::finish();
+  }  // also when the download failed: what is said of it begins a line
   DownloadProgress(const DownloadProgress&) = delete;
   DownloadProgress& operator=(const DownloadProgress&) = delete;
 
-  void start(uint64_t total_bytes, uint64_t present_bytes);
-  // Thread-safe: bytes that arrived, or (negative) that were thrown away.
-  void add(int64_t bytes) { done_.fetch_add(bytes, std::memory_order_relaxed); }
-  void file_done(std::string_view path, uint64_t bytes);
-
-  // Draws when it is time; called several times a second by one thread.
-  void tick();
+  void start(uint64_t total_bytes, uint64_t present_bytes) override;
+  void add(int64_t bytes) override { done_.fetch_add(bytes, std::memory_order_relaxed); }
+  void file_done(std::string_view path, uint64_t bytes) override;
+  void tick() override;  // draws when it is time
   // Ends the bar's line; further calls do nothing.
-  void finish();
+  void finish() override;
 
  private:
   std::string line(double seconds) const;

@@ -25,7 +25,7 @@ struct PlannedFile {
 // Runs work(i, client, stop) for all i on a few threads while the caller's thread draws. The first failure stops the
 // others and is thrown.
 template <class Work>
-void in_parallel(size_t count, int threads, DownloadProgress& progress, const std::atomic<bool>& cancelled,
+void in_parallel(size_t count, int threads, PullProgress& progress, const std::atomic<bool>& cancelled,
                  const Work& work) {
   std::atomic<size_t> next{0}, ended{0};
   std::atomic<bool> stop{false};
@@ -158,7 +158,7 @@ struct Plan {
   std::vector<PlannedFile> files;
 };
 
-Plan make_plan(const HubReference& reference, const PullOptions& options, DownloadProgress& progress,
+Plan make_plan(const HubReference& reference, const PullOptions& options, PullProgress& progress,
                const std::atomic<bool>& cancelled) {
   Plan plan;
   RetryPolicy first_contact = options.retry;  // who is offline need not wait to be told
@@ -181,7 +181,7 @@ Plan make_plan(const HubReference& reference, const PullOptions& options, Downlo
 }
 
 // What is not in `blobs` yet, the largest first, so that threads end together; starts `progress` with what is there.
-std::vector<PlannedFile> missing_files(const Plan& plan, const fs::path& blobs, DownloadProgress& progress) {
+std::vector<PlannedFile> missing_files(const Plan& plan, const fs::path& blobs, PullProgress& progress) {
   uint64_t total = 0, present = 0;
   std::vector<PlannedFile> missing;
   for (const PlannedFile& file : plan.files) {
@@ -203,7 +203,7 @@ std::vector<PlannedFile> missing_files(const Plan& plan, const fs::path& blobs, 
 
 }  // namespace
 
-PullResult pull(const HubReference& reference, const PullOptions& options, DownloadProgress& progress,
+PullResult pull(const HubReference& reference, const PullOptions& options, PullProgress& progress,
                 const std::atomic<bool>& cancelled) {
   const Plan plan = make_plan(reference, options, progress, cancelled);
   const fs::path directory = hub_repo_directory(plan.repository.repo);

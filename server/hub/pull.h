@@ -30,7 +30,7 @@ struct PullResult {
 
 // Errors as fetch_repository, select_files and download_blob; kResourceExhausted when the disk has too little room,
 // kCancelled.
-PullResult pull(const HubReference& reference, const PullOptions& options, DownloadProgress& progress,
+PullResult pull(const HubReference& reference, const PullOptions& options, PullProgress& progress,
                 const std::atomic<bool>& cancelled);
 
 }  // namespace hearth

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "models/resolver.h"
 #include "models/short_names.h"
 #include "runtime/base/error.h"
 #include "runtime/base/nearest_name.h"
@@ -12,6 +13,9 @@
 namespace hearth {
 
 HubReference reference_to_pull(std::string_view name) {
+  if (name == kDefaultModel)
+    throw invalid_argument(
+        "{} is not on a hub: `./dev run` (or ./dev model) in hearth's source tree fetches it from PyPI", kDefaultModel);
   if (const ShortName* known = find_short_name(name)) return parse_hub_reference(known->reference);
   if (is_hub_reference(name)) return parse_hub_reference(name);
   std::vector<std::string_view> names;

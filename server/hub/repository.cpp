@@ -115,6 +115,8 @@ std::vector<HubFile> select_weights(const HubRepository& repository, std::string
 }  // namespace
 
 HubAccess hub_access_from_environment() {
+  const char* offline = std::getenv("HF_HUB_OFFLINE");
+  if (offline && std::string_view(offline) == "1") throw failed_precondition("HF_HUB_OFFLINE is 1: unset it to pull");
   HubAccess access;
   const char* endpoint = std::getenv("HF_ENDPOINT");
   access.endpoint = endpoint && *endpoint ? endpoint : "https://huggingface.co";

@@ -26,7 +26,7 @@ struct HubRepository {
 };
 
 // Where and as whom: HF_ENDPOINT (https://huggingface.co), HF_TOKEN or the token file that `huggingface-cli login`
-// writes.
+// writes. Throws kFailedPrecondition where HF_HUB_OFFLINE is 1.
 struct HubAccess {
   std::string endpoint;
   std::string token;

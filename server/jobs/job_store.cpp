@@ -376,6 +376,16 @@ std::vector<Job> JobStore::in_state(JobState state) {
   });
 }
 
+std::map<JobState, int64_t> JobStore::counts() {
+  std::map<JobState, int64_t> counts;
+  for (const std::string_view state : kStateNames) counts[parse_job_state(state)] = 0;
+  database_.transaction([&](SqlTransaction& sql) {
+    SqlRows rows = sql.query("SELECT state, count(*) FROM jobs GROUP BY state");
+    while (rows.next()) counts[parse_job_state(rows.text(0))] = rows.integer(1);
+  });
+  return counts;
+}
+
 void JobStore::changed() {
   {
     const std::lock_guard lock(mutex_);

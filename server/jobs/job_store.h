@@ -89,6 +89,8 @@ class JobStore {
   // Ended before `time`.
   std::vector<Job> ended_before(int64_t time);
   std::vector<Job> in_state(JobState state);
+  // How many there are of each state, 0 included.
+  std::map<JobState, int64_t> counts();
 
   // Grows with every change. Waits until it is not `seen` any more, or the timeout; -> the number now.
   uint64_t wait_for_change(uint64_t seen, std::chrono::milliseconds timeout);

@@ -58,6 +58,7 @@ void ModelHost::add_base(const AppOptions::Model& source, ModelOrigin origin) {
   HEARTH_CHECK(source.adapters.empty());
   config_of_model(source.path);
   const std::shared_ptr<HostedBase> base = hosted_base(source, origin);
+  base->bytes = estimate_memory(options_, source);
   const std::lock_guard lock(mutex_);
   roster_.add_base(base);
 }
@@ -67,6 +68,24 @@ std::optional<std::filesystem::path> ModelHost::path_of(std::string_view id) con
   const std::optional<ModelRoster::Found> found = roster_.find(id);
   if (!found) return std::nullopt;
   return found->adapter ? found->adapter->source.path : found->base->source.path;
+}
+
+std::optional<ModelFiles> ModelHost::files_of(std::string_view id) const {
+  const std::lock_guard lock(mutex_);
+  const std::optional<ModelRoster::Found> found = roster_.find(id);
+  if (!found) return std::nullopt;
+  ModelFiles files{found->base->source.path, found->base->source.applied};
+  if (found->adapter) files.adapters.push_back(found->adapter->source.path);
+  return files;
+}
+
+std::string ModelHost::free_id(const std::string& name, const std::filesystem::path& path) const {
+  std::string id = name;
+  for (int i = 2;; ++i) {
+    const std::optional<std::filesystem::path> taken = path_of(id);
+    if (!taken || *taken == path) return id;
+    id = fmt::format("{}-{}", name, i);
+  }
 }
 
 std::optional<std::string> ModelHost::base_of(const std::filesystem::path& path) const {

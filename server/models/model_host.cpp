@@ -85,6 +85,7 @@ void ModelHost::load_configured() {
     {
       const std::lock_guard lock(mutex_);
       if (draining_) return;
+      base->bytes = bytes;
       taken = roster_.loaded_bytes();
     }
     if (taken + bytes <= budget_) {
@@ -318,6 +319,10 @@ ModelStatus ModelHost::status_of(const ModelRoster::Found& found) const {
           .base = found.adapter ? found.base->source.id : "",
           .created = model.created,
           .state = state,
+          .memory_bytes = model.bytes,
+          .template_name = model.details   ? model.details->template_name
+                           : found.adapter ? ""
+                                           : found.base->source.chat.template_name,
           .details = model.details};
 }
 
@@ -338,6 +343,7 @@ ModelStatus ModelHost::status(std::string_view id) const {
 
 void ModelHost::update_metrics() const {
   const std::lock_guard lock(mutex_);
+  metrics_.model_memory(roster_.loaded_bytes(), budget_);
   for (const auto& base : roster_.bases())  // an adapter's engine is its model's
     if (base->served) metrics_.update(base->source.id, base->served->engine->stats());
 }

@@ -33,7 +33,15 @@ struct ModelStatus {
   std::string base;  // of an adapter: its model's id; empty: a model itself
   int64_t created = 0;
   ModelState state = ModelState::kUnloaded;
+  int64_t memory_bytes = 0;   // that it takes when it is loaded; 0: not known yet
+  std::string template_name;  // one of LLaMA-Factory's; empty: the checkpoint's own, or not known yet
   std::optional<ModelDetails> details;
+};
+
+// Where a model or adapter comes from.
+struct ModelFiles {
+  std::filesystem::path base;
+  std::vector<std::filesystem::path> adapters;  // on it, in this order
 };
 
 class ModelHost {
@@ -61,6 +69,10 @@ class ModelHost {
   ModelStatus status(std::string_view id) const;  // throws a 404
   // The files of the model or adapter of that id; nothing when there is none.
   std::optional<std::filesystem::path> path_of(std::string_view id) const;
+  // The same with all that makes its answers.
+  std::optional<ModelFiles> files_of(std::string_view id) const;
+  // `name`, or name-2 and so on while something that is not of `path` is served so.
+  std::string free_id(const std::string& name, const std::filesystem::path& path) const;
   // The id of the base that is read from `path` and takes adapters; nothing when there is none.
   std::optional<std::string> base_of(const std::filesystem::path& path) const;
 

@@ -49,7 +49,8 @@ struct Lease {
 void HostedModel::serve(std::shared_ptr<ServedModel> model) {
   details = {.max_context = model->engine->max_context(),
              .is_chat_model = model->loaded.is_chat_model(),
-             .is_reward_model = model->value_head != nullptr};
+             .is_reward_model = model->value_head != nullptr,
+             .template_name = model->loaded.named_template ? model->loaded.named_template->name : ""};
   failure.reset();
   served = std::move(model);
 }

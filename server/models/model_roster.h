@@ -22,6 +22,7 @@ enum class ModelState { kUnloaded, kLoading, kLoaded, kFailed };
 // Who made a model known.
 enum class ModelOrigin {
   kConfigured,
+  kPulled,
   kTrained,  // may be deleted, as what is named "ft:..." may be in any case
 };
 
@@ -29,6 +30,7 @@ enum class ModelOrigin {
 struct ModelDetails {
   int max_context = 0;
   bool is_chat_model = false, is_reward_model = false;
+  std::string template_name;  // one of LLaMA-Factory's; empty: the checkpoint's own
 };
 
 // One attempt to load a base, which all who want it wait for.
@@ -43,7 +45,7 @@ struct HostedModel {
   bool is_deletable = false;
   bool removed = false;  // nobody finds it any more
   int64_t created = 0;
-  int64_t bytes = 0;                    // estimated
+  int64_t bytes = 0;                    // estimated; 0: not yet
   std::shared_ptr<ServedModel> served;  // null: not loaded
   std::optional<ModelDetails> details;
   std::optional<ApiError> failure;  // of the last load

@@ -7,6 +7,7 @@
 #include "server/files/file_store.h"
 #include "server/multipart.h"
 #include "server/paging.h"
+#include "server/routes/file_stream.h"
 #include "server/routes/file_upload.h"
 #include "server/routes/handlers.h"
 
@@ -16,7 +17,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr PageRule kPages{.default_limit = 10'000, .max_limit = 10'000};
-constexpr size_t kPieceBytes = 64 << 10;
 
 Json file_object(const FileRecord& file) {
   Json object;
@@ -70,18 +70,9 @@ Reply handle_get_file(const Request& request, App& app) {
 Reply handle_file_content(const Request& request, App& app) {
   const FileRecord file = app.files().get(request.path_argument);
   // Opened before the headers go out; deleting the file does not take it from here.
-  auto content = std::make_shared<std::ifstream>(app.files().path_of(file.id), std::ios::binary);
-  if (!*content) throw unavailable("the content of '{}' cannot be read", file.id);
-  return {.content_type = "application/octet-stream", .stream = [file, content](BodyWriter& writer) {
-            std::string piece(kPieceBytes, '\0');
-            for (int64_t left = file.bytes; left > 0;) {
-              content->read(piece.data(), std::min<int64_t>(left, kPieceBytes));
-              const auto count = content->gcount();
-              if (count == 0) throw data_corruption("the content of '{}' ends {} bytes early", file.id, left);
-              left -= count;
-              if (!writer.write({piece.data(), static_cast<size_t>(count)})) return;
-            }
-          }};
+  FileStream content(app.files().path_of(file.id), file.id);
+  return {.content_type = "application/octet-stream",
+          .stream = [bytes = file.bytes, content](BodyWriter& writer) mutable { content.send(bytes, writer); }};
 }
 
 Reply handle_delete_file(const Request& request, App& app) {

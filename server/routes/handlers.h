@@ -24,6 +24,11 @@ Reply handle_list_files(const Request& request, App& app);
 Reply handle_get_file(const Request& request, App& app);
 Reply handle_file_content(const Request& request, App& app);
 Reply handle_delete_file(const Request& request, App& app);
+// datasets.cpp
+Reply handle_list_datasets(const Request& request, App& app);
+Reply handle_create_dataset(const Request& request, App& app);
+Reply handle_delete_dataset(const Request& request, App& app);
+Reply handle_preview(const Request& request, App& app);
 // jobs.cpp
 Reply handle_create_job(const Request& request, App& app);
 Reply handle_list_jobs(const Request& request, App& app);
@@ -33,6 +38,14 @@ Reply handle_pause_job(const Request& request, App& app);
 Reply handle_resume_job(const Request& request, App& app);
 Reply handle_job_events(const Request& request, App& app);
 Reply handle_job_log(const Request& request, App& app);
+// job_files.cpp
+Reply handle_list_job_files(const Request& request, App& app);
+Reply handle_job_file_content(const Request& request, App& app);
+Reply handle_job_archive(const Request& request, App& app);
+// pulls.cpp
+Reply handle_start_pull(const Request& request, App& app);
+Reply handle_list_pulls(const Request& request, App& app);
+Reply handle_cancel_pull(const Request& request, App& app);
 // fine_tuning.cpp
 Reply handle_create_fine_tuning_job(const Request& request, App& app);
 Reply handle_list_fine_tuning_jobs(const Request& request, App& app);
@@ -43,6 +56,7 @@ Reply handle_resume_fine_tuning_job(const Request& request, App& app);
 Reply handle_fine_tuning_events(const Request& request, App& app);
 Reply handle_fine_tuning_checkpoints(const Request& request, App& app);
 // text.cpp
+Reply handle_list_templates(const Request& request, App& app);
 Reply handle_tokenize(const Request& request, App& app);
 Reply handle_detokenize(const Request& request, App& app);
 Reply handle_apply_template(const Request& request, App& app);

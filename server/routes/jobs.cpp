@@ -1,7 +1,6 @@
 // /v1/jobs: LLaMA-Factory's YAML of any stage as a job of the queue.
 #include <filesystem>
 
-#include "finetune/spec/load_train_spec.h"
 #include "finetune/spec/train_spec_text.h"
 #include "runtime/base/file.h"
 #include "server/api_error.h"
@@ -13,6 +12,8 @@
 #include "server/paging.h"
 #include "server/rate_limiter.h"
 #include "server/routes/handlers.h"
+#include "server/routes/job_files.h"
+#include "server/routes/submitted_spec.h"
 
 namespace hearth {
 namespace {
@@ -40,7 +41,18 @@ Json describe(const Job& job) {
           {"attempt", job.attempt},
           {"progress", job.progress},
           {"result", job.result},
-          {"error", job.error}};
+          {"error", job.error},
+          {"warnings", job.request.value("warnings", Json::array())}};
+}
+
+// With what was asked for, which lists leave out: it may be long.
+Json describe_whole(const Job& job, const JobRunner& runner) {
+  Json out = describe(job);
+  const std::filesystem::path output_dir = output_dir_of(job, runner);
+  out["spec"] = job.spec;
+  out["directory"] = job.directory.empty() ? Json() : Json(job.directory);
+  out["output_dir"] = output_dir.empty() ? Json() : Json(output_dir.string());
+  return out;
 }
 
 Json describe_event(const JobEvent& event) {
@@ -49,38 +61,21 @@ Json describe_event(const JobEvent& event) {
           {"data", event.data}};
 }
 
-// Where the spec's relative paths start: a directory of this machine, or nowhere (the job's own).
-std::string directory_of(const JsonReader& field) {
-  if (!field) return "";
-  std::filesystem::path path = field.string();
-  if (!path.is_absolute() || !std::filesystem::is_directory(path))
-    field.fail("must be an absolute path of a directory on the daemon's machine");
-  return path.string();
-}
-
-NewJob read_job(const Request& request) {
+NewJob read_job(const Request& request, const ModelHost& host) {
   const Json document = parse_json(request.body);
   const JsonReader body(document);
-  const std::string name = body["name"] ? body["name"].string() : "spec";
-  std::vector<std::string> overrides;
-  for (const JsonReader& override : body["overrides"].elements()) overrides.push_back(override.string());
   NewJob job;
   job.kind = kTrainJob;
-  job.directory = directory_of(body["directory"]);
   job.priority = body["priority"] ? static_cast<int>(body["priority"].integer(-kMostPriority, kMostPriority)) : 0;
-  const std::string text = body.required("spec").string();
-  TrainSpec spec;
-  try {
-    spec = parse_train_spec(text, name, overrides);
-  } catch (const Error& error) {
-    throw invalid_field("spec", error.what());
-  }
-  if (job.directory.empty() && !spec.training.output_dir.is_absolute())
+  const SubmittedSpec submitted = read_submitted_spec(body, host);
+  const TrainSpec& spec = submitted.spec;
+  if (submitted.directory.empty() && !spec.training.output_dir.is_absolute())
     throw invalid_field("directory", fmt::format("is needed where output_dir is relative ('{}'): the directory that "
                                                  "paths of the spec start from",
                                                  spec.training.output_dir.string()));
+  job.directory = submitted.directory;
   job.spec = to_yaml(spec);
-  job.request = {{"name", name}, {"warnings", spec.warnings}};
+  job.request = {{"name", submitted.name}, {"warnings", spec.warnings}};
   if (request.admission && !request.admission->key_name.empty()) job.owner = request.admission->key_name;
   if (const auto key = request.header("Idempotency-Key"))
     job.idempotency_key = fmt::format("job:{}:{}", job.owner.value_or(""), *key);
@@ -96,7 +91,7 @@ Reply acted(const Request& request, Act act) {
 }  // namespace
 
 Reply handle_create_job(const Request& request, App& app) {
-  return json_reply(describe(app.jobs().store().submit(read_job(request))));
+  return json_reply(describe(app.jobs().store().submit(read_job(request, app.host()))));
 }
 
 Reply handle_list_jobs(const Request& request, App& app) {
@@ -112,7 +107,8 @@ Reply handle_list_jobs(const Request& request, App& app) {
 }
 
 Reply handle_get_job(const Request& request, App& app) {
-  return acted(request, [&](const std::string& id) { return app.jobs().store().get(id); });
+  JobService& jobs = app.jobs();
+  return json_reply(describe_whole(jobs.store().get(request.path_argument), jobs.runner()));
 }
 
 Reply handle_cancel_job(const Request& request, App& app) {

@@ -33,9 +33,13 @@ Json describe(const ModelStatus& model) {
               {"root", is_adapter ? model.base : model.id},
               {"parent", is_adapter ? Json(model.base) : Json()},
               {"state", name_of(model.state)},
+              {"memory_bytes", model.memory_bytes > 0 ? Json(model.memory_bytes) : Json()},
+              {"template", model.template_name.empty() ? Json() : Json(model.template_name)},
               {"max_model_len", nullptr},
+              {"input_modalities", nullptr},
               {"capabilities", nullptr}};
   if (!model.details) return out;
+  out["input_modalities"] = Json::array({"text"});
   const bool is_reward_model = model.details->is_reward_model;
   out["max_model_len"] = model.details->max_context;
   out["capabilities"] = {{"completions", !is_reward_model},

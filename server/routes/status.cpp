@@ -1,5 +1,6 @@
 #include "server/api_error.h"
 #include "server/app.h"
+#include "server/jobs/job_service.h"
 #include "server/metrics.h"
 #include "server/models/model_host.h"
 #include "server/openapi.h"
@@ -20,6 +21,8 @@ Reply handle_openapi(const Request&, App&) { return json_reply(openapi_document(
 
 Reply handle_metrics(const Request&, App& app) {
   app.host().update_metrics();
+  if (!app.options().state_directory.empty())
+    for (const auto& [state, count] : app.jobs().store().counts()) app.metrics().jobs(to_string(state), count);
   return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = app.metrics().text()};
 }
 

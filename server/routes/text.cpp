@@ -1,9 +1,10 @@
-// Text and tokens without generation: /tokenize, /detokenize, /apply-template.
+// Text and tokens without generation: /tokenize, /detokenize, /apply-template, and the names of templates.
 #include "server/app.h"
 #include "server/json_reader.h"
 #include "server/openai_types.h"
 #include "server/prompt.h"
 #include "server/routes/handlers.h"
+#include "templates/llamafactory/registry.h"
 
 namespace hearth {
 namespace {
@@ -17,6 +18,12 @@ std::shared_ptr<ServedModel> model_of(const JsonReader& body, const Request& req
 bool read_flag(const JsonReader& field, bool otherwise) { return field ? field.boolean() : otherwise; }
 
 }  // namespace
+
+Reply handle_list_templates(const Request&, App&) {
+  nlohmann::ordered_json names = nlohmann::ordered_json::array();
+  for (const TemplateRow& row : template_rows()) names.push_back(row.name);
+  return json_reply({{"object", "list"}, {"data", names}});
+}
 
 Reply handle_tokenize(const Request& request, App& app) {
   const nlohmann::ordered_json document = parse_json(request.body);

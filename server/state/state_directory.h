@@ -1,4 +1,5 @@
-// Where the daemon keeps what outlives it: hearth.sqlite, files/ (uploads), jobs/. One daemon at a time holds it.
+// Where the daemon keeps what outlives it: hearth.sqlite, files/ (uploads), jobs/, datasets/. One daemon at a time
+// holds it.
 #pragma once
 
 #include <filesystem>
@@ -27,6 +28,7 @@ class StateDirectory {
   Database& database() { return *database_; }
   std::filesystem::path files() const { return path_ / "files"; }
   std::filesystem::path jobs() const { return path_ / "jobs"; }
+  std::filesystem::path datasets() const { return path_ / "datasets"; }
 
  private:
   std::filesystem::path path_;

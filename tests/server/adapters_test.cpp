@@ -44,6 +44,10 @@ TEST(Adapters, AreListedWithTheirBase) {
   EXPECT_EQ(data[1]["parent"], "tiny");
   EXPECT_EQ(data[1]["root"], "tiny");
   EXPECT_EQ(data[1]["max_model_len"], data[0]["max_model_len"]);
+  EXPECT_EQ(data[0]["input_modalities"], ordered_json::parse(R"(["text"])"));
+  EXPECT_GT(data[0]["memory_bytes"], data[1]["memory_bytes"]);
+  EXPECT_GT(data[1]["memory_bytes"], 1000);
+  EXPECT_EQ(data[0]["template"], nullptr);
   EXPECT_EQ(data[2]["id"], "other");
   EXPECT_EQ(daemon.get("/v1/models/tiny%3Atuned").json(), data[1]);
   const test::HttpAnswer unknown = daemon.get("/v1/models/tund");

@@ -124,7 +124,8 @@ TEST(App, MetricsCountTokensAndTimes) {
         "hearth_answer_seconds_count{model=\"tiny\"} 1", "hearth_queue_seconds_count{model=\"tiny\"} 1",
         "hearth_sequences_running{model=\"tiny\"} 0",
         "hearth_http_requests_total{route=\"/v1/chat/completions\",status=\"200\"} 1",
-        "hearth_kv_blocks_total{model=\"tiny\"}"})
+        "hearth_kv_blocks_total{model=\"tiny\"}", "hearth_model_memory_bytes ", "hearth_model_memory_limit_bytes ",
+        "hearth_process_resident_bytes "})
     EXPECT_THAT(text, HasSubstr(line));
 }
 
