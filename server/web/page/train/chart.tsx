@@ -61,7 +61,7 @@ function options(box: HTMLElement, names: string[], isSmooth: boolean, onCursor:
     alpha: isFaint ? 0.3 : 1,
     dash: DASHES[i % DASHES.length],
     spanGaps: true,
-    points: isFaint ? { show: false } : {},
+    points: isFaint ? { show: false } : { fill: colour(box, "back") },
   });
   return {
     width: box.clientWidth,
@@ -89,11 +89,11 @@ function Legend({ steps, series, at }: { steps: number[]; series: Series[]; at: 
         const value = at === null ? spanOf(values)?.last : values[at];
         return (
           <li key={name}>
-            <svg aria-hidden="true" width="22" height="8">
+            <svg aria-hidden="true" width="26" height="8">
               <line
                 class={`line-${(i % COLOURS) + 1}`}
                 x1="0"
-                x2="22"
+                x2="26"
                 y1="4"
                 y2="4"
                 stroke-width="2"

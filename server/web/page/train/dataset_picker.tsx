@@ -89,7 +89,7 @@ function Uploads() {
           <div key={id} class="trouble">
             <p>
               {t("uploadFailed", { name })}{" "}
-              <IconButton icon={X} label={t("compareCancel")} onClick={() => dismissUpload(id)} />
+              <IconButton icon={X} label={t("dismiss")} onClick={() => dismissUpload(id)} />
             </p>
             {problems.slice(0, 20).map((line) => (
               <p key={line} class="small">

@@ -4,7 +4,7 @@ import { go } from "../shell/route";
 import { kept } from "../shell/settings";
 import { jobs } from "./jobs";
 import { cleanName, freeName, outputOf } from "./new_specs";
-import { readSpec, withValue } from "./yaml_spec";
+import { readSpec, withChoice, withValue } from "./yaml_spec";
 
 export interface Draft {
   /** The YAML; empty: none is begun. */
@@ -26,7 +26,7 @@ export function change(changed: Partial<Draft>) {
 }
 
 export function set(key: string, value: unknown) {
-  change({ spec: withValue(draft.value.spec, key, value) });
+  change({ spec: withChoice(draft.value.spec, key, value) });
 }
 
 /** Names the result too, where it lies where this page puts results. */

@@ -121,7 +121,8 @@ function progressText({ status, progress, started_at: started, finished_at: fini
 
 export function JobHead({ followed, job }: { followed: Followed; job: JobDetails }) {
   const isWaiting = job.status === "queued" || job.status === "validating";
-  const isUnderWay = job.status === "running" || job.status === "paused";
+  const part = partDone(job);
+  const hasBar = job.status === "running" || (job.status === "paused" && part !== undefined);
   return (
     <header class="job-head">
       <div class="job-title">
@@ -131,7 +132,7 @@ export function JobHead({ followed, job }: { followed: Followed; job: JobDetails
       <p class="quiet small">
         {t("createdAt", { when: when(job.created_at * 1000) })} · <span class="code">{job.id}</span>
       </p>
-      {isUnderWay && <ProgressBar part={partDone(job)} label={t("progress")} />}
+      {hasBar && <ProgressBar part={part} label={t("progress")} />}
       <p class="small">{isWaiting ? t("waiting") : progressText(job)}</p>
       <Actions followed={followed} job={job} />
     </header>

@@ -187,6 +187,10 @@ function Start() {
   );
 }
 
+function hasBegun(): boolean {
+  return draft.value.spec !== "" || draft.value.name !== "";
+}
+
 export function NewTraining() {
   useEffect(() => {
     void refreshModels().catch(notifyError);
@@ -195,20 +199,24 @@ export function NewTraining() {
   // A draft begins when it is known what there is to begin with.
   useSignalEffect(() => {
     const isKnown = modelsKnown.value && (ownDirectory.value !== "" || listTrouble.value !== null);
-    if (draft.value.spec !== "" || draft.value.name !== "" || !isKnown) return;
+    if (hasBegun() || !isKnown) return;
     const model = chatModels().find(({ parent }) => !parent)?.id ?? "";
     change({ spec: trainingSpec(model, ownDirectory.value, unusedName("tuned")) });
   });
   return (
     <>
       <h1>{t("newTraining")}</h1>
-      <div class="new-training">
-        <Form />
-        <div class="beside">
-          <YamlEditor />
-          <Start />
+      {hasBegun() ? (
+        <div class="new-training">
+          <Form />
+          <div class="beside">
+            <YamlEditor />
+            <Start />
+          </div>
         </div>
-      </div>
+      ) : (
+        <p class="quiet">{t("loading")}</p>
+      )}
     </>
   );
 }

@@ -1,7 +1,7 @@
 // A training YAML as text that is edited a key at a time: comments, the order and keys that nobody here knows stay. The text is the one truth; what is
 // read from it is read anew after every change.
-import { isMap, isScalar, parseDocument, type Document, type Pair, type Scalar } from "yaml";
-import { FIELDS, type Values } from "./fields";
+import { isMap, isNode, isScalar, parseDocument, stringify, type Document } from "yaml";
+import { FIELDS, type Field, type Values } from "./fields";
 
 export interface Problem {
   message: string;
@@ -42,50 +42,89 @@ export function listOf(value: unknown): string[] {
   return items.map((item) => String(item).trim()).filter((item) => item);
 }
 
-type Item = Pair<Scalar, unknown>;
-
-function itemsOf(document: Document): Item[] {
-  return isMap(document.contents) ? (document.contents.items as Item[]) : [];
+interface Item {
+  key: string;
+  /** Where in the text: its line begins, the key does, the key ends, its value does, the line behind it begins. */
+  line: number;
+  begin: number;
+  keyEnd: number;
+  valueEnd: number;
+  next: number;
 }
 
-function nameOf({ key }: Item): string {
-  return isScalar(key) ? String(key.value) : String(key);
+function itemsOf(text: string, document: Document): Item[] {
+  if (!isMap(document.contents)) return [];
+  return document.contents.items.flatMap(({ key, value }) => {
+    if (!isScalar(key) || !key.range) return [];
+    const [begin, keyEnd] = key.range;
+    const valueEnd = isNode(value) && value.range ? value.range[1] : keyEnd;
+    const written = text.slice(0, valueEnd).trimEnd().length; // a list of lines ends behind its last line's end
+    const lineEnd = text.indexOf("\n", Math.max(written, keyEnd));
+    const next = lineEnd < 0 ? text.length : lineEnd + 1;
+    return [
+      { key: String(key.value), line: text.lastIndexOf("\n", begin) + 1, begin, keyEnd, valueEnd: written, next },
+    ];
+  });
 }
 
-/** Behind the last key that the form has before this one, so that a section stays together. */
-function placeFor(key: string, items: Item[]): number {
-  const order = FIELDS.map((field) => field.key);
-  const before = order.slice(0, Math.max(0, order.indexOf(key)));
-  return items.findLastIndex((item) => before.includes(nameOf(item))) + 1 || items.length;
+/** Among those of its section, in the order of the form; a key that the form does not have comes last. */
+function placeFor(key: string, items: Item[], length: number): number {
+  const at = FIELDS.findIndex((field) => field.key === key);
+  const own = FIELDS[at];
+  if (!own) return items.at(-1)?.next ?? length;
+  const before = FIELDS.slice(0, at);
+  const isIn = (fields: Field[]) => (item: Item) => fields.some((field) => field.key === item.key);
+  const isNear = ({ section }: Field) => section === own.section;
+  const near = items.findLast(isIn(before.filter(isNear)));
+  if (near) return near.next;
+  const behind = items.find(isIn(FIELDS.slice(at + 1).filter(isNear)));
+  return behind?.line ?? items.findLast(isIn(before))?.next ?? items.at(-1)?.next ?? length;
 }
 
-/** The comment before a key (a heading of its section, mostly) stays for the next one. */
-function removeItem(items: Item[], at: number) {
-  const [removed] = items.splice(at, 1);
-  const comment = removed?.key.commentBefore;
-  const next = items[at]?.key;
-  if (!comment || !next || next.commentBefore) return;
-  next.commentBefore = comment;
-  next.spaceBefore = removed.key.spaceBefore;
+function written(value: unknown): string {
+  return stringify(value, { collectionStyle: typeof value === "object" ? "flow" : "any", lineWidth: 0 }).trimEnd();
 }
 
-/** The text with the key set; `undefined` takes it out. A text that is not YAML stays as it is. */
-export function withValue(text: string, key: string, value: unknown): string {
-  const { problem } = readSpec(text);
-  if (problem) return text;
-  const document = parse(text);
-  if (document.contents === null) document.contents = document.createNode({}) as never;
-  const items = itemsOf(document);
-  const at = items.findIndex((item) => nameOf(item) === key);
-  if (value === undefined) {
-    if (at >= 0) removeItem(items, at);
-  } else if (at >= 0) {
-    document.set(key, Array.isArray(value) ? document.createNode(value, { flow: true }) : value);
-  } else {
-    const node = document.createNode(value, { flow: true });
-    items.splice(placeFor(key, items), 0, document.createPair(key, node) as Item);
+function edited(text: string, items: Item[], key: string, value: unknown): string {
+  const item = items.find((one) => one.key === key);
+  if (!item) {
+    if (value === undefined) return text;
+    const at = placeFor(key, items, text.length);
+    const [first] = items;
+    const indent = first ? text.slice(first.line, first.begin) : "";
+    const before = text.slice(0, at);
+    return `${before}${before && !before.endsWith("\n") ? "\n" : ""}${indent}${key}: ${written(value)}\n${text.slice(at)}`;
   }
-  return document.toString({ lineWidth: 0, flowCollectionPadding: false });
+  if (value === undefined) return text.slice(0, item.line) + text.slice(item.next);
+  const colon = text.indexOf(":", item.keyEnd);
+  return `${text.slice(0, colon + 1)} ${written(value)}${text.slice(Math.max(item.valueEnd, colon + 1))}`;
+}
+
+/**
+ * The text with the key set; `undefined` takes it out. Nothing else of the text changes, unless it is written in a way (braces around everything) in which
+ * a line cannot be changed. A text that is not YAML stays as it is.
+ */
+export function withValue(text: string, key: string, value: unknown): string {
+  const { values, problem } = readSpec(text);
+  if (problem) return text;
+  const { [key]: _, ...others } = values;
+  const wanted = value === undefined ? others : { ...others, [key]: value };
+  const changed = edited(text, itemsOf(text, parse(text)), key, value);
+  return isDeepEqual(readSpec(changed), wanted) ? changed : stringify(wanted, { lineWidth: 0 });
+}
+
+/** Whatever the order of their keys. */
+function isDeepEqual({ values, problem }: ReadSpec, wanted: Values): boolean {
+  const sorted = (object: Values) => JSON.stringify(Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return problem === null && sorted(values) === sorted(wanted);
+}
+
+/** A choice that takes their meaning from other keys of the form takes these out. */
+export function withChoice(text: string, key: string, value: unknown): string {
+  const changed = withValue(text, key, value);
+  const [before, after] = [readSpec(text).values, readSpec(changed).values];
+  const lost = FIELDS.filter(({ when }) => when?.(before) && !when(after)).map((field) => [field.key, undefined]);
+  return withValues(changed, Object.fromEntries(lost));
 }
 
 export function withValues(text: string, values: Values): string {
@@ -101,12 +140,9 @@ export function shortened(full: string, defaults: string): string {
   const usual = readSpec(defaults).values;
   const values = readSpec(full).values;
   const shown = FIELDS.filter(({ rare, when }) => !rare && (when?.(values) ?? true)).map(({ key }) => key);
-  const kept = Object.entries(values).filter(
-    ([key, value]) =>
-      value !== null && (shown.includes(key) || JSON.stringify(value) !== JSON.stringify(usual[key] ?? null)),
-  );
-  const document = parse(kept.map(([key, value]) => `${key}: ${JSON.stringify(alone(value))}`).join("\n"));
-  for (const { value } of itemsOf(document))
-    if (isScalar(value) && typeof value.value === "string") (value as Scalar).type = "PLAIN";
-  return document.toString({ lineWidth: 0, flowCollectionPadding: false });
+  return Object.entries(values)
+    .filter(([, value]) => value !== null)
+    .filter(([key, value]) => shown.includes(key) || JSON.stringify(value) !== JSON.stringify(usual[key] ?? null))
+    .map(([key, value]) => `${key}: ${written(alone(value))}\n`)
+    .join("");
 }
