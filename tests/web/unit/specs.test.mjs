@@ -49,4 +49,5 @@ test("names become names of folders, and free ones", () => {
   assert.equal(cleanName("  my model/../2 "), "my-model-..-2");
   assert.equal(cleanName("../.."), "");
   assert.equal(freeName("a", ["a", "a-2"]), "a-3");
+  assert.equal(freeName("a-3", ["a-3"]), "a-4");
 });

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { load } from "./load.mjs";
 
-const { listOf, readSpec, shortened, withChoice, withValue, withValues } = await load("train/yaml_spec.ts");
+const { listOf, readSpec, shortened, withValue, withValues } = await load("train/yaml_spec.ts");
+const { withChoice } = await load("train/choices.ts");
 
 const SPEC = `### model
 model_name_or_path: tiny  # ours
@@ -44,6 +45,14 @@ test("keys that lose their meaning with a choice go", () => {
     withChoice(SPEC, "finetuning_type", "full"),
     SPEC.replace("finetuning_type: lora", "finetuning_type: full").replace("lora_rank: 8\n", ""),
   );
+});
+
+test("rows that are held out are evaluated on", () => {
+  const held = withChoice("stage: sft\n", "val_size", 0.1);
+  assert.deepEqual(readSpec(held).values, { stage: "sft", val_size: 0.1, eval_strategy: "epoch" });
+  const often = withChoice(held, "eval_steps", 5);
+  assert.deepEqual(readSpec(often).values, { stage: "sft", val_size: 0.1, eval_strategy: "steps", eval_steps: 5 });
+  assert.equal(withChoice(often, "val_size", undefined), "stage: sft\n");
 });
 
 test("values of several lines, of none, and texts in braces can be changed", () => {

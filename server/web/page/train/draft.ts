@@ -2,9 +2,10 @@
 import { computed } from "@preact/signals";
 import { go } from "../shell/route";
 import { kept } from "../shell/settings";
+import { withChoice } from "./choices";
 import { jobs } from "./jobs";
 import { cleanName, freeName, outputOf } from "./new_specs";
-import { readSpec, withChoice, withValue } from "./yaml_spec";
+import { readSpec, withValue } from "./yaml_spec";
 
 export interface Draft {
   /** The YAML; empty: none is begun. */

@@ -53,6 +53,7 @@ export const FIELDS: Field[] = [
   { key: "template", section: "model", kind: "own" },
 
   { key: "stage", section: "method", kind: "own" },
+  { key: "do_train", section: "method", kind: "own" },
   { key: "finetuning_type", section: "method", kind: "choice", options: ["lora", "freeze", "full"], fallback: "lora" },
   { key: "lora_rank", section: "method", kind: "number", min: 1, step: 1, fallback: 8, when: isLora },
   { key: "lora_alpha", section: "method", kind: "number", min: 1, step: 1, fallback: "2 × lora_rank", when: isLora },
@@ -169,6 +170,7 @@ export const FIELDS: Field[] = [
   { key: "save_steps", section: "training", kind: "number", min: 0, fallback: 500, rare: true, when: trains },
 
   { key: "val_size", section: "evaluation", kind: "number", min: 0, fallback: 0, when: trains },
+  { key: "eval_strategy", section: "evaluation", kind: "own" },
   {
     key: "eval_steps",
     section: "evaluation",

@@ -59,10 +59,11 @@ export function cleanName(text: string): string {
     .replace(/^[-.]+|-+$/g, "");
 }
 
-/** "tuned", "tuned-2", ...: one that is not taken. */
+/** "tuned", "tuned-2", "tuned-3", ...: one that is not taken. */
 export function freeName(name: string, taken: string[]): string {
   if (!taken.includes(name)) return name;
-  for (let i = 2; ; ++i) if (!taken.includes(`${name}-${i}`)) return `${name}-${i}`;
+  const [, begin = name, number = "1"] = /^(.+)-(\d{1,4})$/.exec(name) ?? [];
+  for (let i = Number(number) + 1; ; ++i) if (!taken.includes(`${begin}-${i}`)) return `${begin}-${i}`;
 }
 
 function lines(values: Values): string {

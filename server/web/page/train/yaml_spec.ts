@@ -119,14 +119,6 @@ function isDeepEqual({ values, problem }: ReadSpec, wanted: Values): boolean {
   return problem === null && sorted(values) === sorted(wanted);
 }
 
-/** A choice that takes their meaning from other keys of the form takes these out. */
-export function withChoice(text: string, key: string, value: unknown): string {
-  const changed = withValue(text, key, value);
-  const [before, after] = [readSpec(text).values, readSpec(changed).values];
-  const lost = FIELDS.filter(({ when }) => when?.(before) && !when(after)).map((field) => [field.key, undefined]);
-  return withValues(changed, Object.fromEntries(lost));
-}
-
 export function withValues(text: string, values: Values): string {
   return Object.entries(values).reduce((changed, [key, value]) => withValue(changed, key, value), text);
 }
