@@ -4,23 +4,17 @@ import { get, post } from "./client";
 export interface Pull {
   id: string;
   name: string;
-  status: "queued" | "running" | "succeeded" | "failed" | "cancelled" | (string & {});
+  status: "running" | "succeeded" | "failed" | "cancelled";
   bytes: number;
+  /** null until the hub has said it. */
   total_bytes: number | null;
-  files?: { name: string; bytes: number; total_bytes: number | null }[] | null;
-  error: { code?: string | null; message: string } | string | null;
+  error: string | null;
   /** The model that is served now. */
   model: string | null;
 }
 
-const OVER = ["succeeded", "failed", "cancelled"];
-
 export function isOver({ status }: Pull): boolean {
-  return OVER.includes(status);
-}
-
-export function messageOf({ error }: Pull): string {
-  return typeof error === "string" ? error : (error?.message ?? "");
+  return status !== "running";
 }
 
 export async function listPulls(): Promise<Pull[]> {

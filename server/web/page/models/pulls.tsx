@@ -3,7 +3,7 @@ import { signal, useSignal } from "@preact/signals";
 import { useId } from "preact/hooks";
 import { Download, X } from "lucide";
 import { refreshModels } from "../api/models";
-import { cancelPull, isOver, listPulls, messageOf, startPull, type Pull } from "../api/pulls";
+import { cancelPull, isOver, listPulls, startPull, type Pull } from "../api/pulls";
 import { IconButton } from "../parts/button";
 import { Icon } from "../parts/icon";
 import { ProgressBar } from "../parts/progress";
@@ -32,29 +32,15 @@ function note(pull: Pull) {
   pulls.value = [pull, ...pulls.value.filter(({ id }) => id !== pull.id)];
 }
 
-const STATES: Record<string, Parameters<typeof t>[0]> = {
-  queued: "queued",
-  running: "fetching",
-  succeeded: "succeeded",
-  failed: "failed",
-  cancelled: "cancelled",
-};
-
-function stateText(status: string): string {
-  const known = STATES[status];
-  return known ? t(known) : status;
-}
-
 function PullRow({ pull }: { pull: Pull }) {
-  const { id, name, bytes: done, total_bytes: total, model, status } = pull;
+  const { id, name, bytes: done, total_bytes: total, model, status, error } = pull;
   const part = total ? Math.min(1, done / total) : undefined;
-  const message = messageOf(pull);
   return (
     <li class="pull">
       <div class="pull-head">
         <b>{name}</b>
         <span class="quiet small">
-          {stateText(status)}
+          {t(status === "running" ? "fetching" : status)}
           {model && model !== name && ` · ${model}`}
           {!isOver(pull) && total ? ` · ${t("pullOf", { done: bytes(done), total: bytes(total) })}` : ""}
         </span>
@@ -67,7 +53,7 @@ function PullRow({ pull }: { pull: Pull }) {
         )}
       </div>
       {!isOver(pull) && <ProgressBar part={part} label={name} />}
-      {message && <p class="failure-text small">{message}</p>}
+      {error && <p class="failure-text small">{error}</p>}
     </li>
   );
 }

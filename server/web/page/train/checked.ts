@@ -2,6 +2,7 @@
 import { effect, signal } from "@preact/signals";
 import { ApiError, isAbort } from "../api/client";
 import { previewExamples } from "../api/datasets";
+import { workingDirectory } from "./datasets";
 import { draft, read } from "./draft";
 import { listOf } from "./yaml_spec";
 
@@ -33,7 +34,8 @@ async function ask(spec: string, directory: string) {
 }
 
 function consider() {
-  const { spec, directory } = draft.value;
+  const { spec } = draft.value;
+  const directory = workingDirectory();
   const { values, problem } = read.value;
   clearTimeout(timer);
   asked?.abort();

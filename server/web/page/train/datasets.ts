@@ -8,6 +8,14 @@ import { listOf } from "./yaml_spec";
 
 /** Where uploads go. */
 export const ownDirectory = signal("");
+/**
+ * Where relative paths of the draft start: where its writer says, else in the daemon's state directory, which its directory of data sets is in. Empty while
+ * that is not known.
+ */
+export function workingDirectory(): string {
+  return draft.value.directory || ownDirectory.value.replace(/\/[^/]*\/?$/, "");
+}
+
 /** Of the directory that was asked for last. */
 export const listed = signal<{ directory: string; data: Dataset[] }>({ directory: "", data: [] });
 export const listTrouble = signal<unknown>(null);

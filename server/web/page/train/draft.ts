@@ -3,9 +3,10 @@ import { computed } from "@preact/signals";
 import { go } from "../shell/route";
 import { kept } from "../shell/settings";
 import { withChoice } from "./choices";
+import type { Values } from "./fields";
 import { jobs } from "./jobs";
 import { cleanName, freeName, outputOf } from "./new_specs";
-import { readSpec, withValue } from "./yaml_spec";
+import { readSpec, withValue, type ReadSpec } from "./yaml_spec";
 
 export interface Draft {
   /** The YAML; empty: none is begun. */
@@ -20,7 +21,13 @@ const stored = kept<Draft>("train.draft", NONE);
 
 /** What another version of the page has stored may lack something. */
 export const draft = computed<Draft>(() => ({ ...NONE, ...stored.value }));
-export const read = computed(() => readSpec(draft.value.spec));
+let lastValues: Values = {};
+/** While a text is no YAML, its values are those from before. */
+export const read = computed<ReadSpec>((): ReadSpec => {
+  const now = readSpec(draft.value.spec);
+  if (!now.problem) lastValues = now.values;
+  return { ...now, values: lastValues };
+});
 
 export function change(changed: Partial<Draft>) {
   stored.value = { ...draft.value, ...changed };

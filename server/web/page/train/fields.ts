@@ -121,7 +121,14 @@ export const FIELDS: Field[] = [
   { key: "dataset_dir", section: "data", kind: "own" },
   { key: "cutoff_len", section: "data", kind: "number", min: 1, step: 1, fallback: 2048 },
   { key: "max_samples", section: "data", kind: "number", min: 1, step: 1, fallback: "∞", rare: true },
-  { key: "packing", section: "data", kind: "switch", fallback: false, rare: true, when: stageIs("sft", "pt") },
+  {
+    key: "packing",
+    section: "data",
+    kind: "switch",
+    fallback: false,
+    rare: true,
+    when: both(trains, stageIs("sft", "pt")),
+  },
 
   { key: "output_dir", section: "output", kind: "text" },
 

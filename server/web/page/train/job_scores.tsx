@@ -64,10 +64,10 @@ function MeanScores({ results }: { results: Record<string, number> }) {
 }
 
 function Example({ row, score }: { row: Predicted; score: string }) {
-  const texts: [string, string][] = [
-    [t("asked"), row.prompt],
-    [t("answered"), row.predict],
-    [t("expected"), row.label],
+  const texts = [
+    { name: t("asked"), text: row.prompt, place: "asked" },
+    { name: t("answered"), text: row.predict, place: "" },
+    { name: t("expected"), text: row.label, place: "" },
   ];
   const value = row.scores[score];
   return (
@@ -81,8 +81,8 @@ function Example({ row, score }: { row: Predicted; score: string }) {
         )}
       </header>
       <dl>
-        {texts.map(([name, text]) => (
-          <div key={name}>
+        {texts.map(({ name, text, place }) => (
+          <div key={name} class={place}>
             <dt class="small quiet">{name}</dt>
             <dd>
               <pre>{text}</pre>

@@ -9,7 +9,7 @@ import { notify, notifyError } from "../shell/notices";
 import { go } from "../shell/route";
 import { check } from "./checked";
 import { DatasetPicker } from "./dataset_picker";
-import { listTrouble, ownDirectory, refreshDatasets } from "./datasets";
+import { listTrouble, ownDirectory, refreshDatasets, workingDirectory } from "./datasets";
 import { change, draft, read, rename, unusedName } from "./draft";
 import { fieldsOf, type Section } from "./fields";
 import { FieldView } from "./field_view";
@@ -45,9 +45,14 @@ function More({ sections }: { sections: Section[] }) {
   );
 }
 
+function isPredicting(): boolean {
+  const { do_predict: predicts, do_train: trains } = read.value.values;
+  return predicts === true && trains !== true;
+}
+
 function Form() {
-  const { values, problem } = read.value;
-  const isPrediction = values.do_predict === true && values.do_train !== true;
+  const { problem } = read.value;
+  const isPrediction = isPredicting();
   return (
     <fieldset class="form" disabled={problem !== null}>
       <section>
@@ -100,7 +105,8 @@ function Form() {
 function useStart() {
   const isStarting = useSignal(false);
   const start = async () => {
-    const { spec, name, directory } = draft.value;
+    const { spec, name } = draft.value;
+    const directory = workingDirectory();
     const wanted = name || unusedName("tuned");
     isStarting.value = true;
     try {
@@ -126,7 +132,7 @@ function Start() {
   const { values, problem } = read.value;
   const { state } = check.value;
   const canStart = !problem && state !== "incomplete" && state !== "bad" && !isStarting.value;
-  const isTraining = values.do_predict !== true || values.do_train === true;
+  const isTraining = !isPredicting();
   return (
     <form
       class="start"
@@ -205,7 +211,7 @@ export function NewTraining() {
   });
   return (
     <>
-      <h1>{t("newTraining")}</h1>
+      <h1>{t(isPredicting() ? "evaluation" : "newTraining")}</h1>
       {hasBegun() ? (
         <div class="new-training">
           <Form />

@@ -7,6 +7,7 @@ import { Dialog } from "../parts/dialog";
 import { Pager } from "../parts/pager";
 import { Trouble } from "../parts/trouble";
 import { number } from "../text";
+import { workingDirectory } from "./datasets";
 import { draft } from "./draft";
 import { pieces } from "./segments";
 import { t } from "./text";
@@ -99,7 +100,8 @@ function Pages() {
   const offset = useSignal(0);
   const preview = useSignal<Preview | null>(null);
   const trouble = useSignal<unknown>(null);
-  const { spec, directory } = draft.value;
+  const { spec } = draft.value;
+  const directory = workingDirectory();
   useEffect(() => {
     const stop = new AbortController();
     const request = { spec, offset: offset.value, limit: ROWS, ...(directory ? { directory } : {}) };
