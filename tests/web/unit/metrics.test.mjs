@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { load } from "./load.mjs";
+import { bundled } from "./bundled.mjs";
 
-const { parseMetrics, rate, sum } = await load("api/metrics.ts");
+const { parseMetrics, rate, sum } = await bundled("api/metrics.ts");
 
 const TEXT = `# HELP tokens_total Tokens
 # TYPE tokens_total counter

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { load } from "./load.mjs";
+import { bundled } from "./bundled.mjs";
 
-const { groupsOf, namesIn, overlay, seriesOf, smoothed, spanOf, withEvents } = await load("train/series.ts");
-const { differences } = await load("train/differences.ts");
+const { groupsOf, namesIn, overlay, seriesOf, smoothed, spanOf, withEvents } = await bundled("train/series.ts");
+const { differences } = await bundled("train/differences.ts");
 
 const metrics = (data) => ({ id: `e${data.step}`, type: "metrics", data });
 const NONE = new Map();

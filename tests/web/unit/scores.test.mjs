@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { load } from "./load.mjs";
+import { bundled } from "./bundled.mjs";
 
-const { readPredictions, readResults, scoreNames, sortedBy } = await load("train/scores.ts");
-const { pieces } = await load("train/segments.ts");
+const { readPredictions, readResults, scoreNames, sortedBy } = await bundled("train/scores.ts");
+const { pieces } = await bundled("train/segments.ts");
 
 const PREDICTIONS =
   '{"prompt": "p0", "predict": "a", "label": "A"}\n{"prompt": "p1", "predict": "b", "label": "B"}\n{"prom';

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { load } from "./load.mjs";
+import { bundled } from "./bundled.mjs";
 
-const { canPredict, cleanName, exportSpec, freeName, predictionSpec, trainingSpec } = await load("train/new_specs.ts");
-const { readSpec } = await load("train/yaml_spec.ts");
+const { canPredict, cleanName, exportSpec, freeName, predictionSpec, trainingSpec } =
+  await bundled("train/new_specs.ts");
+const { readSpec } = await bundled("train/yaml_spec.ts");
 
 const JOB = {
   status: "succeeded",

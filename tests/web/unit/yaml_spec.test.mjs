@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { load } from "./load.mjs";
+import { bundled } from "./bundled.mjs";
 
-const { listOf, readSpec, shortened, withValue, withValues } = await load("train/yaml_spec.ts");
-const { withChoice } = await load("train/choices.ts");
+const { listOf, readSpec, shortened, withValue, withValues } = await bundled("train/yaml_spec.ts");
+const { withChoice } = await bundled("train/choices.ts");
 
 const SPEC = `### model
 model_name_or_path: tiny  # ours

@@ -1,6 +1,4 @@
 // GET /metrics, Prometheus' text format (version 0.0.4): a sample a line, NAME{LABEL="VALUE",...} NUMBER [TIME].
-import { getText } from "./client";
-
 export interface Sample {
   name: string;
   labels: Record<string, string>;
@@ -29,11 +27,6 @@ export interface Scrape {
   /** Milliseconds of a clock that does not jump. */
   at: number;
   samples: Sample[];
-}
-
-export async function scrape(): Promise<Scrape> {
-  const text = await getText("/metrics");
-  return { at: performance.now(), samples: parseMetrics(text) };
 }
 
 function named({ samples }: Scrape, name: string, labels: Record<string, string>): Sample[] {

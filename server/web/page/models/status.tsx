@@ -1,6 +1,7 @@
 // What the daemon does now: memory, answers, jobs.
 import { signal } from "@preact/signals";
-import { rate, scrape, sum, type Scrape } from "../api/metrics";
+import { getText } from "../api/client";
+import { parseMetrics, rate, sum, type Scrape } from "../api/metrics";
 import { ProgressBar } from "../parts/progress";
 import { isForbidden, Trouble } from "../parts/trouble";
 import { bytes, number } from "../text";
@@ -11,7 +12,8 @@ const trouble = signal<unknown>(null);
 
 export async function refreshStatus(): Promise<void> {
   try {
-    latest.value = { before: latest.value?.now, now: await scrape() };
+    const samples = parseMetrics(await getText("/metrics"));
+    latest.value = { before: latest.value?.now, now: { at: performance.now(), samples } };
     trouble.value = null;
   } catch (error) {
     trouble.value = error;
