@@ -32,13 +32,19 @@ export function isAbort(error: unknown): boolean {
   return error instanceof DOMException && error.name === "AbortError";
 }
 
-async function refusal(response: Response): Promise<ApiError> {
+/** What an answer says that is none; its text is OpenAI's error object or not ours. */
+function refusal(status: number, statusText: string, text: string): ApiError {
+  if (status === 401) keyWanted.value = true;
   try {
-    const { error } = await response.json();
-    return new ApiError(response.status, error.code ?? error.type, error.message, error.param);
+    const { error } = JSON.parse(text);
+    return new ApiError(status, error.code ?? error.type, error.message, error.param);
   } catch {
-    return new ApiError(response.status, "http_error", `${response.status} ${response.statusText}`);
+    return new ApiError(status, "http_error", `${status} ${statusText}`);
   }
+}
+
+function unreachable(): ApiError {
+  return new ApiError(0, "unreachable", "the daemon does not answer");
 }
 
 /** The response of a request that went well; throws ApiError, or AbortError. */
@@ -54,12 +60,10 @@ export async function request(path: string, init: RequestInit & { json?: unknown
     response = await fetch(path, { ...init, headers, cache: "no-store" });
   } catch (error) {
     if (isAbort(error)) throw error;
-    throw new ApiError(0, "unreachable", "the daemon does not answer");
+    throw unreachable();
   }
   if (response.ok) return response;
-  const error = await refusal(response);
-  if (response.status === 401) keyWanted.value = true;
-  throw error;
+  throw refusal(response.status, response.statusText, await response.text());
 }
 
 export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
@@ -68,6 +72,26 @@ export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
 
 export async function post<T>(path: string, json: unknown = {}, signal?: AbortSignal): Promise<T> {
   return (await request(path, { json, signal })).json();
+}
+
+export async function getText(path: string, signal?: AbortSignal): Promise<string> {
+  return (await request(path, { signal })).text();
+}
+
+/** Sends a form with files. `progress` gets the part that is sent, 0 to 1: fetch cannot tell it, the older interface can. */
+export function upload<T>(path: string, form: FormData, progress: (part: number) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const sender = new XMLHttpRequest();
+    sender.open("POST", path);
+    if (apiKey.value) sender.setRequestHeader("Authorization", `Bearer ${apiKey.value}`);
+    sender.upload.onprogress = ({ loaded, total }) => progress(total > 0 ? loaded / total : 0);
+    sender.onerror = () => reject(unreachable());
+    sender.onload = () => {
+      if (sender.status >= 200 && sender.status < 300) resolve(JSON.parse(sender.responseText));
+      else reject(refusal(sender.status, sender.statusText, sender.responseText));
+    };
+    sender.send(form);
+  });
 }
 
 export async function remove(path: string): Promise<void> {
