@@ -153,7 +153,9 @@ App::~App() { stop(); }
 
 void App::start() {
   impl_->server.start(impl_->options.host, impl_->options.port);
-  log::info("listening on {}://{}:{}", impl_->tls ? "https" : "http", impl_->options.host, port());
+  const std::string url = fmt::format("{}://{}:{}", impl_->tls ? "https" : "http", impl_->options.host, port());
+  log::info("listening on {}", url);
+  if (impl_->options.listening) impl_->options.listening(url);
   impl_->loader = std::thread([this] { impl_->load_all(); });
   if (impl_->jobs) impl_->jobs->runner().start();
 }

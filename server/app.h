@@ -66,6 +66,7 @@ struct AppOptions {
   std::function<LoadedModel(const Model&, ComputeDtype)> load = [](const Model& model, ComputeDtype dtype) {
     return load_model(model.path, {.compute_dtype = dtype, .chat = model.chat});
   };
+  std::function<void(const std::string& url)> listening = {};  // called once, when the socket is open
 };
 
 class App {

@@ -26,6 +26,7 @@ struct Command {
 constexpr Command kCommands[] = {
     {"serve", "Serve models over OpenAI's HTTP API", add_serve},
     {"api", "The same for the model of a LLaMA-Factory YAML", add_api},
+    {"webchat", "The same, and open its page in a browser", add_webchat},
     {"keys", "Make, list and revoke the keys of the daemon's clients", add_keys},
     {"chat", "Chat in the terminal, in this process or with a server", add_chat},
     {"train", "Fine-tune a model by a LLaMA-Factory YAML", add_train},

@@ -13,6 +13,7 @@ using Prepare = std::function<Run()>;  // after parsing; what it throws is exit 
 
 Prepare add_serve(CLI::App& app);
 Prepare add_api(CLI::App& app);
+Prepare add_webchat(CLI::App& app);
 Prepare add_keys(CLI::App& app);
 Prepare add_chat(CLI::App& app);
 Prepare add_train(CLI::App& app);

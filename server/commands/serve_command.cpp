@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "models/adapters/adapter_config.h"
@@ -12,6 +13,7 @@
 #include "server/app.h"
 #include "server/commands/commands.h"
 #include "server/config.h"
+#include "server/jobs/bounded_command.h"
 #include "server/keys/key_table.h"
 #include "server/serve_options.h"
 #include "server/state/state_directory.h"
@@ -21,6 +23,7 @@ namespace {
 
 // Network file systems show a heartbeat up to a minute late.
 constexpr auto kSlurmLease = std::chrono::minutes(5);
+constexpr auto kOpenPatience = std::chrono::seconds(30);
 
 void require_value_head(const std::filesystem::path& directory) {
   if (!has_value_head(directory))
@@ -43,7 +46,16 @@ void check_access(const ServeConfig& config) {
   check_exposure(config.host, has_key);
 }
 
-int run_serve(const ServeConfig& config) {
+enum class Page { kServed, kOpened };
+
+// What a desktop opens addresses with; a machine without one says where the page is.
+void open_page(const std::string& url) {
+  const std::string program = "xdg-open";
+  if (!BoundedCommand::is_installed(program)) return log::info("the page is at {}; open it in a browser", url);
+  std::thread([=] { BoundedCommand().run({program, url}, kOpenPatience); }).detach();
+}
+
+int run_serve(const ServeConfig& config, Page page = Page::kServed) {
   AppOptions options;
   for (const ModelSpec& spec : config.models)
     options.models.push_back({spec.id(),
@@ -86,6 +98,7 @@ int run_serve(const ServeConfig& config) {
   if (uses_slurm) options.jobs.lease = kSlurmLease;
   options.jobs.in_background = config.jobs_in_background;
   options.jobs.retention = std::chrono::hours(24 * config.job_retention_days);
+  if (page == Page::kOpened) options.listening = open_page;
   App(std::move(options)).run();
   return 0;
 }
@@ -145,7 +158,9 @@ Prepare add_serve(CLI::App& app) {
   };
 }
 
-Prepare add_api(CLI::App& app) {
+namespace {
+
+Prepare add_inference(CLI::App& app, Page page) {
   struct Arguments {
     std::string config;
     std::vector<std::string> overrides;
@@ -156,18 +171,24 @@ Prepare add_api(CLI::App& app) {
   app.footer(
       "Examples:\n"
       "  hearth api llama3.yaml\n"
+      "  hearth webchat llama3.yaml                   the same, and opens the page in a browser\n"
       "  API_PORT=9000 API_KEY=secret hearth api llama3.yaml infer_dtype=float32\n\n"
       "Environment: API_HOST, API_PORT, API_KEY, API_MODEL_NAME, API_CORS_ORIGINS (comma-separated), "
       "ALLOW_EXTRA_ARGS.");
-  return [arguments]() -> Run {
+  return [arguments, page]() -> Run {
     InferenceConfig config = load_inference_config(arguments->config, arguments->overrides);
     apply_api_environment(config.serve);
     log::set_format(config.serve.log_format);
     for (const std::string& warning : config.warnings) log::warn("{}", warning);
     check_serve_config(config.serve);
     check_access(config.serve);
-    return [serve = config.serve] { return run_serve(serve); };
+    return [serve = config.serve, page] { return run_serve(serve, page); };
   };
 }
+
+}  // namespace
+
+Prepare add_api(CLI::App& app) { return add_inference(app, Page::kServed); }
+Prepare add_webchat(CLI::App& app) { return add_inference(app, Page::kOpened); }
 
 }  // namespace hearth

@@ -8,6 +8,7 @@
 #include "models/adapters/adapter_config.h"
 #include "runtime/base/error.h"
 #include "runtime/base/nearest_name.h"
+#include "server/chat_sampling.h"
 #include "server/load_served.h"
 #include "server/models/model_memory.h"
 
@@ -50,7 +51,8 @@ void HostedModel::serve(std::shared_ptr<ServedModel> model) {
   details = {.max_context = model->engine->max_context(),
              .is_chat_model = model->loaded.is_chat_model(),
              .is_reward_model = model->value_head != nullptr,
-             .template_name = model->loaded.named_template ? model->loaded.named_template->name : ""};
+             .template_name = model->loaded.named_template ? model->loaded.named_template->name : "",
+             .chat_sampling = chat_sampling(model->loaded.defaults)};
   failure.reset();
   served = std::move(model);
 }

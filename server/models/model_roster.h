@@ -31,6 +31,7 @@ struct ModelDetails {
   int max_context = 0;
   bool is_chat_model = false, is_reward_model = false;
   std::string template_name;  // one of LLaMA-Factory's; empty: the checkpoint's own
+  GenerationDefaults chat_sampling;
 };
 
 // One attempt to load a base, which all who want it wait for.

@@ -1,5 +1,7 @@
 // GET /v1/models, GET and DELETE /v1/models/{id}: what is known of models, loaded or not. `state` is hearth's own;
 // `root`, `parent` and `max_model_len` are spelled as vLLM does.
+#include <cmath>
+
 #include "server/app.h"
 #include "server/models/model_host.h"
 #include "server/routes/handlers.h"
@@ -23,6 +25,21 @@ const char* name_of(ModelState state) {
   return "unloaded";
 }
 
+Json describe(const GenerationDefaults& sampling) {
+  Json out = Json::object();
+  const auto add = [&](const char* name, const auto& value) {
+    constexpr double kDigits = 1e6;  // of a float's own
+    if (value) out[name] = std::round(*value * kDigits) / kDigits;
+  };
+  add("temperature", sampling.temperature);
+  add("top_p", sampling.top_p);
+  add("top_k", sampling.top_k);
+  add("min_p", sampling.min_p);
+  add("typical_p", sampling.typical_p);
+  add("repetition_penalty", sampling.repetition_penalty);
+  return out;
+}
+
 // Null where only a loaded model tells.
 Json describe(const ModelStatus& model) {
   const bool is_adapter = !model.base.empty();
@@ -37,9 +54,11 @@ Json describe(const ModelStatus& model) {
               {"template", model.template_name.empty() ? Json() : Json(model.template_name)},
               {"max_model_len", nullptr},
               {"input_modalities", nullptr},
+              {"chat_sampling", nullptr},
               {"capabilities", nullptr}};
   if (!model.details) return out;
   out["input_modalities"] = Json::array({"text"});
+  out["chat_sampling"] = describe(model.details->chat_sampling);
   const bool is_reward_model = model.details->is_reward_model;
   out["max_model_len"] = model.details->max_context;
   out["capabilities"] = {{"completions", !is_reward_model},

@@ -83,14 +83,25 @@ HttpBackend::HttpBackend(std::string url, std::string api_key, const std::string
   use(model, "");
 }
 
-std::vector<std::string> HttpBackend::models() const {
+json HttpBackend::listed() const {
   const json body = DaemonClient(url_, api_key_).get("/models");
-  const json listed = body.is_object() ? body.value("data", json()) : json();
+  const json data = body.is_object() ? body.value("data", json()) : json();
+  return data.is_array() ? data : json::array();
+}
+
+std::vector<std::string> HttpBackend::models() const {
   std::vector<std::string> names;
-  if (!listed.is_array()) return names;
-  for (const json& model : listed)
+  for (const json& model : listed())
     if (std::string name = string_at(model, "id"); !name.empty()) names.push_back(std::move(name));
   return names;
+}
+
+// A server of others says nothing of it.
+json HttpBackend::sampling() const {
+  for (const json& model : listed())
+    if (const auto found = model.find("chat_sampling"); string_at(model, "id") == model_ && found != model.end())
+      return found->is_object() ? *found : json::object();
+  return json::object();
 }
 
 void HttpBackend::use(const std::string& model, const std::string& adapter) {
@@ -106,7 +117,8 @@ void HttpBackend::use(const std::string& model, const std::string& adapter) {
 
 ChatAnswer HttpBackend::answer(const nlohmann::ordered_json& messages, const ChatSettings& settings,
                                const OnText& on_text, const std::atomic<bool>& stop) {
-  json body = settings.to_json();
+  json body = sampling();
+  body.update(settings.to_json());
   body["model"] = model_;
   body["messages"] = messages;
   body["stream"] = true;

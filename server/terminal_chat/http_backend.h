@@ -23,6 +23,9 @@ class HttpBackend : public ChatBackend {
                     const std::atomic<bool>& stop) override;
 
  private:
+  nlohmann::ordered_json listed() const;    // /v1/models' objects
+  nlohmann::ordered_json sampling() const;  // what the server suggests for a chat with model_
+
   std::string url_, api_key_, model_;  // url_ ends with /v1
 };
 

@@ -5,6 +5,7 @@
 #include "models/prompt.h"
 #include "models/resolver.h"
 #include "runtime/base/error.h"
+#include "server/chat_sampling.h"
 #include "server/text_stream.h"
 
 namespace hearth {
@@ -17,28 +18,24 @@ const char* finish_name(FinishReason reason) {
   return reason == FinishReason::kCancelled ? "cancelled" : "stop";
 }
 
-// Where neither the user nor the checkpoint says: at OpenAI's 1 and 0 a small quantised model soon rambles.
-constexpr float kChatTemperature = 0.7f, kChatMinP = 0.05f;
-
-// The setting, the checkpoint's default, or the value as it is.
+// The setting, the default, or the value as it is.
 template <class Setting, class Default, class Value>
-void choose(const std::optional<Setting>& setting, const std::optional<Default>& checkpoint, Value& value) {
+void choose(const std::optional<Setting>& setting, const std::optional<Default>& otherwise, Value& value) {
   if (setting)
     value = static_cast<Value>(*setting);
-  else if (checkpoint)
-    value = static_cast<Value>(*checkpoint);
+  else if (otherwise)
+    value = static_cast<Value>(*otherwise);
 }
 
 SamplingParams sampling_for(const ChatSettings& settings, const GenerationDefaults& checkpoint) {
+  const GenerationDefaults defaults = chat_sampling(checkpoint);
   SamplingParams sampling;
-  sampling.temperature = kChatTemperature;
-  sampling.min_p = kChatMinP;
-  choose(settings.temperature, checkpoint.temperature, sampling.temperature);
-  choose(settings.top_p, checkpoint.top_p, sampling.top_p);
-  choose(settings.top_k, checkpoint.top_k, sampling.top_k);
-  choose(settings.min_p, checkpoint.min_p, sampling.min_p);
-  choose(settings.typical_p, checkpoint.typical_p, sampling.typical_p);
-  choose(settings.repetition_penalty, checkpoint.repetition_penalty, sampling.repetition_penalty);
+  choose(settings.temperature, defaults.temperature, sampling.temperature);
+  choose(settings.top_p, defaults.top_p, sampling.top_p);
+  choose(settings.top_k, defaults.top_k, sampling.top_k);
+  choose(settings.min_p, defaults.min_p, sampling.min_p);
+  choose(settings.typical_p, defaults.typical_p, sampling.typical_p);
+  choose(settings.repetition_penalty, defaults.repetition_penalty, sampling.repetition_penalty);
   sampling.frequency_penalty = static_cast<float>(settings.frequency_penalty.value_or(0));
   sampling.presence_penalty = static_cast<float>(settings.presence_penalty.value_or(0));
   sampling.seed = settings.seed ? static_cast<uint64_t>(*settings.seed) : std::random_device()();

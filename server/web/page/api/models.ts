@@ -8,10 +8,12 @@ export interface Model {
   parent: string | null;
   state: "loaded" | "loading" | "failed" | "unloaded";
   max_model_len: number | null;
-  memory_bytes?: number | null;
+  memory_bytes: number | null;
+  /** What to ask for where the reader says nothing; null while the model is not loaded. */
+  chat_sampling: Record<string, number> | null;
   capabilities: { chat: boolean; completions: boolean; score: boolean } | null;
-  input_modalities?: string[] | null;
-  template?: string | null;
+  input_modalities: string[] | null;
+  template: string | null;
 }
 
 export const models = signal<Model[]>([]);
@@ -23,8 +25,9 @@ export async function refreshModels(): Promise<void> {
   modelsKnown.value = true;
 }
 
-export function findModel(id: string): Model | undefined {
-  return models.value.find((model) => model.id === id);
+/** By its id, or an adapter's "base:id". */
+export function findModel(name: string): Model | undefined {
+  return models.value.find(({ id, parent }) => id === name || (parent && `${parent}:${id}` === name));
 }
 
 /** Those that chat; what only a loaded model tells is assumed of one that is not loaded. */

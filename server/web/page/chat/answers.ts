@@ -1,7 +1,7 @@
 // Answers as they arrive: asked for, shown a frame at a time, stored now and then, stopped.
 import { signal } from "@preact/signals";
 import { ApiError, isAbort, stream } from "../api/client";
-import { refreshModels } from "../api/models";
+import { findModel, refreshModels } from "../api/models";
 import { explain } from "../text/errors";
 import { findChat, keep, settle } from "./chats";
 import {
@@ -137,7 +137,7 @@ function answer(conversation: Conversation, parent: string, models: string[]) {
   if (findChat(changed.id)?.messages.length) keep(changed);
   else settle(changed);
   for (const one of answers) {
-    one.run(requestFor(changed, parent, one.message.model!)).finally(() => {
+    one.run(requestFor(changed, parent, one.message.model!, findModel(one.message.model!)?.chat_sampling ?? {})).finally(() => {
       const left = new Map(running.value);
       left.delete(one.message.id);
       running.value = left;

@@ -1,5 +1,6 @@
 // The system prompt, how tokens are drawn, tools: of this conversation. What is left empty is the daemon's default.
 import { useSignal } from "@preact/signals";
+import { findModel } from "../api/models";
 import { changeSettings, current } from "./chats";
 import { NO_SETTINGS, SAMPLING, type SamplingKey } from "./conversation";
 import { t } from "./text";
@@ -53,6 +54,7 @@ function Tools() {
 export function ChatSettings() {
   const chat = current.value;
   const { sampling, system, stop } = chat.settings;
+  const defaults: Partial<Record<SamplingKey, number>> = findModel(chat.settings.model)?.chat_sampling ?? {};
   const set = (key: SamplingKey, text: string) => {
     const { [key]: _, ...rest } = sampling;
     const value = Number(text);
@@ -78,7 +80,7 @@ export function ChatSettings() {
               <input
                 type="number"
                 {...RANGES[key]}
-                placeholder={t("default")}
+                placeholder={String(defaults[key] ?? t("default"))}
                 value={sampling[key] ?? ""}
                 onChange={(event) => set(key, event.currentTarget.value)}
               />

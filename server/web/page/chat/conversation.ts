@@ -183,8 +183,8 @@ function sent(message: Message): object {
   return { role: "user", content: [...images, { type: "text", text: message.content }] };
 }
 
-/** The body of the request for an answer to `parent`; the tools are valid JSON. */
-export function requestFor(conversation: Conversation, parent: string, model: string): object {
+/** The body of the request for an answer to `parent`; the tools are valid JSON. `defaults`: the sampling where nothing is set. */
+export function requestFor(conversation: Conversation, parent: string, model: string, defaults: Record<string, number> = {}): object {
   const { system, sampling, stop, tools } = conversation.settings;
   const before = pathTo(conversation, parent).filter(
     ({ role, content, toolCalls }) => role !== "assistant" || content || toolCalls,
@@ -192,6 +192,7 @@ export function requestFor(conversation: Conversation, parent: string, model: st
   return {
     model,
     messages: [...(system.trim() ? [{ role: "system", content: system }] : []), ...before.map(sent)],
+    ...defaults,
     ...sampling,
     ...(stop.length ? { stop } : {}),
     ...(tools.trim() ? { tools: JSON.parse(tools) } : {}),

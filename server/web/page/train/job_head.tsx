@@ -1,7 +1,7 @@
 // Where a job stands and what can be done about it.
 import { MessageSquare, Pause, Play, Repeat2, Scale, Square } from "lucide";
 import { act, partDone, type JobDetails } from "../api/jobs";
-import { refreshModels } from "../api/models";
+import { findModel, refreshModels } from "../api/models";
 import { newChat } from "../chat/chats";
 import { Icon } from "../parts/icon";
 import { ProgressBar } from "../parts/progress";
@@ -40,7 +40,7 @@ function minimal(spec: string): string {
 
 async function chatWith(model: string): Promise<void> {
   await refreshModels().catch(() => {}); // it may be new to the page
-  newChat({ model, compare: "" });
+  newChat({ model: findModel(model)?.id ?? model, compare: "" });
 }
 
 export function AsNewButton({ job, primary }: { job: JobDetails; primary?: boolean }) {
