@@ -20,7 +20,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Names = std::initializer_list<const char*>;
 
-constexpr size_t kMostColumns = 100, kMostRoles = 20, kLongestRole = 40;
+constexpr size_t kMostColumns = 100, kMostRoles = 20, kLongestRole = 40, kMostTold = 20, kLongestTold = 64;
 
 constexpr std::string_view kKnown =
     "known are 'instruction' (or prompt, question, query) with 'output' (or response, completion, answer), with "
@@ -138,7 +138,8 @@ class Finder {
 
   [[noreturn]] void refuse(const std::string& why) const {
     std::vector<std::string_view> names;
-    for (const auto& [name, column] : columns_) names.push_back(name);
+    for (const auto& [name, column] : columns_)
+      if (names.size() < kMostTold) names.push_back(std::string_view(name).substr(0, kLongestTold));
     throw invalid_argument(
         "the format cannot be told: {}; the first rows have the columns '{}'; {}; or say it: "
         "formatting, and columns with the names that the file has",

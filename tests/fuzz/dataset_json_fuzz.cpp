@@ -1,11 +1,16 @@
 // Any bytes as a json or jsonl dataset: rows are read, or named with what is wrong; each becomes an example of every
-// format, or is refused with a reason.
+// format, or is refused with a reason. What format they have is told, or refused.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "finetune/datasets/convert.h"
+#include "finetune/datasets/find_format.h"
 #include "finetune/datasets/json_rows.h"
+#include "runtime/base/error.h"
 
 namespace {
 
@@ -65,11 +70,21 @@ std::vector<DatasetInfo> every_format() {
   return out;
 }
 
+void tell_format(std::string_view text) {
+  try {
+    if (!find_format(*open_json_rows(text, "fuzz.json")).contains("formatting")) __builtin_trap();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInvalidArgument) __builtin_trap();
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const std::vector<DatasetInfo> infos = every_format();
-  const auto rows = open_json_rows(std::string_view(reinterpret_cast<const char*>(data), size), "fuzz.json");
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  tell_format(text);
+  const auto rows = open_json_rows(text, "fuzz.json");
   Row row;
   for (size_t count = 0; rows->next(row); ++count) {
     if (count > size) __builtin_trap();
