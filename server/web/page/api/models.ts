@@ -27,6 +27,11 @@ export function findModel(id: string): Model | undefined {
   return models.value.find((model) => model.id === id);
 }
 
+/** An adapter is listed by its name and answers as "base:name" too. */
+export function listedId(name: string): string {
+  return models.value.find(({ id, parent }) => id === name || `${parent}:${id}` === name)?.id ?? name;
+}
+
 /** Those that chat; what only a loaded model tells is assumed of one that is not loaded. */
 export function chatModels(): Model[] {
   return models.value.filter((model) => model.capabilities?.chat ?? true);
