@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bundled } from "./bundled.mjs";
 
-const { canPredict, cleanName, exportSpec, freeName, predictionSpec, trainingSpec } =
+const { bareSpec, canPredict, cleanName, exportSpec, freeName, predictionSpec, trainingSpec } =
   await bundled("train/new_specs.ts");
 const { readSpec } = await bundled("train/yaml_spec.ts");
 
@@ -37,6 +37,14 @@ test("what was trained whole is a model of its own", () => {
   assert.equal(values.model_name_or_path, "/state/saves/mine");
   assert.equal("adapter_name_or_path" in values || "template" in values, false);
   assert.equal(readSpec(exportSpec(JOB, "merged")).values.export_dir, "saves/merged");
+});
+
+test("a bare YAML is of the same kind and names what it must", () => {
+  const { values } = readSpec(bareSpec(`${JOB.spec}do_train: true\nlora_rank: 4\n`));
+  assert.equal(values.stage, "sft");
+  assert.equal(values.do_train, true);
+  assert.equal(values.dataset, "data");
+  assert.equal("lora_rank" in values, false);
 });
 
 test("only what chats and has ended can be asked to predict", () => {

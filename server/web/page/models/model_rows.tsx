@@ -7,6 +7,7 @@ import { newChat } from "../chat/chats";
 import { IconButton } from "../parts/button";
 import { notify, notifyError } from "../shell/notices";
 import { place } from "../shell/route";
+import { jobs } from "../train/jobs";
 import { bytes, number } from "../text";
 import { families, type Member } from "./family";
 import { t } from "./text";
@@ -29,9 +30,9 @@ function about({
   return parts.filter((part) => part).join(" · ");
 }
 
-/** Served by this daemon, and made by it: those alone can be deleted, and the daemon refuses the others. */
+/** Made by a job here: those alone can be deleted. An adapter may be; the daemon refuses those that it was given. */
 function isTrained({ parent, id }: Model): boolean {
-  return Boolean(parent) || id.startsWith("ft:");
+  return Boolean(parent) || id.startsWith("ft:") || jobs.value.some(({ result }) => result?.served_as === id);
 }
 
 async function discard(name: string): Promise<void> {

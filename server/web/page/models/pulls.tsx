@@ -84,7 +84,6 @@ export function Pulls() {
           placeholder="org/name"
           autocapitalize="off"
           spellcheck={false}
-          required
           value={name.value}
           onInput={(event) => (name.value = event.currentTarget.value)}
         />

@@ -12,30 +12,20 @@ import { begin, unusedName } from "./draft";
 import type { Followed } from "./followed";
 import { JobStateView } from "./job_state";
 import { nameOf } from "./jobs";
-import { canPredict, predictionSpec, trainingSpec } from "./new_specs";
+import { bareSpec, canPredict, predictionSpec } from "./new_specs";
 import { t } from "./text";
-import { readSpec, shortened, withValues } from "./yaml_spec";
+import { shortened } from "./yaml_spec";
 
-/** What the job was asked for without what goes without saying; the daemon tells what that is. */
+/** What the job was asked for, without what goes without saying; the daemon tells what that is. */
 async function asNew(job: JobDetails): Promise<void> {
   const { spec = "", directory } = job;
-  const { stage, finetuning_type: type, do_predict: predicts } = readSpec(spec).values;
   let short = spec;
   try {
-    const kind = { stage, finetuning_type: type, dataset: "data" };
-    const plain = withValues(trainingSpec("model", "/", "saves"), kind);
-    if (predicts !== true) short = shortened(spec, (await previewExamples({ spec: minimal(plain), limit: 0 })).spec);
+    short = shortened(spec, (await previewExamples({ spec: bareSpec(spec), limit: 0 })).spec);
   } catch {
     // the long one will do
   }
   begin(short, unusedName(nameOf(job)), directory ?? "");
-}
-
-/** Only what a YAML must have. */
-function minimal(spec: string): string {
-  const kept = ["model_name_or_path", "stage", "do_train", "finetuning_type", "dataset", "dataset_dir", "output_dir"];
-  const others = Object.keys(readSpec(spec).values).filter((key) => !kept.includes(key));
-  return withValues(spec, Object.fromEntries(others.map((key) => [key, undefined])));
 }
 
 async function chatWith(model: string): Promise<void> {

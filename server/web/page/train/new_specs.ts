@@ -73,6 +73,20 @@ function lines(values: Values): string {
     .join("");
 }
 
+const KIND = ["stage", "finetuning_type", "do_train", "do_predict", "predict_with_generate"];
+
+/** What alone a YAML of this kind must have; the daemon fills in what goes without saying. */
+export function bareSpec(spec: string): string {
+  const { values } = readSpec(spec);
+  return lines({
+    model_name_or_path: "model",
+    ...Object.fromEntries(KIND.map((key) => [key, values[key]])),
+    [values.do_train === true ? "dataset" : "eval_dataset"]: "data",
+    dataset_dir: "/",
+    output_dir: "saves",
+  });
+}
+
 /** The model that the job made, as keys of another YAML. */
 function trainedModel({ model_name_or_path: base, finetuning_type: type }: Values, output: string): Values {
   return type === "lora"

@@ -15,7 +15,7 @@ export function TrainView() {
   const compared = comparedIds(id);
   return (
     <div class="page">
-      {jobsTrouble.value !== null && <Trouble error={jobsTrouble.value} />}
+      {jobsTrouble.value !== null && !id && <Trouble error={jobsTrouble.value} />}
       {compared ? <Compare key={id} ids={compared} /> : id ? <JobView key={id} id={id} /> : <NewTraining />}
     </div>
   );
