@@ -136,7 +136,9 @@ test("what a model writes stays text", async () => {
       await page.waitForTimeout(300);
       assert.equal(await page.evaluate(() => window.attacked), undefined);
       assert.equal(
-        await page.locator(".markdown :is(img, script, iframe, style, form, svg:not(.katex svg))").count(),
+        await page
+          .locator(".markdown :is(img, script, iframe, style, form, svg:not(.katex svg, .code-header svg))")
+          .count(),
         0,
       );
       for (const text of [

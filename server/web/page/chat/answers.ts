@@ -137,12 +137,14 @@ function answer(conversation: Conversation, parent: string, models: string[]) {
   if (findChat(changed.id)?.messages.length) keep(changed);
   else settle(changed);
   for (const one of answers) {
-    one.run(requestFor(changed, parent, one.message.model!, findModel(one.message.model!)?.chat_sampling ?? {})).finally(() => {
-      const left = new Map(running.value);
-      left.delete(one.message.id);
-      running.value = left;
-      refreshModels().catch(() => {});
-    });
+    one
+      .run(requestFor(changed, parent, one.message.model!, findModel(one.message.model!)?.chat_sampling ?? {}))
+      .finally(() => {
+        const left = new Map(running.value);
+        left.delete(one.message.id);
+        running.value = left;
+        refreshModels().catch(() => {});
+      });
   }
 }
 

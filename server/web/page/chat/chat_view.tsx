@@ -147,7 +147,10 @@ export function ChatView() {
             aria-live="off"
             aria-label={chat.title || t("newChat")}
           >
-            <div class={chat.settings.compare ? "messages broad" : "messages"} ref={content}>
+            <div
+              class={`messages ${chat.settings.compare ? "broad" : ""} ${chat.messages.length === 0 ? "empty" : ""}`}
+              ref={content}
+            >
               {chat.messages.length === 0 ? (
                 <Greeting chat={chat} />
               ) : (

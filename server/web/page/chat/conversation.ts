@@ -184,7 +184,12 @@ function sent(message: Message): object {
 }
 
 /** The body of the request for an answer to `parent`; the tools are valid JSON. `defaults`: the sampling where nothing is set. */
-export function requestFor(conversation: Conversation, parent: string, model: string, defaults: Record<string, number> = {}): object {
+export function requestFor(
+  conversation: Conversation,
+  parent: string,
+  model: string,
+  defaults: Record<string, number> = {},
+): object {
   const { system, sampling, stop, tools } = conversation.settings;
   const before = pathTo(conversation, parent).filter(
     ({ role, content, toolCalls }) => role !== "assistant" || content || toolCalls,
