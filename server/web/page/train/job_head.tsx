@@ -1,13 +1,13 @@
 // Where a job stands and what can be done about it.
 import { MessageSquare, Pause, Play, Repeat2, Scale, Square } from "lucide";
-import { act, partDone, type JobDetails } from "../api/jobs";
+import { previewExamples } from "../api/datasets";
+import { act, isFinal, partDone, type JobDetails } from "../api/jobs";
 import { findModel, refreshModels } from "../api/models";
 import { newChat } from "../chat/chats";
 import { Icon } from "../parts/icon";
 import { ProgressBar } from "../parts/progress";
 import { notifyError } from "../shell/notices";
 import { duration, number, when } from "../text";
-import { previewExamples } from "../api/datasets";
 import { begin, unusedName } from "./draft";
 import type { Followed } from "./followed";
 import { JobStateView } from "./job_state";
@@ -49,7 +49,7 @@ function Actions({ followed, job }: { followed: Followed; job: JobDetails }) {
     act(job.id, action)
       .then((changed) => followed.changed(changed))
       .catch(notifyError);
-  const isOpen = wanted === null && !["succeeded", "failed", "cancelled"].includes(status);
+  const isOpen = wanted === null && !isFinal(job);
   const model = result?.served_as;
   return (
     <div class="job-actions">
@@ -89,7 +89,7 @@ function Actions({ followed, job }: { followed: Followed; job: JobDetails }) {
           {t("cancel")}
         </button>
       )}
-      {!isOpen && status !== "failed" && <AsNewButton job={job} />}
+      {isFinal(job) && status !== "failed" && <AsNewButton job={job} />}
     </div>
   );
 }
