@@ -50,7 +50,7 @@ test("a file becomes an adapter that answers", { timeout: 300_000 }, () =>
     await upload(page, file("ember page.jsonl", ROWS.map((row) => JSON.stringify(row)).join("\n")));
     await page.getByRole("checkbox", { name: /^ember_page/, checked: true }).waitFor();
     assert.match(await yaml(page).inputValue(), /^dataset: ember_page/m);
-    await change(page, "Passes over the data", 12);
+    await change(page, "Passes over the data", 6);
     await change(page, "Learning rate", "1e-3");
     await change(page, "Rows held out", 0.25);
     await page.getByText("This can be started.").waitFor();

@@ -114,7 +114,7 @@ export function Frame() {
         <strong>hearth</strong>
       </header>
       <div class="scrim" onClick={() => (menuOpen.value = false)} />
-      <div class="sidebar">
+      <aside class="sidebar" aria-label={t("sidebar")}>
         <div class="brand">
           <Icon of={Flame} size={20} />
           <strong>hearth</strong>
@@ -127,7 +127,7 @@ export function Frame() {
           <Current part="List" />
         </div>
         <Preferences />
-      </div>
+      </aside>
       <main id="main" tabIndex={-1}>
         <Current part="Main" />
       </main>
