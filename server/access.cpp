@@ -54,6 +54,17 @@ bool is_host_allowed(std::optional<std::string_view> host, std::string_view boun
   return is_loopback(name) || name == lower(bound) || name.ends_with(".localhost");
 }
 
+bool Cors::admits(const Request& request) const {
+  const std::optional<std::string_view> origin = request.header("Origin"), host = request.header("Host");
+  if (!origin || is_configured(*origin)) return true;
+  const size_t scheme = origin->find("://");
+  return host && scheme != std::string_view::npos && lower(origin->substr(scheme + 3)) == lower(*host);
+}
+
+bool Cors::is_configured(std::string_view origin) const {
+  return std::ranges::any_of(origins_, [&](const std::string& one) { return one == "*" || one == origin; });
+}
+
 Reply Cors::preflight(const Request& request) const {
   Reply reply{.status = 204};
   reply.headers.emplace("Allow", "GET, HEAD, POST, OPTIONS");
@@ -70,7 +81,7 @@ void Cors::decorate(const Request& request, Reply& reply) const {
   const bool any = std::ranges::find(origins_, "*") != origins_.end();
   if (!any) reply.headers.emplace("Vary", "Origin");
   const std::optional<std::string_view> origin = request.header("Origin");
-  if (!origin || (!any && std::ranges::find(origins_, *origin) == origins_.end())) return;
+  if (!origin || !is_configured(*origin)) return;
   reply.headers.emplace("Access-Control-Allow-Origin", any ? "*" : std::string(*origin));
   reply.headers.emplace("Access-Control-Expose-Headers",
                         "x-request-id, openai-processing-ms, retry-after, x-ratelimit-limit-requests, "

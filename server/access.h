@@ -18,11 +18,16 @@ bool is_host_allowed(std::optional<std::string_view> host, std::string_view boun
 class Cors {
  public:
   explicit Cors(std::vector<std::string> origins) : origins_(std::move(origins)) {}
+  // False for a page of an origin that is neither this server's own nor one of these. A browser sends some of its
+  // requests all the same, and only keeps the answers from it.
+  bool admits(const Request& request) const;
   // The reply to OPTIONS, with or without a key.
   Reply preflight(const Request& request) const;
   void decorate(const Request& request, Reply& reply) const;
 
  private:
+  bool is_configured(std::string_view origin) const;
+
   std::vector<std::string> origins_;
 };
 

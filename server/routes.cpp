@@ -92,6 +92,13 @@ ApiError out_of_scope(const ApiKey& key, const Route& route) {
           {.code = "permission_denied", .status = 403}};
 }
 
+ApiError foreign_page(const Request& request) {
+  return {ErrorCode::kInvalidArgument,
+          fmt::format("pages of {:?} may not use this server; --cors-origin names those that may",
+                      request.header("Origin").value_or("").substr(0, 128)),
+          {.code = "permission_denied", .status = 403}};
+}
+
 Reply wrong_method(const Request& request, const std::string& methods) {
   Reply reply = error_reply(ApiError(ErrorCode::kInvalidArgument,
                                      fmt::format("{} has no {}, only {}", request.path, request.method, methods),
@@ -155,6 +162,8 @@ std::optional<Reply> Api::refuse(Request& request) {
   if (needs_key && !key)
     throw ApiError(ErrorCode::kInvalidArgument, "the API key is missing or wrong; send 'Authorization: Bearer KEY'",
                    {.code = "invalid_api_key", .status = 401});
+  // A key is not sent along by itself; without one, any page that is open in a browser here could act for its user.
+  if (!is_public && !needs_key && !cors_.admits(request)) throw foreign_page(request);
   if (!found.route && found.other_methods.empty()) throw unknown_url(request);
   if (!found.route) return wrong_method(request, found.other_methods);
   request.path_argument = std::move(found.argument);

@@ -97,6 +97,23 @@ TEST(App, RefusesForeignHostsOnALoopbackAddress) {
   EXPECT_EQ(client.read_answer().status, 403);
 }
 
+// What a page elsewhere can send without being asked for its preflight: a form's POST.
+TEST(App, RefusesForeignPagesWhereNoKeyIsNeeded) {
+  constexpr const char* kForm =
+      "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\nContent-Type: text/plain\r\n"
+      "Content-Length: 15\r\n\r\n{\"content\":\"a\"}";
+  const TestApp daemon;
+  HttpTestClient client(daemon.app->port());
+  client.send(kForm);
+  const HttpAnswer answer = client.read_answer();
+  EXPECT_EQ(answer.status, 403);
+  EXPECT_NE(answer.body.find("--cors-origin"), std::string::npos);
+  const TestApp open([](AppOptions& options) { options.cors_origins = {"https://evil.example"}; });
+  HttpTestClient admitted(open.app->port());
+  admitted.send(kForm);
+  EXPECT_EQ(admitted.read_answer().status, 200);
+}
+
 TEST(App, ListensToTheNetworkOnlyWithAKey) {
   AppOptions options;
   options.models = {{"tiny", "nowhere"}};

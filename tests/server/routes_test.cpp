@@ -73,6 +73,20 @@ Request browser_request(const char* origin) {
   return request;
 }
 
+TEST(Cors, AdmitsItsOwnPagesAndTheConfiguredOnes) {
+  const auto admits = [](const std::vector<std::string>& origins, const char* origin) {
+    Request request = browser_request(origin);
+    request.headers.emplace("Host", "127.0.0.1:8000");
+    return Cors(origins).admits(request);
+  };
+  for (const char* own : {"http://127.0.0.1:8000", "https://127.0.0.1:8000"}) EXPECT_TRUE(admits({}, own));
+  for (const char* foreign : {"https://a.example", "http://127.0.0.1:8001", "http://127.0.0.1", "null", ""})
+    EXPECT_FALSE(admits({"https://b.example"}, foreign)) << foreign;
+  EXPECT_TRUE(admits({"https://a.example"}, "https://a.example"));
+  EXPECT_TRUE(admits({"*"}, "null"));
+  EXPECT_TRUE(Cors({}).admits({}));
+}
+
 TEST(Cors, IsOffUnlessConfigured) {
   Reply reply = Cors({}).preflight(browser_request("https://a.example"));
   Cors({}).decorate(browser_request("https://a.example"), reply);
