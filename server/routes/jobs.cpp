@@ -65,7 +65,6 @@ NewJob read_job(const Request& request) {
   std::vector<std::string> overrides;
   for (const JsonReader& override : body["overrides"].elements()) overrides.push_back(override.string());
   NewJob job;
-  job.kind = kTrainJob;
   job.directory = directory_of(body["directory"]);
   job.priority = body["priority"] ? static_cast<int>(body["priority"].integer(-kMostPriority, kMostPriority)) : 0;
   const std::string text = body.required("spec").string();
@@ -79,6 +78,7 @@ NewJob read_job(const Request& request) {
     throw invalid_field("directory", fmt::format("is needed where output_dir is relative ('{}'): the directory that "
                                                  "paths of the spec start from",
                                                  spec.training.output_dir.string()));
+  job.kind = spec.training.do_predict && !spec.training.do_train ? kPredictJob : kTrainJob;
   job.spec = to_yaml(spec);
   job.request = {{"name", name}, {"warnings", spec.warnings}};
   if (request.admission && !request.admission->key_name.empty()) job.owner = request.admission->key_name;
