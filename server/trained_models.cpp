@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "finetune/spec/load_train_spec.h"
+#include "finetune/trainer/output_dir.h"
 #include "models/resolver.h"
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
+#include "server/jobs/job_kinds.h"
 
 namespace hearth {
 namespace {
@@ -23,6 +25,7 @@ fs::path absolute(const Job& job, const fs::path& path) { return (fs::path(job.d
 
 JobJson TrainedModels::serve(const Job& job, const JobJson& finished) {
   JobJson result = finished;
+  if (job.kind != kTrainJob) return result;
   try {
     result["served_as"] = serve_run(job, finished);
   } catch (const Error& error) {
@@ -42,12 +45,9 @@ std::string TrainedModels::serve_run(const Job& job, const JobJson& finished) {
     return name;
   }
   const fs::path model = resolve_model(spec.model_name_or_path, job.directory);
-  const std::vector<std::string>& before = spec.adapter_name_or_path;
-  const size_t merged = before.empty() || spec.lora.create_new_adapter ? before.size() : before.size() - 1;
-  if (merged > 0) {
+  if (const std::vector<std::string> adapters = trained_adapters(spec); adapters.size() > 1) {
     AppOptions::Model source{.id = name, .path = model, .chat = spec.chat};
-    for (size_t i = 0; i < merged; ++i) source.applied.push_back(absolute(job, before[i]));
-    source.applied.push_back(output);
+    for (const std::string& adapter : adapters) source.applied.push_back(absolute(job, adapter));
     host_.add_base(source);
     return name;
   }

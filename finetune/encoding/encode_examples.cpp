@@ -1,17 +1,16 @@
 #include "finetune/encoding/encode_examples.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <utility>
 
+#include "finetune/encoding/encode_each.h"
 #include "finetune/encoding/infer_seqlen.h"
 #include "finetune/encoding/join_turns.h"
 #include "finetune/encoding/packing.h"
 #include "finetune/encoding/turn_encoder.h"
 #include "runtime/base/error.h"
-#include "runtime/base/parallel.h"
 
 namespace hearth {
 namespace {
@@ -23,22 +22,10 @@ struct Outcome {
   std::string dropped;  // why; empty: it is there
 };
 
-// encode(i) for each of `count`. Examples differ in length, so threads take them one after another.
-std::vector<Outcome> encode_each(size_t count, const std::function<Outcome(size_t)>& encode) {
-  constexpr size_t kFewest = 8;  // a thread
+std::vector<Outcome> outcomes_of(size_t count, const std::function<Outcome(size_t)>& encode) {
   std::vector<Outcome> outcomes(count);
-  std::atomic<size_t> next = 0;
-  const auto wanted = std::min<int64_t>(num_threads(), static_cast<int64_t>(count / kFewest));
-  on_threads(wanted, [&](int64_t, int64_t) {
-    for (size_t i = next++; i < count; i = next++) {
-      try {
-        outcomes[i] = encode(i);
-      } catch (const Error& error) {
-        if (error.code() == ErrorCode::kInternal) throw;
-        outcomes[i].dropped = error.what();
-      }
-    }
-  });
+  std::vector<std::string> refused = encode_each(count, [&](size_t i) { outcomes[i] = encode(i); });
+  for (size_t i = 0; i < count; ++i) outcomes[i].dropped = std::move(refused[i]);
   return outcomes;
 }
 
@@ -211,7 +198,7 @@ EncodedData encode_examples(const LoadedModel& model, std::span<const Example> e
     Pack pack;
     if (encoder.packs()) pack = [&](std::span<const TokenizedExample> texts) { return encoder.blocks(texts); };
     EncodedData encoded =
-        collect(examples, encode_each(examples.size(), [&](size_t i) { return encoder(examples[i]); }), pack);
+        collect(examples, outcomes_of(examples.size(), [&](size_t i) { return encoder(examples[i]); }), pack);
     encoded.source = "texts as they are";
     return encoded;
   }
@@ -229,7 +216,7 @@ EncodedData encode_examples(const LoadedModel& model, std::span<const Example> e
     pack = [&](std::span<const TokenizedExample> group) {
       return pack_examples(group, cutoff_len, !data.neat_packing);
     };
-  EncodedData encoded = collect(examples, encode_each(examples.size(), encode), pack);
+  EncodedData encoded = collect(examples, outcomes_of(examples.size(), encode), pack);
   encoded.source = encoder.source();
   return encoded;
 }

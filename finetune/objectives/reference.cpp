@@ -15,6 +15,7 @@
 #include "models/resolver.h"
 #include "runtime/base/cpu.h"
 #include "runtime/base/error.h"
+#include "runtime/base/file_identity.h"
 #include "runtime/base/hash.h"
 #include "runtime/ops/ops.h"
 
@@ -62,23 +63,6 @@ Plan plan_of(const TrainSpec& spec) {
   return plan;
 }
 
-// A file, or every file of a directory: name, size and time of change.
-void add_files(const fs::path& path, Hash& hash) {
-  std::vector<fs::path> files;
-  std::error_code failed;
-  if (fs::is_directory(path, failed)) {
-    for (const fs::directory_entry& entry : fs::directory_iterator(path, failed))
-      if (entry.is_regular_file(failed)) files.push_back(entry.path());
-    std::sort(files.begin(), files.end());
-  } else {
-    files.push_back(path);
-  }
-  for (const fs::path& file : files)
-    hash.add(fs::weakly_canonical(file, failed).string())
-        .add(std::to_string(fs::file_size(file, failed)))
-        .add(std::to_string(fs::last_write_time(file, failed).time_since_epoch().count()));
-}
-
 // Of all that the numbers depend on but the examples.
 std::string fingerprint(const Plan& plan, bool bf16) {
   Hash hash;
@@ -88,8 +72,8 @@ std::string fingerprint(const Plan& plan, bool bf16) {
       .add(plan.loads_own           ? "own"
            : plan.has_start_adapter ? "with adapter"
                                     : "merged");
-  add_files(resolve_model(plan.model), hash);
-  for (const std::string& adapter : plan.adapters) add_files(adapter, hash.add("adapter"));
+  add_identity(resolve_model(plan.model), hash);
+  for (const std::string& adapter : plan.adapters) add_identity(adapter, hash.add("adapter"));
   return hash.text();
 }
 

@@ -24,4 +24,14 @@ void save_results(const std::filesystem::path& output_dir, const std::string& sp
   write(all_path, all);
 }
 
+std::optional<LogRecord> load_results(const std::filesystem::path& output_dir, const std::string& split) {
+  for (const std::string& name : {std::string("all"), split}) {
+    const std::filesystem::path path = output_dir / (name + "_results.json");
+    if (!std::filesystem::exists(path)) continue;
+    LogRecord results = LogRecord::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+    return results.is_object() ? std::optional(std::move(results)) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
 }  // namespace hearth

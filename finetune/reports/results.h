@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "finetune/reports/trainer_state.h"
@@ -11,5 +12,8 @@ namespace hearth {
 
 // Throws kUnavailable when a file cannot be written.
 void save_results(const std::filesystem::path& output_dir, const std::string& split, const LogRecord& metrics);
+
+// all_results.json, or where there is none SPLIT_results.json; nothing where neither is there as an object.
+std::optional<LogRecord> load_results(const std::filesystem::path& output_dir, const std::string& split);
 
 }  // namespace hearth

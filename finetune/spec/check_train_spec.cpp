@@ -31,7 +31,7 @@ void check_present(const TrainSpec& spec, const Checker& check) {
   check.refuse(training.output_dir.empty(), "output_dir",
                "please provide 'output_dir': the folder for the adapter, checkpoints and logs");
   check.refuse(!training.do_train && !training.do_eval && !training.do_predict, "do_train",
-               "there is nothing to do: set 'do_train: true' or 'do_eval: true'");
+               "there is nothing to do: set 'do_train: true', 'do_eval: true' or 'do_predict: true'");
 }
 
 void check_data(const TrainSpec& spec, const Checker& check) {
@@ -76,6 +76,7 @@ void check_stage(const TrainSpec& spec, const Checker& check) {
     check.refuse(given, key, fmt::format("'{}' is for 'stage: sft' only: remove it", key));
   };
   only_sft(spec.training.predict_with_generate, "predict_with_generate");
+  only_sft(spec.training.do_predict, "do_predict");
   only_sft(spec.data.neat_packing, "neat_packing");
   only_sft(spec.data.train_on_prompt, "train_on_prompt");
   only_sft(spec.data.mask_history, "mask_history");
@@ -170,8 +171,12 @@ void check_training(const TrainSpec& spec, const Checker& check) {
   check.refuse((training.do_eval || training.do_predict || training.predict_with_generate) &&
                    data.eval_dataset.empty() && data.val_size == 0,
                evaluating, "there is nothing to evaluate on: add 'eval_dataset' or 'val_size'");
-  check.refuse(training.do_predict && spec.stage == Stage::kSft && !training.predict_with_generate, "do_predict",
+  check.refuse(training.do_predict && !training.predict_with_generate, "do_predict",
                "'do_predict' writes what the model generates: add 'predict_with_generate: true'");
+  check.refuse(
+      training.predict_with_generate && !training.do_predict, "predict_with_generate",
+      "'predict_with_generate' is how 'do_predict' predicts: add 'do_predict: true', or remove it (evaluations "
+      "are of the loss)");
   check.refuse(training.predict_with_generate && training.compute_accuracy, "compute_accuracy",
                "'compute_accuracy' and 'predict_with_generate' do not go together: remove one");
   check_interval(check, training.logging_strategy, training.logging_steps, "logging_steps");
@@ -194,13 +199,8 @@ void check_training(const TrainSpec& spec, const Checker& check) {
 
 // What LLaMA-Factory has and hearth does not yet.
 void check_there(const TrainSpec& spec, const Checker& check) {
-  const auto not_there = [&](bool asked, std::string_view key, std::string_view what) {
-    check.refuse(asked, key,
-                 fmt::format("'{}' is not there yet: {}", what, "stages sft, pt, dpo, kto and rm train and evaluate"));
-  };
-  not_there(spec.stage == Stage::kPpo, "stage", "stage: ppo");
-  not_there(spec.training.predict_with_generate, "predict_with_generate", "predict_with_generate");
-  not_there(spec.training.do_predict, "do_predict", "do_predict");
+  check.refuse(spec.stage == Stage::kPpo, "stage",
+               "'stage: ppo' is not there yet: stages sft, pt, dpo, kto and rm train and evaluate");
 }
 
 }  // namespace

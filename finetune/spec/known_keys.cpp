@@ -16,12 +16,22 @@ namespace {
 using enum KeyUse;
 using Names = std::string_view[];
 
-constexpr Names kBoth = {"model_name_or_path", "adapter_name_or_path", "model_revision",
-                         "template",           "default_system",       "tool_format",
-                         "enable_thinking",    "preserve_thinking",    "stage"};
-
-constexpr Names kOfInference = {"infer_dtype", "do_sample",          "temperature",   "top_p",
-                                "top_k",       "repetition_penalty", "max_new_tokens"};
+constexpr Names kBoth = {"model_name_or_path",
+                         "adapter_name_or_path",
+                         "model_revision",
+                         "template",
+                         "default_system",
+                         "tool_format",
+                         "enable_thinking",
+                         "preserve_thinking",
+                         "stage",
+                         "infer_dtype",
+                         "do_sample",
+                         "temperature",
+                         "top_p",
+                         "top_k",
+                         "repetition_penalty",
+                         "max_new_tokens"};
 
 constexpr Names kOfTraining = {"finetuning_type",
                                "lora_rank",
@@ -362,10 +372,10 @@ constexpr KnownKey kWithRemedy[] = {
     {"quantization_bit", kUsed, kUnsupported, "", "name a quantised GGUF file as the model"},
     {"quantization_method", kNoEffect, kUnsupported, "bnb,hqq,eetq", "name a quantised GGUF file as the model"},
     {"cache_dir", kUsed, kUnsupported, "", "set HF_HUB_CACHE"},
-    {"num_beams", kNoEffect, kUnsupported, "1", kNoBeams},
-    {"length_penalty", kNoEffect, kUnsupported, "1", kNoBeams},
+    {"num_beams", kUnsupported, kUnsupported, "1", kNoBeams},
+    {"length_penalty", kUnsupported, kUnsupported, "1", kNoBeams},
     {"max_length", kNoEffect, kUnsupported, "", "use max_new_tokens"},
-    {"skip_special_tokens", kNoEffect, kUnsupported, "true", kRemove},
+    {"skip_special_tokens", kUnsupported, kUnsupported, "true", kRemove},
 
     {"train_from_scratch", kUnsupported, kNoEffect, "false", "start from a checkpoint: remove the key"},
     {"moe_aux_loss_coef", kUnsupported, kNoEffect, "0", "the router's auxiliary loss is not there yet: remove the key"},
@@ -404,7 +414,6 @@ std::vector<KnownKey> make_table() {
     std::span<const std::string_view> names;
   };
   const Group groups[] = {{kUsed, kUsed, kBoth},
-                          {kNoEffect, kUsed, kOfInference},
                           {kUsed, kNoEffect, kOfTraining},
                           {kUsed, kHardware, kPrecisions},
                           {kHardware, kHardware, kHardwareOfBoth},

@@ -69,6 +69,12 @@ constexpr std::pair<std::string_view, SchedulerType> kSchedulerTypes[] = {
     {"cosine_with_min_lr", SchedulerType::kCosineWithMinLr},
     {"warmup_stable_decay", SchedulerType::kWarmupStableDecay}};
 
+// LLaMA-Factory's 16-bit types are what the fast path computes in anyway.
+constexpr std::pair<std::string_view, ComputeDtype> kInferDtypes[] = {{"auto", ComputeDtype::kAuto},
+                                                                      {"float32", ComputeDtype::kFloat32},
+                                                                      {"bfloat16", ComputeDtype::kAuto},
+                                                                      {"float16", ComputeDtype::kAuto}};
+
 template <class E>
 std::string_view name_among(Choices<E> choices, E value) {
   for (const auto& choice : choices)
@@ -251,6 +257,16 @@ void add_optimisation_fields(TrainSpec& spec, std::vector<SpecField>& out) {
   out.push_back(field("label_smoothing_factor", training.label_smoothing_factor, Range{0, 1}));
 }
 
+void add_generation_fields(GenerationSpec& generation, std::vector<SpecField>& out) {
+  out.push_back(field("do_sample", generation.do_sample));
+  out.push_back(field("temperature", generation.temperature, Range{0, 2}));
+  out.push_back(field("top_p", generation.top_p, Range{0, 1}));
+  out.push_back(field("top_k", generation.top_k, IntRange{0, 1 << 30}));
+  out.push_back(field("repetition_penalty", generation.repetition_penalty, Range{0.01, 100}));
+  out.push_back(field("max_new_tokens", generation.max_new_tokens, IntRange{1, 1 << 30}));
+  out.push_back(choice_field("infer_dtype", generation.infer_dtype, kInferDtypes));
+}
+
 void add_saving_fields(TrainingSpec& training, std::vector<SpecField>& out) {
   out.push_back(field("output_dir", training.output_dir));
   out.push_back(field("overwrite_output_dir", training.overwrite_output_dir));
@@ -321,6 +337,7 @@ std::vector<SpecField> run_fields(TrainSpec& spec) {
   out.push_back(field("pissa_convert", spec.lora.pissa_convert));
   out.push_back(field("precompute_ref_log_probs", spec.preference.precompute_ref_log_probs));
   out.push_back(negated("disable_gradient_checkpointing", training.gradient_checkpointing));
+  add_generation_fields(spec.generation, out);
   add_saving_fields(training, out);
   add_reporting_fields(training, out);
   return out;

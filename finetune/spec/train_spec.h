@@ -180,6 +180,18 @@ struct TrainingSpec {
   bool gradient_checkpointing = true;  // allowed (disable_gradient_checkpointing: false); used when memory asks for it
 };
 
+// Of do_predict. What is unset is what LLaMA-Factory has: temperature 0.95, top_p 0.7, top_k 50, repetition_penalty 1,
+// max_new_tokens 1024.
+struct GenerationSpec {
+  std::optional<bool> do_sample;
+  std::optional<float> temperature, top_p, repetition_penalty;
+  std::optional<int> top_k, max_new_tokens;
+  ComputeDtype infer_dtype = ComputeDtype::kAuto;
+
+  // Only where it is asked for; LLaMA-Factory samples unless do_sample is false, and scores differ from run to run.
+  bool samples() const { return do_sample.value_or(temperature.has_value()) && temperature.value_or(0.95f) > 0; }
+};
+
 struct TrainSpec {
   std::string model_name_or_path;
   std::vector<std::string> adapter_name_or_path;  // merged in order, the last one trained on
@@ -192,6 +204,7 @@ struct TrainSpec {
   FreezeSpec freeze;
   PreferenceSpec preference;
   TrainingSpec training;
+  GenerationSpec generation;
   // Each of one line, to be shown once: keys of GPUs, keys without effect.
   std::vector<std::string> warnings;
 };

@@ -5,11 +5,11 @@
 
 #include <fmt/ranges.h>
 
+#include "finetune/reports/results.h"
 #include "finetune/spec/load_train_spec.h"
 #include "finetune/spec/train_spec_text.h"
 #include "finetune/trainer/checkpoint.h"
 #include "runtime/base/error.h"
-#include "runtime/base/file.h"
 
 namespace hearth {
 namespace {
@@ -20,6 +20,7 @@ namespace fs = std::filesystem;
 constexpr std::array kResultFiles = {"eval_results.json", "all_results.json",  "trainer_state.json",
                                      "trainer_log.jsonl", "training_loss.png", "training_eval_loss.png",
                                      "train_results.json"};
+constexpr std::array kPredictionFiles = {kPredictionsFile, kPredictionState, kPredictionScores, kPredictionResults};
 constexpr std::array kWeightFiles = {"adapter_model.safetensors", "adapter_model.bin", "model.safetensors",
                                      "model.safetensors.index.json", "pytorch_model.bin"};
 
@@ -98,20 +99,38 @@ OutputDir inspect_output_dir(const TrainSpec& spec) {
 std::optional<LogRecord> finished_run(const TrainSpec& spec) {
   const fs::path& directory = spec.training.output_dir;
   if (!is_finished(directory) || !other_keys(directory, spec).empty()) return std::nullopt;
-  const fs::path all = directory / "all_results.json";
-  LogRecord results = LogRecord::parse(read_file(fs::exists(all) ? all : directory / "train_results.json"), nullptr,
-                                       /*allow_exceptions=*/false);
-  return results.is_object() ? std::optional(std::move(results)) : std::nullopt;
+  return load_results(directory, "train");
 }
 
 void remove_run(const fs::path& output_dir) {
   try {
     for (const Checkpoint& checkpoint : find_checkpoints(output_dir)) fs::remove_all(checkpoint.directory);
+    for (const char* name : kPredictionFiles) fs::remove(output_dir / name);
     for (const char* name : kResultFiles) fs::remove(output_dir / name);
   } catch (const fs::filesystem_error& error) {
     throw unavailable("{}: the former run cannot be removed: {}", output_dir.string(), error.code().message());
   }
   remove_leftovers(output_dir);
+}
+
+void remove_predictions(const fs::path& output_dir) {
+  try {
+    for (const char* name : kPredictionFiles) fs::remove(output_dir / name);
+  } catch (const fs::filesystem_error& error) {
+    throw unavailable("{}: the former predictions cannot be removed: {}", output_dir.string(), error.code().message());
+  }
+}
+
+void require_finished(const fs::path& output_dir) {
+  if (!is_finished(output_dir))
+    throw failed_precondition("{}: has no finished run: train first (hearth train)", output_dir.string());
+}
+
+std::vector<std::string> trained_adapters(const TrainSpec& spec) {
+  std::vector<std::string> adapters = spec.adapter_name_or_path;
+  if (!adapters.empty() && !spec.lora.create_new_adapter) adapters.pop_back();  // it is what was trained on
+  adapters.push_back(spec.training.output_dir.string());
+  return adapters;
 }
 
 }  // namespace hearth

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "finetune/reports/trainer_state.h"
 #include "finetune/spec/train_spec.h"
@@ -19,6 +20,12 @@ struct OutputDir {
   bool replaces = false;                            // files of another run are there, and are to be removed
   std::string note;                                 // for the user; empty: nothing to say
 };
+
+// What predictions leave in output_dir.
+inline constexpr const char* kPredictionsFile = "generated_predictions.jsonl";
+inline constexpr const char* kPredictionState = "predict_state.json";
+inline constexpr const char* kPredictionScores = "predict_scores.jsonl";
+inline constexpr const char* kPredictionResults = "predict_results.json";
 
 // Held while a job writes there: a second one is refused (kFailedPrecondition).
 class OutputDirLock : public DirectoryLock {
@@ -33,7 +40,14 @@ OutputDir inspect_output_dir(const TrainSpec& spec);
 // The results of a finished run of this very job in output_dir; nothing where there is none.
 std::optional<LogRecord> finished_run(const TrainSpec& spec);
 
-// Checkpoints, logs and results of a run; nothing else. Throws kUnavailable.
+// Checkpoints, logs, results and predictions of a run; nothing else. Throws kUnavailable.
 void remove_run(const std::filesystem::path& output_dir);
+// The predictions alone.
+void remove_predictions(const std::filesystem::path& output_dir);
+
+// Throws kFailedPrecondition where output_dir has no finished run, of whatever job.
+void require_finished(const std::filesystem::path& output_dir);
+// The adapters that what the job trains stands on, in order, and output_dir, its own, at the end. Of lora.
+std::vector<std::string> trained_adapters(const TrainSpec& spec);
 
 }  // namespace hearth

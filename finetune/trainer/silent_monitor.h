@@ -13,6 +13,7 @@ class SilentMonitor : public JobMonitor {
   void on_note(const std::string&) override {}
   void on_warning(const std::string&) override {}
   void on_steps(int64_t, int64_t) override {}
+  void on_predicting(int64_t, int64_t, double) override {}
   void on_step(const TrainerState&, double, double) override {}
   void on_log(const LogRecord&) override {}
   void on_evaluating(int64_t, int64_t) override {}

@@ -31,16 +31,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void warn_of_dropped(const std::string& what, int64_t count, const std::string& first, JobMonitor& monitor) {
-  if (count > 0) monitor.on_warning(fmt::format("{} {} left out, the first: {}", count, what, first));
-}
-
 std::vector<TokenizedExample> encode(const LoadedModel& loaded, const std::vector<Example>& examples,
                                      const TrainSpec& spec, const std::string& name, JobMonitor& monitor) {
   EncodedData data = encode_examples(loaded, examples, spec.data, spec.stage);
-  if (!data.dropped.empty())
-    warn_of_dropped(fmt::format("examples of {}", name), static_cast<int64_t>(data.dropped.size()),
-                    data.dropped.front().place + ": " + data.dropped.front().reason, monitor);
+  monitor.warn_of_dropped(data.dropped, fmt::format("examples of {}", name));
   const EncodedTotals t = totals(data.examples);
   monitor.on_note(fmt::format(
       "{}: {} examples by {}, {} tokens ({} learnt), lengths {} to {}, median {}{}", name, t.examples, data.source,
@@ -83,8 +77,7 @@ JobData from_tokenized(TokenizedSets&& sets, const TrainSpec& spec) {
 }
 
 JobData tokenize(const LoadedModel& loaded, ExampleSets sets, const TrainSpec& spec, JobMonitor& monitor) {
-  if (sets.dropped.count > 0)
-    warn_of_dropped("rows", sets.dropped.count, sets.dropped.first.empty() ? "" : sets.dropped.first.front(), monitor);
+  monitor.warn_of_dropped(sets.dropped);
   JobData data;
   data.stream = std::move(sets.stream);
   if (spec.training.do_train && !data.stream) data.train = encode(loaded, sets.train, spec, "train", monitor);
@@ -217,6 +210,18 @@ JobResult finish(const TrainingRun& run, Trainer& trainer, const Trainer::Result
 
 }  // namespace
 
+void JobMonitor::warn_of_dropped(const DroppedRows& rows) {
+  if (rows.count > 0)
+    on_warning(
+        fmt::format("{} rows left out, the first: {}", rows.count, rows.first.empty() ? "" : rows.first.front()));
+}
+
+void JobMonitor::warn_of_dropped(const std::vector<DroppedExample>& examples, const std::string& what) {
+  if (!examples.empty())
+    on_warning(fmt::format("{} {} left out, the first: {}: {}", examples.size(), what, examples.front().place,
+                           examples.front().reason));
+}
+
 JobResult run_job(const TrainSpec& given, JobMonitor& monitor, Communicator& processes) {
   // A step of N processes is one of N times the accumulation: so the checkpoint says, and so many processes, or one
   // with that accumulation, may go on from it.
@@ -271,8 +276,7 @@ JobResult run_job(const TrainSpec& given, JobMonitor& monitor, Communicator& pro
     reports.on_end(trainer.state(), Outcome::kFailed);
     throw;
   }
-  const DroppedRows left_out = examples->left_out();
-  warn_of_dropped("rows", left_out.count, left_out.first.empty() ? "" : left_out.first.front(), monitor);
+  monitor.warn_of_dropped(examples->left_out());
   const JobResult result =
       trained.stopped ? JobResult{.metrics = trained.metrics, .stopped = true} : finish(run, trainer, trained);
   reports.on_end(trainer.state(), trained.stopped ? Outcome::kStopped : Outcome::kFinished);

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include "finetune/datasets/example_stream.h"
+#include "finetune/encoding/encode_examples.h"
 #include "finetune/spec/train_spec.h"
 #include "finetune/trainer/trainer.h"
 
@@ -13,7 +16,12 @@ class JobMonitor : public TrainingMonitor {
  public:
   virtual void on_note(const std::string& line) = 0;
   virtual void on_warning(const std::string& line) = 0;
+  // "3 rows left out, the first: ..."; nothing of none. `what`: "examples of train".
+  void warn_of_dropped(const DroppedRows& rows);
+  void warn_of_dropped(const std::vector<DroppedExample>& examples, const std::string& what);
   virtual void on_steps(int64_t done, int64_t total) = 0;  // before the first step
+  // Of predictions; first with what an earlier run left, before anything is generated.
+  virtual void on_predicting(int64_t done, int64_t total, double tokens_per_second) = 0;
 };
 
 struct JobResult {

@@ -17,6 +17,7 @@ Prepare add_webchat(CLI::App& app);
 Prepare add_keys(CLI::App& app);
 Prepare add_chat(CLI::App& app);
 Prepare add_train(CLI::App& app);
+Prepare add_eval(CLI::App& app);
 Prepare add_preprocess(CLI::App& app);
 Prepare add_pull(CLI::App& app);
 Prepare add_models(CLI::App& app);

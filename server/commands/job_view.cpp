@@ -110,13 +110,14 @@ void JobView::show_job(const Json& job) {
   const Json progress = job.value("progress", Json::object());
   if (!progress.contains("step")) return;
   const double total = std::max(1.0, progress.value("total_steps", 0.0));
-  fmt::print(out_, "\r{}\x1b[K",
-             training_bar({.step = progress.value("step", int64_t{0}),
-                           .total = static_cast<int64_t>(total),
-                           .epoch = progress.value("epoch", 0.0),
-                           .loss = progress.value("loss", 0.0),
-                           .tokens_per_second = progress.value("tokens_per_second", 0.0),
-                           .seconds_left = progress.value("seconds_left", 0.0)}));
+  const TrainingProgress shown{.step = progress.value("step", int64_t{0}),
+                               .total = static_cast<int64_t>(total),
+                               .epoch = progress.value("epoch", 0.0),
+                               .loss = progress.value("loss", 0.0),
+                               .tokens_per_second = progress.value("tokens_per_second", 0.0),
+                               .seconds_left = progress.value("seconds_left", 0.0)};
+  const bool predicts = progress.value("phase", "") == "predicting";
+  fmt::print(out_, "\r{}\x1b[K", predicts ? predicting_bar(shown) : training_bar(shown));
   std::fflush(out_);
   drawn_ = true;
 }

@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include "finetune/parallel/communicator.h"
+#include "finetune/predict/whole_job.h"
 #include "finetune/spec/load_train_spec.h"
+#include "finetune/trainer/output_dir.h"
 #include "finetune/trainer/silent_monitor.h"
 #include "finetune/trainer/train.h"
 #include "runtime/base/error.h"
@@ -18,15 +20,18 @@ int run_train(const TrainSpec& spec) {
   const std::unique_ptr<Communicator> processes = make_communicator();
   if (!processes->writes()) {
     SilentMonitor silent(stop_flag());
-    return run_job(spec, silent, *processes).stopped ? 130 : 0;
+    return run_whole_job(spec, silent, *processes).stopped ? 130 : 0;
   }
   TerminalMonitor monitor(stdout, ::isatty(STDOUT_FILENO) == 1, stop_flag());
   if (processes->size() > 1) monitor.on_note(fmt::format("{} processes train together", processes->size()));
-  const JobResult result = run_job(spec, monitor, *processes);
+  const JobResult result = run_whole_job(spec, monitor, *processes);
   const std::string output_dir = spec.training.output_dir.string();
   if (result.stopped)
-    throw cancelled("stopped; a checkpoint is saved in {}, and the same command goes on from it", output_dir);
+    throw cancelled("stopped; what is done is saved in {}, and the same command goes on from it", output_dir);
   monitor.on_note(describe_record(result.metrics));
+  if (spec.training.do_predict)
+    monitor.on_note(fmt::format("predictions and their scores are in {0}: {1}, {2}", output_dir, kPredictionsFile,
+                                kPredictionScores));
   if (!spec.training.do_train) return 0;
   monitor.on_note(spec.finetuning_type == FinetuningType::kLora
                       ? fmt::format("the adapter is in {0}; chat with it: hearth chat --model {1} --adapter {0}",

@@ -1,6 +1,7 @@
 #include "server/commands/train_monitor.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -24,6 +25,12 @@ std::string training_bar(const TrainingProgress& p) {
   return fmt::format("{:3.0f} % [{}] step {}/{}  epoch {:.2f}  loss {:.4f}  {:.0f} tokens/s  {} left", 100 * share,
                      bar(share), p.step, p.total, p.epoch, p.loss, p.tokens_per_second,
                      format_duration(p.seconds_left));
+}
+
+std::string predicting_bar(const TrainingProgress& p) {
+  const double share = static_cast<double>(p.step) / static_cast<double>(std::max<int64_t>(p.total, 1));
+  return fmt::format("{:3.0f} % [{}] predicting {}/{}  {:.0f} tokens/s  {} left", 100 * share, bar(share), p.step,
+                     p.total, p.tokens_per_second, format_duration(p.seconds_left));
 }
 
 std::string describe_record(const LogRecord& record) {
@@ -70,6 +77,19 @@ void TerminalMonitor::on_steps(int64_t done, int64_t total) {
   first_ = done;
   started_ = std::chrono::steady_clock::now();
   print(done > 0 ? fmt::format("{} of {} steps are done", done, total) : fmt::format("{} steps", total));
+}
+
+void TerminalMonitor::on_predicting(int64_t done, int64_t total, double tokens_per_second) {
+  const auto now = std::chrono::steady_clock::now();
+  if (!std::exchange(predicts_, true)) {
+    first_ = done;
+    started_ = now;
+  }
+  if (!terminal_) return;
+  const double seconds = std::chrono::duration<double>(now - started_).count();
+  const double left = seconds / std::max(static_cast<double>(done - first_), 1.0) * static_cast<double>(total - done);
+  draw_bar(
+      predicting_bar({.step = done, .total = total, .tokens_per_second = tokens_per_second, .seconds_left = left}));
 }
 
 void TerminalMonitor::on_step(const TrainerState& state, double loss, double tokens_per_second) {

@@ -21,6 +21,7 @@ class TerminalMonitor : public JobMonitor {
   void on_note(const std::string& line) override;
   void on_warning(const std::string& line) override;
   void on_steps(int64_t done, int64_t total) override;
+  void on_predicting(int64_t done, int64_t total, double tokens_per_second) override;
   void on_step(const TrainerState& state, double loss, double tokens_per_second) override;
   void on_log(const LogRecord& record) override;
   void on_evaluating(int64_t done, int64_t total) override;
@@ -36,7 +37,8 @@ class TerminalMonitor : public JobMonitor {
   bool terminal_;
   std::atomic<bool>& stop_;
   bool drawn_ = false;
-  int64_t first_ = 0;  // steps that were done before this run
+  bool predicts_ = false;
+  int64_t first_ = 0;  // steps, or predictions, that were done before this run
   std::chrono::steady_clock::time_point started_, last_drawn_;
   double mean_rate_ = 0;  // tokens a second, smoothed
 };
@@ -47,6 +49,9 @@ struct TrainingProgress {
   double epoch = 0, loss = 0, tokens_per_second = 0, seconds_left = 0;
 };
 std::string training_bar(const TrainingProgress& progress);
+
+// " 40 % [=========>     ] predicting 12/30  85 tokens/s ..."
+std::string predicting_bar(const TrainingProgress& progress);
 
 // "loss 1.234  grad_norm 0.51  learning_rate 5e-05  epoch 0.12", for a person.
 std::string describe_record(const LogRecord& record);

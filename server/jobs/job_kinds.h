@@ -5,6 +5,7 @@
 
 namespace hearth {
 
-inline constexpr std::string_view kTrainJob = "train";
+inline constexpr std::string_view kTrainJob = "train";      // trains, and what else its YAML says
+inline constexpr std::string_view kPredictJob = "predict";  // a YAML with do_predict and without do_train
 
 }  // namespace hearth

@@ -40,7 +40,8 @@ void take(const JobJson& line, WorkerReading& reading) {
     reading.news.events.push_back(std::move(event));
   } else if (type == "progress") {
     reading.news.progress = line.value("progress", JobJson::object());
-    if (reading.news.progress->value("phase", "") == kTraining) reading.news.stepped = true;
+    const std::string phase = reading.news.progress->value("phase", "");
+    if (phase == kTraining || phase == kPredicting) reading.news.stepped = true;
   } else if (type == "metrics") {
     JobEvent event;
     event.created_at = at;

@@ -1,7 +1,8 @@
 // The lines of worker-N.jsonl: what a worker tells of its job while it runs. Each is an object with "type" and "at"
 // (unix milliseconds).
 //   message     level, message
-//   progress    phase, step, total_steps, epoch, loss, tokens_per_second, seconds_left; about one a second
+//   progress    phase, step, total_steps, epoch, loss, tokens_per_second, seconds_left; about one a second. While
+//               predicting a step is an answer, and there are no epoch and loss
 //   metrics     step, total_steps, data: a record of the training log
 //   checkpoint  step, path, metrics
 //   end         outcome: finished | stopped | failed; finished has result, failed has code and message
@@ -18,7 +19,8 @@
 namespace hearth {
 
 // What a job is doing, in its progress.
-inline constexpr std::string_view kPreparing = "preparing", kTraining = "training", kEvaluating = "evaluating";
+inline constexpr std::string_view kPreparing = "preparing", kTraining = "training", kEvaluating = "evaluating",
+                                  kPredicting = "predicting";
 
 // Written by the worker. Throws kUnavailable (disk full).
 class WorkerEvents {

@@ -65,7 +65,6 @@ NewJob read_job(const Request& request, const ModelHost& host) {
   const Json document = parse_json(request.body);
   const JsonReader body(document);
   NewJob job;
-  job.kind = kTrainJob;
   job.priority = body["priority"] ? static_cast<int>(body["priority"].integer(-kMostPriority, kMostPriority)) : 0;
   const SubmittedSpec submitted = read_submitted_spec(body, host);
   const TrainSpec& spec = submitted.spec;
@@ -74,6 +73,7 @@ NewJob read_job(const Request& request, const ModelHost& host) {
                                                  "paths of the spec start from",
                                                  spec.training.output_dir.string()));
   job.directory = submitted.directory;
+  job.kind = spec.training.do_predict && !spec.training.do_train ? kPredictJob : kTrainJob;
   job.spec = to_yaml(spec);
   job.request = {{"name", submitted.name}, {"warnings", spec.warnings}};
   if (request.admission && !request.admission->key_name.empty()) job.owner = request.admission->key_name;

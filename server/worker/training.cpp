@@ -3,11 +3,11 @@
 #include <filesystem>
 #include <optional>
 
+#include "finetune/predict/whole_job.h"
 #include "finetune/reports/trainer_state.h"
 #include "finetune/spec/load_train_spec.h"
 #include "finetune/spec/spec_fields.h"
 #include "finetune/trainer/checkpoint.h"
-#include "finetune/trainer/output_dir.h"
 #include "finetune/trainer/silent_monitor.h"
 #include "finetune/trainer/train.h"
 #include "runtime/base/error.h"
@@ -27,6 +27,10 @@ class Monitor : public WorkerMonitor {
     WorkerMonitor::on_steps(done, total);
     saves_ = true;
   }
+  void on_predicting(int64_t done, int64_t total, double tokens_per_second) override {
+    WorkerMonitor::on_predicting(done, total, tokens_per_second);
+    saves_ = true;
+  }
 
  private:
   std::atomic<bool>& saves_;
@@ -36,21 +40,21 @@ class Monitor : public WorkerMonitor {
 // first attempt was to find.
 void go_on(TrainSpec& spec) {
   spec.training.overwrite_output_dir = true;
-  if (!find_checkpoints(spec.training.output_dir).empty()) spec.training.resume_from_checkpoint.reset();
+  std::optional<std::string>& resume = spec.training.resume_from_checkpoint;
+  if (resume == "false" || !find_checkpoints(spec.training.output_dir).empty()) resume.reset();
 }
 
 // What an earlier attempt came to, if it came to its end.
 std::optional<LogRecord> finished_attempt(const TrainSpec& spec, const JobDirectory& files) {
-  const fs::path results = spec.training.output_dir / "train_results.json";
-  std::optional<LogRecord> finished = finished_run(spec);
-  if (finished && fs::last_write_time(results) < fs::last_write_time(files.began())) finished.reset();
+  std::optional<LogRecord> finished = finished_job(spec);
+  if (finished && fs::last_write_time(last_file(spec)) < fs::last_write_time(files.began())) finished.reset();
   return finished;
 }
 
 JobJson result_of(const TrainSpec& spec, const JobJson& metrics) {
   const fs::path output = fs::absolute(spec.training.output_dir);
   JobJson tokens;
-  if (spec.training.include_num_input_tokens_seen)
+  if (spec.training.do_train && spec.training.include_num_input_tokens_seen)
     tokens = TrainerState::load(output / "trainer_state.json").num_input_tokens_seen;
   return {{"output_dir", output.string()}, {"model", spec.model_name_or_path},
           {"stage", name_of(spec.stage)},  {"finetuning_type", name_of(spec.finetuning_type)},
@@ -74,10 +78,10 @@ WorkerOutcome run_training(const WorkerContext& context) {
   }
   if (!context.events) {
     SilentMonitor silent(context.stop);
-    return run_job(spec, silent, context.processes).stopped ? WorkerOutcome::kStopped : WorkerOutcome::kFinished;
+    return run_whole_job(spec, silent, context.processes).stopped ? WorkerOutcome::kStopped : WorkerOutcome::kFinished;
   }
   Monitor monitor(context);
-  const JobResult result = run_job(spec, monitor, context.processes);
+  const JobResult result = run_whole_job(spec, monitor, context.processes);
   if (result.stopped) {
     context.events->stopped();
     return WorkerOutcome::kStopped;

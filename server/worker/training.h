@@ -1,4 +1,4 @@
-// A training job of the queue.
+// A job of the queue by LLaMA-Factory's YAML: training, evaluation and predictions.
 #pragma once
 
 #include <atomic>
@@ -20,7 +20,8 @@ struct WorkerContext {
 
 enum class WorkerOutcome { kFinished, kStopped };
 
-// The job that an earlier attempt has finished is not run again. Throws what run_job throws.
+// The job that an earlier attempt has finished is not run again. Throws what
+// run_whole_job throws.
 WorkerOutcome run_training(const WorkerContext& context);
 
 }  // namespace hearth

@@ -27,7 +27,7 @@ struct Work {
   WorkerOutcome (*run)(const WorkerContext& context);
 };
 
-constexpr Work kWork[] = {{kTrainJob, run_training}};
+constexpr Work kWork[] = {{kTrainJob, run_training}, {kPredictJob, run_training}};
 
 WorkerOutcome run(const Attempt& attempt, const WorkerContext& context) {
   std::filesystem::current_path(attempt.directory);

@@ -20,11 +20,15 @@ bool WorkerMonitor::is_due() {
   return true;
 }
 
-void WorkerMonitor::on_steps(int64_t done, int64_t total) {
+void WorkerMonitor::begin(int64_t done, int64_t total) {
   if (!std::filesystem::exists(began_)) write_file_atomic(began_, "");
   first_ = step_ = done;
   total_ = total;
   started_ = Clock::now();
+}
+
+void WorkerMonitor::on_steps(int64_t done, int64_t total) {
+  begin(done, total);
   events_.message("info",
                   done > 0 ? fmt::format("{} of {} steps are done", done, total) : fmt::format("{} steps", total));
 }
@@ -41,6 +45,18 @@ void WorkerMonitor::on_step(const TrainerState& state, double loss, double token
                {"tokens_per_second", tokens_per_second},
                {"seconds_left", seconds / static_cast<double>(step_ - first_) * static_cast<double>(total_ - step_)}};
   if (is_due() || is_first || step_ == total_) events_.progress(progress_);
+}
+
+void WorkerMonitor::on_predicting(int64_t done, int64_t total, double tokens_per_second) {
+  const bool is_first = progress_.value("phase", "") != kPredicting;
+  if (is_first) begin(done, total);
+  step_ = done;
+  progress_ = {
+      {"phase", kPredicting}, {"step", done}, {"total_steps", total}, {"tokens_per_second", tokens_per_second}};
+  const double seconds = std::chrono::duration<double>(Clock::now() - started_).count();
+  if (done > first_)
+    progress_["seconds_left"] = seconds / static_cast<double>(done - first_) * static_cast<double>(total - done);
+  if (is_due() || is_first || done == total) events_.progress(progress_);
 }
 
 void WorkerMonitor::on_log(const LogRecord& record) {

@@ -21,6 +21,7 @@ class WorkerMonitor : public JobMonitor {
   void on_note(const std::string& line) override { events_.message("info", line); }
   void on_warning(const std::string& line) override { events_.message("warn", line); }
   void on_steps(int64_t done, int64_t total) override;
+  void on_predicting(int64_t done, int64_t total, double tokens_per_second) override;
   void on_step(const TrainerState& state, double loss, double tokens_per_second) override;
   void on_log(const LogRecord& record) override;
   void on_evaluating(int64_t done, int64_t total) override;
@@ -28,6 +29,7 @@ class WorkerMonitor : public JobMonitor {
   bool stop_requested() override { return stop_.load(); }
 
  private:
+  void begin(int64_t done, int64_t total);
   bool is_due();
 
   WorkerEvents& events_;

@@ -312,7 +312,7 @@ TEST(TrainSpec, KeysThatContradictEachOther) {
        "'do_predict' writes what the model generates: add 'predict_with_generate: true'"},
       {"do_eval: true", "there is nothing to evaluate on: add 'eval_dataset' or 'val_size'"},
       {"eval_strategy: epoch", "there is nothing to evaluate on: add 'eval_dataset' or 'val_size'"},
-      {"compute_accuracy: true\npredict_with_generate: true\nval_size: 2",
+      {"compute_accuracy: true\npredict_with_generate: true\ndo_predict: true\nval_size: 2",
        "'compute_accuracy' and 'predict_with_generate' do not go together: remove one"},
       {"adapter_name_or_path: a\nfinetuning_type: full",
        "'adapter_name_or_path' is for 'finetuning_type: lora' only: remove it"},
@@ -368,11 +368,24 @@ TEST(TrainSpec, KeysThatContradictEachOther) {
        "'ref_model_quantization_bit: 4' is not supported: name a quantised GGUF file as ref_model"},
       {"stage: ppo", "'stage: ppo' is not there yet: stages sft, pt, dpo, kto and rm train and evaluate"},
       {"predict_with_generate: true\nval_size: 2",
-       "'predict_with_generate' is not there yet: stages sft, pt, dpo, kto and rm train and evaluate"},
+       "'predict_with_generate' is how 'do_predict' predicts: add 'do_predict: true', or remove it (evaluations are of "
+       "the loss)"},
+      {"do_predict: true\nstage: rm", "'do_predict' is for 'stage: sft' only: remove it"},
+      {"num_beams: 4", "'num_beams: 4' is not supported: there is no beam search: remove the key"},
   };
   expect_refusals(refusals, kJob);
   read(std::string(kJob) +
        "load_best_model_at_end: true\neval_strategy: steps\neval_steps: 0.1\nsave_steps: 0.3\nval_size: 2");
+}
+
+TEST(TrainSpec, PredictionsAreGreedyUnlessSamplingIsAskedFor) {
+  const auto samples = [](const std::string& keys) { return read(std::string(kJob) + keys).generation.samples(); };
+  EXPECT_FALSE(samples(""));
+  EXPECT_FALSE(samples("top_p: 0.7\ntop_k: 50"));
+  EXPECT_TRUE(samples("do_sample: true"));
+  EXPECT_TRUE(samples("temperature: 0.95"));
+  EXPECT_FALSE(samples("temperature: 0"));
+  EXPECT_FALSE(samples("temperature: 0.95\ndo_sample: false"));
 }
 
 TEST(TrainSpec, WhatEveryJobNeeds) {
@@ -382,7 +395,7 @@ TEST(TrainSpec, WhatEveryJobNeeds) {
   EXPECT_EQ(error_of("model_name_or_path: m\n"),
             "t.yaml: please provide 'output_dir': the folder for the adapter, checkpoints and logs");
   EXPECT_EQ(error_of("model_name_or_path: m\noutput_dir: o\n"),
-            "t.yaml: there is nothing to do: set 'do_train: true' or 'do_eval: true'");
+            "t.yaml: there is nothing to do: set 'do_train: true', 'do_eval: true' or 'do_predict: true'");
   EXPECT_EQ(error_of(kLeast), "t.yaml:3: 'do_train' needs 'dataset': names in dataset_info.json of 'dataset_dir'");
   EXPECT_EQ(error_of(std::string(kJob) + "tool_format: qwen\n"),
             "t.yaml: 'tool_format' changes a named template and the checkpoint's own is used: add 'template' or remove "
@@ -435,13 +448,14 @@ TEST(TrainSpec, DifferencesNameWhatChangesTheModel) {
 
 TEST(TrainSpec, TheExamplesAreRead) {
   int count = 0;
-  for (const auto& file : std::filesystem::directory_iterator("examples/train_lora")) {
+  for (const auto& file : std::filesystem::recursive_directory_iterator("examples")) {
+    if (file.path().extension() != ".yaml") continue;
     const TrainSpec spec = load_train_spec(file.path());
     EXPECT_EQ(spec.model_name_or_path, kDefaultModel) << file.path();
     EXPECT_THAT(spec.warnings, IsEmpty()) << file.path();
     ++count;
   }
-  EXPECT_EQ(count, 5);
+  EXPECT_EQ(count, 6);
 }
 
 TEST(TrainSpec, ExtraKeysMayPass) {
