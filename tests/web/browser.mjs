@@ -102,7 +102,11 @@ export async function scripted(pieces, everyMs = 0) {
   const { hostname, port } = new URL(url);
   const server = http.createServer(async (request, response) => {
     if (request.url !== "/v1/chat/completions") {
-      const headers = { ...request.headers, host: `${hostname}:${port}`, ...(request.headers.origin ? { origin: url } : {}) };
+      const headers = {
+        ...request.headers,
+        host: `${hostname}:${port}`,
+        ...(request.headers.origin ? { origin: url } : {}),
+      };
       const onward = http.request({ hostname, port, path: request.url, method: request.method, headers }, (reply) => {
         response.writeHead(reply.statusCode, reply.headers);
         reply.pipe(response);

@@ -1,4 +1,4 @@
-// Training as a person does it: from a file to an adapter that answers, and what is said where it goes wrong.
+// Training as a person does it: from a file to an adapter that is scored and answers, and what is said where it goes wrong.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import {
@@ -78,6 +78,24 @@ test("a file becomes an adapter that answers", { timeout: 300_000 }, () =>
     const download = page.waitForEvent("download");
     await page.getByRole("button", { name: "Download adapter_config.json", exact: true }).click();
     assert.equal((await download).suggestedFilename(), "adapter_config.json");
+
+    await button(page, "Evaluate").click();
+    await change(page, "Longest answer", 16);
+    await page.getByText("This can be started.").waitFor();
+    await button(page, "Start").click();
+    await page.getByRole("rowheader", { name: "bleu-4" }).waitFor({ timeout: 150_000 });
+    assert.equal(await page.locator(".example").count(), ROWS.length);
+    const scores = (await page.locator(".example header .small").allInnerTexts()).map((text) =>
+      Number(text.split(" ").at(-1)),
+    );
+    assert.deepEqual(
+      scores,
+      [...scores].sort((a, b) => a - b),
+      "the worst answers come first",
+    );
+    await assertAccessible(page, "scores");
+    await shot(page, "train-scores");
+    await page.getByRole("link", { name: /^ember_page(?!-)/ }).click();
 
     await button(page, "Chat with it").click();
     await limitAnswers(page, 16);
