@@ -34,7 +34,7 @@ void rename_or_throw(const fs::path& from, const fs::path& to) {
 
 }  // namespace
 
-ExportDirectory::ExportDirectory(fs::path place)
+ExportDirectory::ExportDirectory(const fs::path& place)
     : place_(normal(place)), temporary_(place_.string() + std::string(kUnfinished)) {
   check_place(place_);
   lock_.emplace(temporary_, "export_dir", fmt::format("another process is writing export_dir {}", place_.string()));

@@ -18,7 +18,7 @@ inline constexpr std::string_view kExportMark = "export_args.yaml";
 class ExportDirectory {
  public:
   // Throws kFailedPrecondition for something else in the place and for a second export to it, kUnavailable.
-  explicit ExportDirectory(std::filesystem::path place);
+  explicit ExportDirectory(const std::filesystem::path& place);
   ~ExportDirectory();  // removes what was not put in place
   ExportDirectory(const ExportDirectory&) = delete;
   ExportDirectory& operator=(const ExportDirectory&) = delete;

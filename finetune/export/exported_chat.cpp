@@ -17,7 +17,10 @@ std::optional<SlotTemplate> slots_of(const LoadedModel& model) {
   if (!model.chat_template) return std::nullopt;
   const std::vector<TokenId> beginning = model.tokenizer->encode("", {.add_special = true});
   try {
-    return recover_slots(*model.chat_template, beginning.empty() ? "" : model.tokenizer->token_text(beginning.front()));
+    SlotTemplate slots =
+        recover_slots(*model.chat_template, beginning.empty() ? "" : model.tokenizer->token_text(beginning.front()));
+    if (const auto& system = model.chat.options.default_system) slots.default_system = *system;
+    return slots;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kInvalidArgument) throw;
     return std::nullopt;
@@ -35,6 +38,18 @@ std::string modelfile(const std::optional<SlotTemplate>& slots, const SpecialTok
   return text + fmt::format("PARAMETER num_ctx {}\n", kOllamaContext);
 }
 
+// A word that the vocabulary lacks ends answers as text only: another program would make a token of it that the model
+// has no row for.
+void add_stop_word(const Tokenizer& tokenizer, const std::string& word, bool is_eos, ExportedChat& chat) {
+  if (!tokenizer.token_id(word)) {
+    chat.notes.push_back(fmt::format("'{}', which ends answers in the template, is no token of the model", word));
+  } else if (is_eos) {
+    chat.eos = word;
+  } else {
+    chat.stop_words.push_back(word);
+  }
+}
+
 }  // namespace
 
 ExportedChat exported_chat(const LoadedModel& model) {
@@ -44,9 +59,8 @@ ExportedChat exported_chat(const LoadedModel& model) {
   std::string eos = text(tokenizer.eos());
   ExportedChat chat;
   if (const SlotTemplate* named = model.named_template.get()) {
-    if (named->replace_eos && !named->stop_words.empty()) chat.eos = eos = named->stop_words.front();
-    for (const std::string& word : named->stop_words)
-      if (word != eos) chat.stop_words.push_back(word);
+    if (named->replace_eos) eos = named->stop_words.front();
+    for (const std::string& word : named->stop_words) add_stop_word(tokenizer, word, word == eos, chat);
     if (!model.chat_template || named->replace_jinja_template) chat.jinja = jinja_text(*named, {bos, eos});
     if (!chat.jinja && !model.chat_template)
       chat.notes.push_back(
@@ -59,7 +73,8 @@ ExportedChat exported_chat(const LoadedModel& model) {
             ? "the Modelfile has no TEMPLATE: the checkpoint's chat template is no sequence of turns; Ollama reads the "
               "checkpoint's own"
             : "the Modelfile has no TEMPLATE: the model has no chat template; name one with the key 'template'");
-  chat.modelfile = modelfile(slots, {bos, eos}, chat.stop_words);
+  chat.modelfile = modelfile(slots, {bos, eos},
+                             model.named_template ? model.named_template->stop_words : std::vector<std::string>());
   return chat;
 }
 

@@ -14,8 +14,8 @@ namespace hearth {
 
 struct ExportedChat {
   std::optional<std::string> jinja;     // in place of the checkpoint's own; nothing: that stays
-  std::optional<std::string> eos;       // likewise
-  std::vector<std::string> stop_words;  // control tokens besides eos
+  std::optional<std::string> eos;       // likewise; a token of the model
+  std::vector<std::string> stop_words;  // tokens of the model besides eos
   std::string modelfile;                // after its FROM line
   std::vector<std::string> notes;       // what could not be had
 };

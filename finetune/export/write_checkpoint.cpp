@@ -91,7 +91,7 @@ void write_shards(std::vector<Shard> shards, uint64_t total, const std::filesyst
     write_safetensors(directory / file, std::move(shards[i]));
   }
   const nlohmann::ordered_json index = {{"metadata", {{"total_size", total}}}, {"weight_map", weight_map}};
-  write_file_atomic(directory / (std::string(kWeights) + ".index.json"), index.dump(2) + "\n");
+  write_file_atomic(directory / fmt::format("{}.index.json", kWeights), index.dump(2) + "\n");
 }
 
 }  // namespace

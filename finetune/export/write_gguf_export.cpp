@@ -39,8 +39,8 @@ std::vector<GgufEntry> metadata_of(const GgufFile& base, const GgufExport& how) 
   }
   if (how.chat.jinja) set(metadata, GgufEntry::text("tokenizer.chat_template", *how.chat.jinja));
   if (how.chat.eos)
-    if (const auto id = how.tokenizer.token_id(*how.chat.eos))
-      set(metadata, GgufEntry::number("tokenizer.ggml.eos_token_id", static_cast<uint32_t>(*id)));
+    set(metadata, GgufEntry::number("tokenizer.ggml.eos_token_id",
+                                    static_cast<uint32_t>(how.tokenizer.token_id(*how.chat.eos).value())));
   return metadata;
 }
 
