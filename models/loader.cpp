@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "models/arranged_weights.h"
 #include "models/config_reader.h"
 #include "models/layers.h"
 #include "models/model_config.h"
@@ -120,8 +121,7 @@ ModelConfig config_of_directory(const std::filesystem::path& directory) {
 
 void build_directory(const std::filesystem::path& directory, const ModelConfig& config, const LoadOptions& options,
                      LoadedModel& loaded) {
-  WeightSource source = WeightSource::from_directory(directory);
-  if (const auto arrange = find_architecture(config.architecture, directory.string()).arrange) arrange(source, config);
+  WeightSource source = arranged_weights(directory, config);
   build_model(config, source, options, directory.string(), loaded);
 }
 
@@ -145,15 +145,7 @@ void read_directory(const std::filesystem::path& directory, const ModelConfig& c
 
 void build_gguf(const std::shared_ptr<const GgufFile>& gguf, const ModelConfig& config, const LoadOptions& options,
                 LoadedModel& loaded) {
-  const Architecture& architecture = find_architecture(config.architecture, gguf->name());
-  const DecoderNames& names = architecture.names;
-  const GgufName of_model[] = {{"token_embd", names.embedding},
-                               {"position_embd", names.positions},
-                               {"output_norm", names.norm},
-                               {"output", names.head}};
-  WeightSource source = WeightSource::from_gguf(
-      gguf, {.layers = names.layers, .of_layer = architecture.gguf.layer_names, .of_model = of_model});
-  if (architecture.gguf.restore) architecture.gguf.restore(source, config);
+  WeightSource source = arranged_weights(gguf, config);
   build_model(config, source, options, gguf->name(), loaded);
 }
 

@@ -8,12 +8,12 @@
 
 #include <sys/stat.h>
 
+#include "finetune/spec/trained_chat.h"
 #include "models/adapters/peft_adapter.h"
 #include "models/adapters/served_adapter.h"
 #include "models/adapters/value_head.h"
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
-#include "server/trained_chat.h"
 
 namespace hearth {
 

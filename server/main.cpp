@@ -31,6 +31,7 @@ constexpr Command kCommands[] = {
     {"chat", "Chat in the terminal, in this process or with a server", add_chat},
     {"train", "Fine-tune a model by a LLaMA-Factory YAML", add_train},
     {"eval", "Predict and score by a LLaMA-Factory YAML, or score a file of predictions", add_eval},
+    {"export", "Write a model with its adapters for other programs", add_export},
     {"submit", "Put a job into the daemon's queue", add_submit},
     {"jobs", "Show and change the daemon's jobs", add_jobs},
     {"preprocess", "Show what a training job would learn", add_preprocess},

@@ -139,6 +139,10 @@ constexpr Names kOfTraining = {"finetuning_type",
                                "compute_accuracy",
                                "disable_gradient_checkpointing"};
 
+// export_format and export_quantization are hearth's own.
+constexpr Names kOfExporting = {"export_dir",           "export_size",   "export_device",
+                                "export_legacy_format", "export_format", "export_quantization"};
+
 constexpr Names kPrecisions = {"bf16", "fp16", "pure_bf16"};  // training: products in bfloat16
 
 constexpr Names kHardwareOfBoth = {"flash_attn",
@@ -296,15 +300,9 @@ constexpr Names kNothing = {"trust_remote_code",
                             "skip_memory_metrics",
                             "jit_mode_eval",
                             "past_index",
-                            "export_dir",
-                            "export_size",
-                            "export_device",
-                            "export_quantization_bit",
                             "export_quantization_dataset",
                             "export_quantization_nsamples",
                             "export_quantization_maxlen",
-                            "export_legacy_format",
-                            "export_hub_model_id",
                             "ppo_buffer_size",
                             "ppo_epochs",
                             "ppo_score_norm",
@@ -406,7 +404,22 @@ constexpr KnownKey kWithRemedy[] = {
     {"evaluation_strategy", kUnsupported, kNoEffect, "", "its name is eval_strategy now"},
     {"per_gpu_train_batch_size", kUnsupported, kNoEffect, "", "its name is per_device_train_batch_size now"},
     {"per_gpu_eval_batch_size", kUnsupported, kNoEffect, "", "its name is per_device_eval_batch_size now"},
+
+    {"export_quantization_bit", kNoEffect, kNoEffect, "",
+     "there is no GPTQ: use export_format: gguf with export_quantization: q4_k_m or q8_0", kUnsupported},
+    {"export_hub_model_id", kNoEffect, kNoEffect, "", "upload export_dir when it is written: remove the key",
+     kUnsupported},
 };
+
+// Exporting reads the keys that choose a model, and its own; what inference cannot do, it cannot do either.
+KeyUse use_in_exporting(const KnownKey& key) {
+  const auto in = [&](std::span<const std::string_view> names) {
+    return std::find(names.begin(), names.end(), key.name) != names.end();
+  };
+  if (in(kBoth) || in(kOfExporting) || key.name == "infer_dtype") return kUsed;
+  if (key.exporting == kUnsupported || key.inference == kUnsupported) return kUnsupported;
+  return key.inference == kHardware ? kHardware : kNoEffect;
+}
 
 std::vector<KnownKey> make_table() {
   struct Group {
@@ -415,6 +428,7 @@ std::vector<KnownKey> make_table() {
   };
   const Group groups[] = {{kUsed, kUsed, kBoth},
                           {kUsed, kNoEffect, kOfTraining},
+                          {kNoEffect, kNoEffect, kOfExporting},
                           {kUsed, kHardware, kPrecisions},
                           {kHardware, kHardware, kHardwareOfBoth},
                           {kHardware, kNoEffect, kHardwareOfTraining},
@@ -423,6 +437,7 @@ std::vector<KnownKey> make_table() {
   std::vector<KnownKey> table(std::begin(kWithRemedy), std::end(kWithRemedy));
   for (const Group& group : groups)
     for (const std::string_view name : group.names) table.push_back({name, group.training, group.inference});
+  for (KnownKey& key : table) key.exporting = use_in_exporting(key);
   return table;
 }
 

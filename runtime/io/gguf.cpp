@@ -19,40 +19,16 @@ constexpr std::string_view kTypeNames[] = {"uint8",   "int8",   "uint16", "int16
                                            "boolean", "string", "array",  "uint64", "int64",  "float64"};
 constexpr uint64_t kTypeBytes[] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
 
-// ggml's numbers of tensor types; names for those that hearth does not compute with (empty: never released).
+// ggml's numbers of tensor types, in the order of Format.
+constexpr uint32_t kTypeNumbers[kFormatCount] = {0, 1, 30, 2, 3, 6, 7, 8, 10, 11, 12, 13, 14};
+
 std::optional<Format> format_of(uint32_t type) {
-  switch (type) {
-    case 0:
-      return Format::kF32;
-    case 1:
-      return Format::kF16;
-    case 2:
-      return Format::kQ4_0;
-    case 3:
-      return Format::kQ4_1;
-    case 6:
-      return Format::kQ5_0;
-    case 7:
-      return Format::kQ5_1;
-    case 8:
-      return Format::kQ8_0;
-    case 10:
-      return Format::kQ2_K;
-    case 11:
-      return Format::kQ3_K;
-    case 12:
-      return Format::kQ4_K;
-    case 13:
-      return Format::kQ5_K;
-    case 14:
-      return Format::kQ6_K;
-    case 30:
-      return Format::kBF16;
-    default:
-      return std::nullopt;
-  }
+  for (size_t i = 0; i < kFormatCount; ++i)
+    if (kTypeNumbers[i] == type) return static_cast<Format>(i);
+  return std::nullopt;
 }
 
+// Of those that hearth does not compute with (empty: never released).
 std::string foreign_type(uint32_t type) {
   constexpr std::string_view kNames[] = {
       "F32",      "F16",      "Q4_0",    "Q4_1",  "Q4_2",       "Q4_3",       "Q5_0",       "Q5_1",
@@ -64,6 +40,8 @@ std::string foreign_type(uint32_t type) {
 }
 
 }  // namespace
+
+uint32_t gguf_type(Format format) { return kTypeNumbers[static_cast<size_t>(format)]; }
 
 // One pass over the header, then the tensors' places.
 class GgufParser {
@@ -130,6 +108,7 @@ class GgufParser {
 
   void read_key_value() {
     const std::string_view key = read_string("a metadata key");
+    const uint64_t begin = at_;
     GgufFile::Value value;
     value.type = read_type(key);
     if (value.type == GgufFile::Type::kArray) {
@@ -153,6 +132,7 @@ class GgufParser {
     }
     if (!file_.values_.emplace(key, std::move(value)).second)
       throw data_corruption("{}: metadata '{}' occurs twice", file_.name_, printable(key));
+    file_.entries_.push_back({key, image_.subspan(begin, at_ - begin)});
   }
 
   void read_tensor_entry() {

@@ -21,6 +21,9 @@
 
 namespace hearth {
 
+// ggml's number of a tensor's type.
+uint32_t gguf_type(Format format);
+
 class GgufFile {
  public:
   struct Tensor {
@@ -28,6 +31,12 @@ class GgufFile {
     Format format = Format::kF32;
     int rank = 0;
     std::array<int64_t, 4> dims{1, 1, 1, 1};  // as ggml counts them, the contiguous one first: a matrix is {in, out}
+    std::span<const std::byte> bytes;
+  };
+
+  // A key of the metadata as it lies in the file: its type, then its value.
+  struct Entry {
+    std::string_view key;
     std::span<const std::byte> bytes;
   };
 
@@ -50,6 +59,7 @@ class GgufFile {
   std::vector<float> numbers(std::string_view key) const;                 // empty when absent
   std::vector<std::string_view> keys() const;                             // in no order
   bool is_array(std::string_view key) const;                              // false when absent
+  std::span<const Entry> entries() const { return entries_; }             // in the file's order
 
   const Tensor* tensor(std::string_view name) const;  // null when absent
   std::span<const Tensor> tensors() const { return tensors_; }
@@ -77,6 +87,7 @@ class GgufFile {
   std::string name_;
   std::shared_ptr<const MappedFile> file_;
   std::unordered_map<std::string_view, Value> values_;
+  std::vector<Entry> entries_;
   std::vector<Tensor> tensors_;
   std::unordered_map<std::string_view, size_t> tensor_index_;
 };

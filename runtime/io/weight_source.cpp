@@ -121,6 +121,7 @@ WeightSource WeightSource::from_directory(const std::filesystem::path& directory
     for (const CheckpointFile::Tensor& tensor : file->tensors()) {
       Stored stored;
       stored.label = fmt::format("{}: tensor '{}'", file->name(), printable(tensor.name));
+      stored.tensor = tensor.name;
       stored.format = format_of(tensor.dtype);
       stored.dtype = tensor.dtype;
       stored.shape = tensor.shape;
@@ -140,6 +141,7 @@ WeightSource WeightSource::from_gguf(const std::shared_ptr<const GgufFile>& gguf
     const std::string name = hugging_face_name(tensor.name, names);
     Stored stored;
     stored.label = fmt::format("{}: tensor '{}'", gguf->name(), printable(tensor.name));
+    stored.tensor = tensor.name;
     stored.format = tensor.format;
     stored.dtype = info(tensor.format).name;
     stored.shape.assign(tensor.dims.rend() - tensor.rank, tensor.dims.rend());
@@ -165,6 +167,7 @@ void WeightSource::add_experts(const std::string& pattern, const Stored& stored)
   for (int64_t e = 0; e < experts; ++e) {
     Stored one = stored;
     one.label += fmt::format(" of expert {}", e);
+    one.tensor.clear();
     one.shape.erase(one.shape.begin());
     one.bytes = stored.bytes.subspan(e * bytes, bytes);
     add(pattern.substr(0, star) + std::to_string(e) + pattern.substr(star + 1), std::move(one));
@@ -221,6 +224,7 @@ void WeightSource::add_to_values(const std::string& name, float offset) {
 void WeightSource::flatten(const std::string& name) {
   const auto found = tensors_.find(name);
   if (found == tensors_.end() || found->second.shape.size() != 3) return;
+  found->second.tensor.clear();
   std::vector<int64_t>& shape = found->second.shape;
   shape = {shape[0] * shape[1], shape[2]};
 }
@@ -282,6 +286,13 @@ Tensor WeightSource::vector(std::string_view name, int64_t n) {
   dequantize(*stored.format, copy->data(), n, values.data());
   for (float& value : std::span(values.data(), n)) value += stored.offset;
   return values;
+}
+
+std::optional<WeightSource::Place> WeightSource::place_of(std::string_view name) const {
+  const auto found = tensors_.find(std::string(name));
+  if (found == tensors_.end() || found->second.tensor.empty()) return std::nullopt;
+  const Stored& stored = found->second;
+  return Place{stored.tensor, stored.order, stored.transposed, stored.offset};
 }
 
 void WeightSource::release_pages(std::string_view name) const {

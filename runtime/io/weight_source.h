@@ -71,6 +71,17 @@ class WeightSource {
   Weight matrix(std::string_view name, int64_t out, int64_t in);  // [out, in], in its storage format
   Tensor vector(std::string_view name, int64_t n);                // [n], as f32
 
+  // Where the file has the values that a model sees under a name: of its tensor `tensor` the rows that `order` gives,
+  // or all as they lie, transposed or plus an offset.
+  struct Place {
+    std::string_view tensor;                // as the file spells it; lives as long as the source
+    std::shared_ptr<const RowOrder> order;  // null: as they lie
+    bool transposed = false;
+    float offset = 0;
+  };
+  // Nothing for a name that is not there and for values that are no rows of one tensor (experts, what was put).
+  std::optional<Place> place_of(std::string_view name) const;
+
   // Gives the resident pages of a mapped tensor back; they are read again when touched.
   void release_pages(std::string_view name) const;
 
@@ -83,6 +94,7 @@ class WeightSource {
  private:
   struct Stored {
     std::string label;             // "<file>: tensor '<its name there>'"
+    std::string tensor;            // that name; empty: it is no tensor of the file's by itself
     std::optional<Format> format;  // nothing: `dtype` is none that hearth computes with
     std::string dtype;
     std::vector<int64_t> shape;  // [out, in]

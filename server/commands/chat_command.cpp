@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "finetune/spec/chat_keys.h"
+#include "finetune/spec/trained_chat.h"
 #include "models/adapters/adapter_config.h"
 #include "models/adapters/served_adapter.h"
 #include "models/adapters/value_head.h"
@@ -18,7 +19,6 @@
 #include "server/terminal_chat/in_process_backend.h"
 #include "server/terminal_chat/spinner.h"
 #include "server/terminal_chat/terminal_chat.h"
-#include "server/trained_chat.h"
 
 namespace hearth {
 namespace {

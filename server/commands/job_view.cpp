@@ -24,6 +24,8 @@ std::string progress_of(const Json& progress) {
   std::string text = progress.value("phase", "");
   if (progress.contains("step"))
     text += fmt::format(", step {}/{}", progress.value("step", 0), progress.value("total_steps", 0));
+  if (const double total = progress.value("total_bytes", 0.0); total > 0)
+    text += fmt::format(", {:.0f} %", 100 * progress.value("bytes", 0.0) / total);
   if (progress.value("seconds_left", 0.0) > 0)
     text += fmt::format(", {} left", format_duration(progress.value("seconds_left", 0.0)));
   return text;

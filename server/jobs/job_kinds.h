@@ -7,5 +7,6 @@ namespace hearth {
 
 inline constexpr std::string_view kTrainJob = "train";      // trains, and what else its YAML says
 inline constexpr std::string_view kPredictJob = "predict";  // a YAML with do_predict and without do_train
+inline constexpr std::string_view kExportJob = "export";    // a YAML with export_dir and without output_dir
 
 }  // namespace hearth

@@ -10,6 +10,7 @@
 #include "server/api_error.h"
 #include "server/app.h"
 #include "server/jobs/job_files.h"
+#include "server/jobs/job_kinds.h"
 #include "server/jobs/job_service.h"
 #include "server/jobs/tar.h"
 #include "server/query.h"
@@ -65,7 +66,7 @@ void send_archive(const fs::path& directory, const std::vector<JobFile>& files, 
 
 fs::path output_dir_of(const Job& job, const JobRunner& runner) {
   for (const YamlEntry& entry : parse_yaml_entries(job.spec, job.id)) {
-    if (entry.key != "output_dir" || entry.is_null()) continue;
+    if (entry.key != (job.kind == kExportJob ? "export_dir" : "output_dir") || entry.is_null()) continue;
     const fs::path start = job.directory.empty() ? runner.directory_of(job.id).path() : fs::path(job.directory);
     return (fs::absolute(start) / yaml_string(entry)).lexically_normal();
   }

@@ -61,21 +61,42 @@ Json describe_event(const JobEvent& event) {
           {"data", event.data}};
 }
 
+// Where a job writes is known without its directory, or the spec comes with one.
+void require_start(const std::string& directory, std::string_view key, const std::filesystem::path& path) {
+  if (directory.empty() && !path.is_absolute())
+    throw invalid_field("directory", fmt::format("is needed where {} is relative ('{}'): the directory that paths of "
+                                                 "the spec start from",
+                                                 key, path.string()));
+}
+
+void take_training(const SubmittedSpec& submitted, NewJob& job) {
+  const TrainSpec& spec = submitted.spec;
+  require_start(submitted.directory, "output_dir", spec.training.output_dir);
+  job.kind = spec.training.do_predict && !spec.training.do_train ? kPredictJob : kTrainJob;
+  job.directory = submitted.directory;
+  job.spec = to_yaml(spec);
+  job.request = {{"name", submitted.name}, {"warnings", spec.warnings}};
+}
+
+void take_export(const SubmittedExport& submitted, NewJob& job) {
+  const ExportSpec& spec = submitted.spec;
+  require_start(submitted.directory, "export_dir", spec.export_dir);
+  job.kind = kExportJob;
+  job.directory = submitted.directory;
+  job.spec = spec.yaml;
+  job.request = {{"name", submitted.name}, {"warnings", spec.warnings}};
+}
+
 NewJob read_job(const Request& request, const ModelHost& host) {
   const Json document = parse_json(request.body);
   const JsonReader body(document);
   NewJob job;
   job.priority = body["priority"] ? static_cast<int>(body["priority"].integer(-kMostPriority, kMostPriority)) : 0;
-  const SubmittedSpec submitted = read_submitted_spec(body, host);
-  const TrainSpec& spec = submitted.spec;
-  if (submitted.directory.empty() && !spec.training.output_dir.is_absolute())
-    throw invalid_field("directory", fmt::format("is needed where output_dir is relative ('{}'): the directory that "
-                                                 "paths of the spec start from",
-                                                 spec.training.output_dir.string()));
-  job.directory = submitted.directory;
-  job.kind = spec.training.do_predict && !spec.training.do_train ? kPredictJob : kTrainJob;
-  job.spec = to_yaml(spec);
-  job.request = {{"name", submitted.name}, {"warnings", spec.warnings}};
+  if (const auto submitted = read_submitted_export(body, host)) {
+    take_export(*submitted, job);
+  } else {
+    take_training(read_submitted_spec(body, host), job);
+  }
   if (request.admission && !request.admission->key_name.empty()) job.owner = request.admission->key_name;
   if (const auto key = request.header("Idempotency-Key"))
     job.idempotency_key = fmt::format("job:{}:{}", job.owner.value_or(""), *key);

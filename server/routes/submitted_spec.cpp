@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "finetune/spec/check_train_spec.h"
+#include "finetune/spec/field_makers.h"
 #include "finetune/spec/load_train_spec.h"
 #include "runtime/base/error.h"
 #include "server/api_error.h"
@@ -36,13 +37,48 @@ void name_served_files(TrainSpec& spec, const std::string& name, const ModelHost
   check_train_spec(spec, {name, {}});
 }
 
+std::string name_of_spec(const JsonReader& body) { return body["name"] ? body["name"].string() : "spec"; }
+
+std::vector<std::string> overrides_of(const JsonReader& body) {
+  std::vector<std::string> overrides;
+  for (const JsonReader& override : body["overrides"].elements()) overrides.push_back(override.string());
+  return overrides;
+}
+
+// Keys that make of a served id its files.
+std::vector<std::string> served_files(const ExportSpec& spec, const ModelHost& host) {
+  const std::optional<ModelFiles> files = host.files_of(spec.model_name_or_path);
+  if (!files) return {};
+  std::vector<std::string> keys = {"model_name_or_path=" + yaml_text(fs::absolute(files->base).string())};
+  if (!spec.adapter_name_or_path.empty()) return keys;
+  std::vector<std::string> adapters;
+  for (const fs::path& adapter : files->adapters) adapters.push_back(yaml_text(fs::absolute(adapter).string()));
+  keys.push_back(fmt::format("adapter_name_or_path=[{}]", fmt::join(adapters, ", ")));
+  return keys;
+}
+
 }  // namespace
+
+std::optional<SubmittedExport> read_submitted_export(const JsonReader& body, const ModelHost& host) {
+  const std::string name = name_of_spec(body), text = body.required("spec").string();
+  const std::vector<std::string> overrides = overrides_of(body);
+  try {
+    if (!is_export_spec(text, name, overrides)) return std::nullopt;
+    ExportSpec spec = parse_export_spec(text, name, overrides);
+    if (const std::vector<std::string> keys = served_files(spec, host); !keys.empty())
+      spec = parse_export_spec(spec.yaml, name, keys);
+    return SubmittedExport{name, directory_of(body["directory"]), std::move(spec)};
+  } catch (const ApiError&) {
+    throw;
+  } catch (const Error& error) {
+    throw invalid_field("spec", error.what());
+  }
+}
 
 SubmittedSpec read_submitted_spec(const JsonReader& body, const ModelHost& host) {
   SubmittedSpec out;
-  out.name = body["name"] ? body["name"].string() : "spec";
-  std::vector<std::string> overrides;
-  for (const JsonReader& override : body["overrides"].elements()) overrides.push_back(override.string());
+  out.name = name_of_spec(body);
+  const std::vector<std::string> overrides = overrides_of(body);
   out.directory = directory_of(body["directory"]);
   const std::string text = body.required("spec").string();
   try {

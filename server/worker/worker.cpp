@@ -14,6 +14,7 @@
 #include "runtime/base/log.h"
 #include "server/interrupt.h"
 #include "server/jobs/job_kinds.h"
+#include "server/worker/exporting.h"
 #include "server/worker/training.h"
 #include "server/worker/worker_process.h"
 
@@ -27,7 +28,7 @@ struct Work {
   WorkerOutcome (*run)(const WorkerContext& context);
 };
 
-constexpr Work kWork[] = {{kTrainJob, run_training}, {kPredictJob, run_training}};
+constexpr Work kWork[] = {{kTrainJob, run_training}, {kPredictJob, run_training}, {kExportJob, run_exporting}};
 
 WorkerOutcome run(const Attempt& attempt, const WorkerContext& context) {
   std::filesystem::current_path(attempt.directory);

@@ -4,7 +4,7 @@
 
 The three files are run without the rest of the package, whose imports (datasets, trl, gradio, ...) they do not need. Instead of token ids a turn is the list of what
 was tokenised, slot by slot, so that a failure can be read; make_tokenizers.py covers text to ids. Writes llamafactory/templates.json (the registry),
-llamafactory/turns.json (turns of every template) and llamafactory/recovered.json (slots that parse_template finds in Jinja templates; of published ones, which are not
+llamafactory/turns.json (turns of every template), llamafactory/saved.json (hashes of every template as a Jinja and as an Ollama template) and llamafactory/recovered.json (slots that parse_template finds in Jinja templates; of published ones, which are not
 ours to commit, the hash). hy_dense_1_8b, hy_dense_7b and moss_vl came after 0.9.5.
 """
 
@@ -202,6 +202,20 @@ def recovered(reference, source):
     return slots
 
 
+def saved(reference, t):
+    """What an export writes of it; null where a slot is a single token, which the reference cannot."""
+    tokenizer = Recorder()
+    if t.replace_eos:
+        tokenizer.eos_token = t.stop_words[0]
+    out = {}
+    for name, make in (("jinja", t._get_jinja_template), ("ollama", t._get_ollama_template)):
+        try:
+            out[name] = hashlib.sha256(make(tokenizer).encode()).hexdigest()
+        except ValueError:
+            out[name] = None
+    return out
+
+
 def write(name, value, **style):
     path = OUT / name
     OUT.mkdir(exist_ok=True)
@@ -212,6 +226,7 @@ def write(name, value, **style):
 def main():
     reference = load_reference()
     write("templates.json", registry(reference), indent=1)
+    write("saved.json", {name: saved(reference, t) for name, t in reference.TEMPLATES.items()}, indent=1)
     segments, results = Shared(), Shared()
     templates = {name: turns_of(reference, t, segments, results) for name, t in reference.TEMPLATES.items()}
     for t in reference.TEMPLATES.values():

@@ -86,6 +86,28 @@ TEST_F(JobRoutesTest, AServedIdStandsForItsFiles) {
   EXPECT_THAT(full.json()["error"]["message"], HasSubstr("'adapter_name_or_path' is for 'finetuning_type: lora' only"));
 }
 
+TEST_F(JobRoutesTest, AYamlWithExportDirIsAnExport) {
+  const auto submit_export = [&](const std::string& spec, Json overrides = Json::array()) {
+    return app->post("/v1/jobs", {{"spec", spec}, {"overrides", overrides}, {"directory", folder().path().string()}});
+  };
+  const Json job =
+      job_of(submit_export("model_name_or_path: tuned\nexport_dir: merged\nexport_device: auto\n", {"export_size=2"}));
+  EXPECT_EQ(job["kind"], "export");
+  EXPECT_EQ(job["output_dir"], (folder().path() / "merged").string());
+  const std::string spec = job["spec"];
+  EXPECT_THAT(spec, HasSubstr("model_name_or_path: " + app->directory.path().string() + "\n"));
+  EXPECT_THAT(spec, HasSubstr(fs::absolute("tests/golden/peft_adapters/plain").string())) << "of the served id";
+  EXPECT_THAT(spec, HasSubstr("export_size: 2\n"));
+  EXPECT_EQ(job_of(submit("tiny", "/out", "export_dir: merged\n"))["kind"], "train") << "it has output_dir too";
+
+  const HttpAnswer unknown = submit_export("model_name_or_path: tiny\nexport_dir: merged\nexport_siez: 2\n");
+  EXPECT_EQ(unknown.status, 400);
+  EXPECT_EQ(unknown.json()["error"]["param"], "spec");
+  EXPECT_THAT(unknown.json()["error"]["message"], HasSubstr("spec:3: unknown key 'export_siez'"));
+  const HttpAnswer nowhere = app->post("/v1/jobs", {{"spec", "model_name_or_path: tiny\nexport_dir: merged\n"}});
+  EXPECT_EQ(nowhere.json()["error"]["param"], "directory");
+}
+
 TEST_F(JobRoutesTest, FilesAreListedAndFetchedAndNothingElseIs) {
   const fs::path out = folder().path() / "runs/files";
   const std::string url = "/v1/jobs/" + submit("tiny", "runs/files").json()["id"].get<std::string>() + "/files";

@@ -1,4 +1,4 @@
-#include "server/trained_chat.h"
+#include "finetune/spec/trained_chat.h"
 
 #include "finetune/spec/chat_keys.h"
 #include "finetune/spec/yaml_file.h"

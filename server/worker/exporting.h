@@ -1,0 +1,11 @@
+// An export of the queue.
+#pragma once
+
+#include "server/worker/training.h"
+
+namespace hearth {
+
+// An interrupted export starts anew. Throws what export_model throws.
+WorkerOutcome run_exporting(const WorkerContext& context);
+
+}  // namespace hearth

@@ -1,0 +1,148 @@
+"""Proves that other programs load what `hearth export` writes, and measures its quantisers against llama.cpp's. Not part of CI: it needs their packages.
+
+    check_export.py transformers HEARTH              torch==2.15.0 transformers==5.24.0 peft; tiny models with peft's adapters: log-probabilities as peft's within 1e-3
+    check_export.py llama_cpp HEARTH MODEL.gguf TEXT llama-cpp-python==0.3.36 gguf==0.19.0 numpy; each type loads, f32 and f16 continue as HEARTH does,
+                                                     and weights and perplexity are no further from f16's than with llama.cpp's own quantiser
+"""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).parent
+TYPES = ["f32", "f16", "bf16", "q8_0", "q6_k", "q4_k_m", "q4_1", "q4_0"]
+
+
+def export(hearth, **keys):
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(json.dumps(keys))
+        file.flush()
+        subprocess.run([hearth, "export", file.name], check=True, capture_output=True)
+
+
+def with_transformers(hearth):
+    import torch
+    import transformers
+    from check_adapter import TINY, tiny_model
+
+    ids = torch.tensor([json.loads((TINY / "cases.json").read_text())["prompts"]["short"]])
+    adapters = json.loads((ROOT / "peft_adapters/adapters.json").read_text())
+    with tempfile.TemporaryDirectory() as directory:
+        base = pathlib.Path(directory) / "base"
+        base.mkdir()
+        tiny_model("none", base)
+        for file in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
+            shutil.copy(TINY / file, base)
+        worst = 0
+        for name, expected in adapters.items():
+            if expected["base"] != "none":
+                continue
+            out = pathlib.Path(directory) / name
+            export(hearth, model_name_or_path=str(base), adapter_name_or_path=str(ROOT / "peft_adapters" / name), export_dir=str(out), template="alpaca")
+            model = transformers.AutoModelForCausalLM.from_pretrained(out)
+            transformers.AutoTokenizer.from_pretrained(out).apply_chat_template([{"role": "user", "content": "x"}], tokenize=False)
+            with torch.no_grad():
+                logprobs = model(ids).logits[0].log_softmax(-1)
+            found = [logprobs[i, token].item() for i, token in enumerate(ids[0, 1:].tolist())]
+            off = max(abs(a - b) for a, b in zip(found, expected["logprobs"], strict=True))
+            worst = max(worst, off)
+            print(f"{name:12} {off:.1e} from peft")
+        assert worst < 1e-3, worst
+
+
+def weights(path):
+    import gguf
+    import numpy
+
+    reader = gguf.GGUFReader(path)
+    return {t.name: gguf.dequantize(t.data, t.tensor_type).astype(numpy.float64).ravel() for t in reader.tensors}
+
+
+def root_mean_square(path, exact):
+    found = weights(path)
+    squares = sum(((found[name] - values) ** 2).sum() for name, values in exact.items())
+    return (squares / sum(values.size for values in exact.values())) ** 0.5
+
+
+def perplexity(path, text):
+    import llama_cpp
+    import numpy
+
+    llama = llama_cpp.Llama(str(path), n_ctx=512, n_batch=512, logits_all=True, verbose=False, n_threads=1)
+    ids = llama.tokenize(text.encode(), add_bos=False)[:1536]
+    total = count = 0
+    for begin in range(0, len(ids) - 511, 512):
+        llama.reset()
+        llama.eval(ids[begin : begin + 512])
+        logits = llama.scores[:512].astype(numpy.float64)
+        logits -= logits.max(-1, keepdims=True)
+        logprobs = logits - numpy.log(numpy.exp(logits).sum(-1, keepdims=True))
+        total += sum(logprobs[i, ids[begin + i + 1]] for i in range(511))
+        count += 511
+    return float(numpy.exp(-total / count))
+
+
+def theirs(source, target, number):
+    import llama_cpp
+
+    parameters = llama_cpp.llama_model_quantize_default_params()
+    parameters.ftype, parameters.nthread, parameters.pure = number, 2, False
+    assert llama_cpp.llama_model_quantize(str(source).encode(), str(target).encode(), parameters) == 0
+
+
+def continuation(path, prompt):
+    import llama_cpp
+
+    llama = llama_cpp.Llama(str(path), n_ctx=256, verbose=False, n_threads=1)
+    return llama.create_completion(prompt, max_tokens=32, temperature=0)["choices"][0]["text"]
+
+
+def our_continuation(hearth, path, prompt):
+    sys.path.insert(0, str(ROOT.parent / "e2e"))
+    import os
+
+    os.environ["HEARTH_BINARY"] = hearth
+    from daemon import Daemon
+
+    with Daemon("--infer-dtype", "float32", model_path=str(path)) as daemon:
+        return daemon.post("/v1/completions", {"model": "test", "prompt": prompt, "max_tokens": 32, "temperature": 0})["choices"][0]["text"]
+
+
+def with_llama_cpp(hearth, model, text_file):
+    text = pathlib.Path(text_file).read_text()
+    numbers = {"q8_0": 7, "q6_k": 18, "q4_k_m": 15, "q4_1": 3, "q4_0": 2}
+    with tempfile.TemporaryDirectory() as directory:
+        folder = pathlib.Path(directory)
+        files = {}
+        for kind in TYPES:
+            source = model if kind in ("f32", "f16") else str(files["f16"])
+            export(hearth, model_name_or_path=source, export_dir=str(folder / kind), export_quantization=kind)
+            files[kind] = folder / kind / "model.gguf"
+        for kind in ("f32", "f16"):
+            prompt = "The capital of France is"
+            assert continuation(files[kind], prompt) == our_continuation(hearth, files[kind], prompt), kind
+            print(f"{kind}: 32 tokens as llama.cpp's", flush=True)
+        exact = weights(files["f16"])
+        print(f"f16    perplexity {perplexity(files['f16'], text):.4f}", flush=True)
+        for kind in TYPES[2:]:
+            line = f"{kind:6} perplexity {perplexity(files[kind], text):.4f} rmse {root_mean_square(files[kind], exact):.4e}"
+            if kind in numbers:
+                other = folder / "theirs.gguf"
+                theirs(files["f16"], other, numbers[kind])
+                line += f" | llama.cpp's {perplexity(other, text):.4f} {root_mean_square(other, exact):.4e}"
+                a, b = weights_types(files[kind]), weights_types(other)
+                line += " | " + ("types alike" if a == b else f"types differ: {[(n, a[n], b[n]) for n in a if a[n] != b[n]][:3]}")
+            print(line, flush=True)
+
+
+def weights_types(path):
+    import gguf
+
+    return {t.name: t.tensor_type.name for t in gguf.GGUFReader(path).tensors}
+
+
+if __name__ == "__main__":
+    {"transformers": with_transformers, "llama_cpp": with_llama_cpp}[sys.argv[1]](*sys.argv[2:])
