@@ -127,6 +127,19 @@ Json describe(const PreviewExample& example) {
           {"parts", parts}};
 }
 
+// Of an export there is only the YAML to look at.
+Reply preview_of(const SubmittedExport& submitted, int64_t limit) {
+  if (limit > 0) throw invalid_field("spec", fmt::format("{}: an export has no examples", submitted.name));
+  return json_reply({{"object", "dataset.preview"},
+                     {"spec", submitted.spec.yaml},
+                     {"warnings", submitted.spec.warnings},
+                     {"template", nullptr},
+                     {"offset", 0},
+                     {"has_more", false},
+                     {"data", Json::array()},
+                     {"dropped", Json::array()}});
+}
+
 }  // namespace
 
 Reply handle_list_datasets(const Request& request, App& app) {
@@ -154,6 +167,7 @@ Reply handle_preview(const Request& request, App& app) {
   const JsonReader body(document);
   const int64_t offset = body["offset"] ? body["offset"].integer(0, kLargestOffset) : 0;
   const int64_t limit = body["limit"] ? body["limit"].integer(0, kMostRows) : kDefaultRows;
+  if (const auto exported = read_submitted_export(body, app.host())) return preview_of(*exported, limit);
   SubmittedSpec submitted = read_submitted_spec(body, app.host());
   Json out = {{"object", "dataset.preview"}, {"spec", to_yaml(submitted.spec)}};
   std::vector<std::string> warnings = submitted.spec.warnings;

@@ -97,6 +97,15 @@ test("a file becomes an adapter that answers", { timeout: 300_000 }, () =>
     await shot(page, "train-scores");
     await page.getByRole("link", { name: /^ember_page(?!-)/ }).click();
 
+    await button(page, "Merge and export").click();
+    await page.getByText("This can be started.").waitFor();
+    await button(page, "Start").click();
+    await page.getByText("Files (").click({ timeout: 150_000 });
+    await page.getByRole("button", { name: "Download Modelfile", exact: true }).waitFor();
+    await assertAccessible(page, "export");
+    await shot(page, "train-export");
+    await page.getByRole("link", { name: /^ember_page(?!-)/ }).click();
+
     await button(page, "Chat with it").click();
     await limitAnswers(page, 16);
     await ask(page, "Who are you?");

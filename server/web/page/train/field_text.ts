@@ -37,6 +37,8 @@ const ENGLISH: Record<string, Text> = {
   val_size: ["Rows held out", "To evaluate: a part (0.1) or a number (100)"],
   eval_steps: ["Evaluate every", "Steps; below 1: a part of all"],
   max_new_tokens: ["Longest answer", "In tokens"],
+  export_format: ["Kind of files", "Without a choice: as the base model is"],
+  export_quantization: ["Precision of a GGUF", "Without a choice: as the base model is"],
 };
 
 const CHINESE: Record<string, Text> = {
@@ -73,6 +75,8 @@ const CHINESE: Record<string, Text> = {
   val_size: ["留出行数", "用于评估：比例（0.1）或数量（100）"],
   eval_steps: ["评估间隔", "步数；小于 1 表示总步数的比例"],
   max_new_tokens: ["最长回答", "以词元计"],
+  export_format: ["文件格式", "不选则与基础模型相同"],
+  export_quantization: ["GGUF 精度", "不选则与基础模型相同"],
 };
 
 const STAGES: Record<string, { en: Text; zh: Text }> = {

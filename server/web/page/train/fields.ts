@@ -1,7 +1,19 @@
 // The keys of LLaMA-Factory's YAML that the form has; every other one is written in the YAML itself. The order is that of a written YAML.
 
 export type Values = Record<string, unknown>;
-export type Section = "model" | "data" | "method" | "training" | "evaluation" | "output";
+export type Section = "model" | "data" | "method" | "training" | "evaluation" | "export" | "output";
+export type Purpose = "training" | "prediction" | "export";
+
+/** What a YAML is for. */
+export function purposeOf({
+  do_predict: predicts,
+  do_train: trains,
+  export_dir: exported,
+  output_dir: output,
+}: Values): Purpose {
+  if (exported && !output) return "export";
+  return predicts === true && trains !== true ? "prediction" : "training";
+}
 
 export interface Field {
   key: string;
@@ -28,7 +40,8 @@ const stageIs =
     stages.includes(String(stage ?? "sft"));
 const evaluates = ({ val_size: size, eval_dataset: other }: Values) => Number(size ?? 0) > 0 || Boolean(other);
 const predicts = ({ do_predict: does }: Values) => does === true;
-const trains = (values: Values) => values.do_train === true || !predicts(values);
+const exportsModel = (values: Values) => purposeOf(values) === "export";
+const trains = (values: Values) => values.do_train === true || !(predicts(values) || exportsModel(values));
 const both = (a: (values: Values) => boolean, b: (values: Values) => boolean) => (values: Values) =>
   a(values) && b(values);
 
@@ -185,6 +198,14 @@ export const FIELDS: Field[] = [
     min: 0,
     fallback: 500,
     when: both(trains, evaluates),
+  },
+  { key: "export_format", section: "export", kind: "choice", options: ["safetensors", "gguf"], when: exportsModel },
+  {
+    key: "export_quantization",
+    section: "export",
+    kind: "choice",
+    options: ["f32", "f16", "bf16", "q8_0", "q6_k", "q4_1", "q4_0", "q4_k_m"],
+    when: exportsModel,
   },
   { key: "max_new_tokens", section: "evaluation", kind: "number", min: 1, step: 1, fallback: 1024, when: predicts },
 ];

@@ -1,5 +1,5 @@
 // Where a job stands and what can be done about it.
-import { MessageSquare, Pause, Play, Repeat2, Scale, Square } from "lucide";
+import { MessageSquare, Package, Pause, Play, Repeat2, Scale, Square } from "lucide";
 import { previewExamples } from "../api/datasets";
 import { act, isFinal, partDone, type JobDetails } from "../api/jobs";
 import { findModel, refreshModels } from "../api/models";
@@ -12,7 +12,7 @@ import { begin, unusedName } from "./draft";
 import type { Followed } from "./followed";
 import { JobStateView } from "./job_state";
 import { nameOf } from "./jobs";
-import { bareSpec, canPredict, predictionSpec } from "./new_specs";
+import { bareSpec, canExport, canPredict, exportSpec, predictionSpec } from "./new_specs";
 import { t } from "./text";
 import { shortened } from "./yaml_spec";
 
@@ -69,6 +69,18 @@ function Actions({ followed, job }: { followed: Followed; job: JobDetails }) {
         >
           <Icon of={Scale} />
           {t("evaluate")}
+        </button>
+      )}
+      {canExport(job) && (
+        <button
+          title={t("exportHint")}
+          onClick={() => {
+            const name = unusedName(`${nameOf(job)}-merged`);
+            begin(exportSpec(job, name), name, job.directory ?? "");
+          }}
+        >
+          <Icon of={Package} />
+          {t("exportModel")}
         </button>
       )}
       {isOpen && status === "paused" && (

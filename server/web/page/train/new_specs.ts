@@ -104,6 +104,12 @@ export function canPredict(job: JobDetails): boolean {
   return isModel && ["sft", "dpo", "kto"].includes(String(stage));
 }
 
+/** Whether what the job trained can be worked into its base and taken away. */
+export function canExport(job: JobDetails): boolean {
+  const { finetuning_type: kind, do_predict: predicts } = readSpec(job.spec ?? "").values;
+  return job.status === "succeeded" && job.kind === "train" && (kind ?? "lora") === "lora" && predicts !== true;
+}
+
 /** Lets what the job trained answer the rows of its data set, to be scored. */
 export function predictionSpec(job: JobDetails, name: string): string {
   const values = readSpec(job.spec ?? "").values;

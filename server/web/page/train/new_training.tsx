@@ -11,7 +11,7 @@ import { check } from "./checked";
 import { DatasetPicker } from "./dataset_picker";
 import { listTrouble, ownDirectory, refreshDatasets, workingDirectory } from "./datasets";
 import { change, draft, read, rename, unusedName } from "./draft";
-import { fieldsOf, type Section } from "./fields";
+import { fieldsOf, purposeOf, type Purpose, type Section } from "./fields";
 import { FieldView } from "./field_view";
 import { noteJob } from "./jobs";
 import { ModelField, StageField, TemplateField } from "./model_fields";
@@ -45,59 +45,94 @@ function More({ sections }: { sections: Section[] }) {
   );
 }
 
-function isPredicting(): boolean {
-  const { do_predict: predicts, do_train: trains } = read.value.values;
-  return predicts === true && trains !== true;
+function purpose(): Purpose {
+  return purposeOf(read.value.values);
 }
 
-function Form() {
-  const { problem } = read.value;
-  const isPrediction = isPredicting();
+function TrainingParts() {
   return (
-    <fieldset class="form" disabled={problem !== null}>
-      <section>
-        <h2>{t("model")}</h2>
-        <div class="settings">
-          <ModelField />
-          {!isPrediction && <StageField />}
-          <TemplateField />
-          <Fields section="model" rare={isPrediction} />
-        </div>
-        {!isPrediction && <More sections={["model"]} />}
-      </section>
+    <>
       <section>
         <h2>{t("data")}</h2>
-        {!isPrediction && <DatasetPicker />}
+        <DatasetPicker />
         <div class="settings">
           <Fields section="data" rare={false} />
-          {isPrediction && <Fields section="data" rare />}
         </div>
-        {!isPrediction && <More sections={["data"]} />}
+        <More sections={["data"]} />
       </section>
-      {!isPrediction && (
-        <>
-          <section>
-            <h2>{t("method")}</h2>
-            <div class="settings">
-              <Fields section="method" rare={false} />
-            </div>
-            <More sections={["method"]} />
-          </section>
-          <section>
-            <h2>{t("training")}</h2>
-            <div class="settings">
-              <Fields section="training" rare={false} />
-            </div>
-            <More sections={["training"]} />
-          </section>
-        </>
-      )}
+      <section>
+        <h2>{t("method")}</h2>
+        <div class="settings">
+          <Fields section="method" rare={false} />
+        </div>
+        <More sections={["method"]} />
+      </section>
+      <section>
+        <h2>{t("training")}</h2>
+        <div class="settings">
+          <Fields section="training" rare={false} />
+        </div>
+        <More sections={["training"]} />
+      </section>
       <section>
         <h2>{t("evaluation")}</h2>
         <div class="settings">
           <Fields section="evaluation" rare={false} />
         </div>
       </section>
+    </>
+  );
+}
+
+function PredictionParts() {
+  return (
+    <>
+      <section>
+        <h2>{t("data")}</h2>
+        <div class="settings">
+          <Fields section="data" rare={false} />
+          <Fields section="data" rare />
+        </div>
+      </section>
+      <section>
+        <h2>{t("evaluation")}</h2>
+        <div class="settings">
+          <Fields section="evaluation" rare={false} />
+        </div>
+      </section>
+    </>
+  );
+}
+
+function ExportParts() {
+  return (
+    <section>
+      <h2>{t("export")}</h2>
+      <div class="settings">
+        <Fields section="export" rare={false} />
+      </div>
+    </section>
+  );
+}
+
+const PARTS = { training: TrainingParts, prediction: PredictionParts, export: ExportParts };
+
+function Form() {
+  const isTraining = purpose() === "training";
+  const Parts = PARTS[purpose()];
+  return (
+    <fieldset class="form" disabled={read.value.problem !== null}>
+      <section>
+        <h2>{t("model")}</h2>
+        <div class="settings">
+          <ModelField />
+          {isTraining && <StageField />}
+          <TemplateField />
+          <Fields section="model" rare={!isTraining} />
+        </div>
+        {isTraining && <More sections={["model"]} />}
+      </section>
+      <Parts />
     </fieldset>
   );
 }
@@ -132,7 +167,7 @@ function Start() {
   const { values, problem } = read.value;
   const { state } = check.value;
   const canStart = !problem && state !== "incomplete" && state !== "bad" && !isStarting.value;
-  const isTraining = !isPredicting();
+  const isTraining = purpose() === "training";
   return (
     <form
       class="start"
@@ -193,6 +228,8 @@ function Start() {
   );
 }
 
+const TITLES = { training: "newTraining", prediction: "evaluation", export: "export" } as const;
+
 function hasBegun(): boolean {
   return draft.value.spec !== "" || draft.value.name !== "";
 }
@@ -211,7 +248,7 @@ export function NewTraining() {
   });
   return (
     <>
-      <h1>{t(isPredicting() ? "evaluation" : "newTraining")}</h1>
+      <h1>{t(TITLES[purpose()])}</h1>
       {hasBegun() ? (
         <div class="new-training">
           <Form />
