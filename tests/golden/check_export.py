@@ -86,11 +86,14 @@ def perplexity(path, text):
 
 
 def theirs(source, target, number):
+    import ctypes
+
     import llama_cpp
 
+    llama_cpp.llama_backend_init()
     parameters = llama_cpp.llama_model_quantize_default_params()
     parameters.ftype, parameters.nthread, parameters.pure = number, 2, False
-    assert llama_cpp.llama_model_quantize(str(source).encode(), str(target).encode(), parameters) == 0
+    assert llama_cpp.llama_model_quantize(str(source).encode(), str(target).encode(), ctypes.byref(parameters)) == 0
 
 
 def continuation(path, prompt):
