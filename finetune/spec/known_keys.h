@@ -1,6 +1,6 @@
-// Every key that a YAML of LLaMA-Factory may have, and what it is to training, to inference and to exporting: one table,
-// so that each reader knows the others' files. Source: LLaMA-Factory 0.9.6, hparams/; transformers' Seq2SeqTrainingArguments of
-// version 5, and of version 4 what 5 dropped.
+// Every key that a YAML of LLaMA-Factory may have, and what it is to training, to inference and to exporting: one
+// table, so that each reader knows the others' files. Source: LLaMA-Factory 0.9.6, hparams/; transformers'
+// Seq2SeqTrainingArguments of version 5, and of version 4 what 5 dropped.
 #pragma once
 
 #include <span>

@@ -1,5 +1,8 @@
 #include "server/routes.h"
 
+#include <set>
+#include <string_view>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -51,9 +54,9 @@ TEST(Routes, AnArgumentIsOneNameOfThePathUnlessItIsAModel) {
   EXPECT_EQ(matched("/jobs/{id}", "/jobs/"), "none");
 }
 
-TEST(Routes, OnlyProbesArePublic) {
-  for (const Route& route : routes())
-    EXPECT_EQ(route.is_public, route.pattern.starts_with("/health") || route.pattern == "/readyz") << route.pattern;
+TEST(Routes, OnlyProbesAndThePageArePublic) {
+  const std::set<std::string_view> expected = {"/", "/web/{file}", "/health", "/healthz", "/readyz"};
+  for (const Route& route : routes()) EXPECT_EQ(route.is_public, expected.contains(route.pattern)) << route.pattern;
 }
 
 TEST(HostCheck, LoopbackBindsAnswerToLoopbackNames) {
