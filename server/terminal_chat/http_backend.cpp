@@ -25,6 +25,20 @@ int int_at(const json& object, const char* key) {
   return found != object.end() && found->is_number_integer() ? found->get<int>() : 0;
 }
 
+std::vector<std::string> names_of(const json& listing) {
+  std::vector<std::string> names;
+  for (const json& model : listing)
+    if (std::string name = string_at(model, "id"); !name.empty()) names.push_back(std::move(name));
+  return names;
+}
+
+// What hearth suggests for a chat with the model: null while that is not loaded. Nothing of a server of others.
+json sampling_of(const json& listing, const std::string& name) {
+  for (const json& model : listing)
+    if (string_at(model, "id") == name) return model.value("chat_sampling", json::object());
+  return json::object();
+}
+
 // The chunks of one stream.
 class StreamedAnswer {
  public:
@@ -89,35 +103,25 @@ json HttpBackend::listed() const {
   return data.is_array() ? data : json::array();
 }
 
-std::vector<std::string> HttpBackend::models() const {
-  std::vector<std::string> names;
-  for (const json& model : listed())
-    if (std::string name = string_at(model, "id"); !name.empty()) names.push_back(std::move(name));
-  return names;
-}
-
-// A server of others says nothing of it.
-json HttpBackend::sampling() const {
-  for (const json& model : listed())
-    if (const auto found = model.find("chat_sampling"); string_at(model, "id") == model_ && found != model.end())
-      return found->is_object() ? *found : json::object();
-  return json::object();
-}
+std::vector<std::string> HttpBackend::models() const { return names_of(listed()); }
 
 void HttpBackend::use(const std::string& model, const std::string& adapter) {
   if (!adapter.empty())
     throw invalid_argument("{}: a server's adapters have names of their own, as /model lists them", adapter);
-  const std::vector<std::string> names = models();
+  const json listing = listed();
+  const std::vector<std::string> names = names_of(listing);
   if (names.empty()) throw not_found("{}: lists no model", DaemonClient(url_, api_key_).url());
   if (!model.empty() && std::find(names.begin(), names.end(), model) == names.end())
     throw not_found("{}: has no model '{}'{}; there are {}", DaemonClient(url_, api_key_).url(), model,
                     did_you_mean(model, names), fmt::join(names, ", "));
   model_ = model.empty() ? names.front() : model;
+  sampling_ = sampling_of(listing, model_);
 }
 
 ChatAnswer HttpBackend::answer(const nlohmann::ordered_json& messages, const ChatSettings& settings,
                                const OnText& on_text, const std::atomic<bool>& stop) {
-  json body = sampling();
+  if (sampling_.is_null()) sampling_ = sampling_of(listed(), model_);
+  json body = sampling_.is_null() ? json::object() : sampling_;
   body.update(settings.to_json());
   body["model"] = model_;
   body["messages"] = messages;

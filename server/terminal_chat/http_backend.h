@@ -23,10 +23,10 @@ class HttpBackend : public ChatBackend {
                     const std::atomic<bool>& stop) override;
 
  private:
-  nlohmann::ordered_json listed() const;    // /v1/models' objects
-  nlohmann::ordered_json sampling() const;  // what the server suggests for a chat with model_
+  nlohmann::ordered_json listed() const;  // /v1/models' objects
 
   std::string url_, api_key_, model_;  // url_ ends with /v1
+  nlohmann::ordered_json sampling_;    // what the server suggests; null: it does not know yet
 };
 
 }  // namespace hearth

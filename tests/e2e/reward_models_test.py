@@ -9,8 +9,8 @@ import sys
 import tempfile
 import urllib.error
 
-from adapters_test import HIDDEN, write_adapter, write_safetensors
 from daemon import Daemon, required
+from small_adapter import HIDDEN, write_adapter, write_safetensors
 
 TEXTS = ["The capital of France is Paris.", "The capital of France is a fish.", "def add(a, b):\n    return a + b\n" * 20]
 
