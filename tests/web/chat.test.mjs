@@ -44,7 +44,7 @@ test("the first paint takes less than 300 ms and 500 kB", async () => {
     });
   }
   console.log(`first contentful paint: ${paints.map((ms) => ms.toFixed(0)).join(", ")} ms`);
-  assert.ok(Math.min(...paints) < 300);
+  assert.ok(paints.sort((a, b) => a - b)[1] < 300, "the median of three");
 });
 
 test("an answer streams, is stopped, asked for again, and outlives a reload", () =>
