@@ -1,14 +1,41 @@
-// Any bytes as a training YAML, with what stands behind zero bytes as overrides: a job that reads back as itself when
-// it is written down, or an error that is the user's.
+// Any bytes as a YAML of a training and of an export, with what stands behind zero bytes as overrides: a job that reads
+// back as itself when it is written down, or an error that is the user's.
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "finetune/spec/export_spec.h"
 #include "finetune/spec/load_train_spec.h"
 #include "finetune/spec/train_spec_text.h"
 #include "runtime/base/error.h"
+
+namespace {
+
+using Overrides = std::vector<std::string>;
+
+std::string train_text(const std::string& yaml, const Overrides& overrides) {
+  return hearth::to_yaml(hearth::parse_train_spec(yaml, "job.yaml", overrides));
+}
+
+std::string export_text(const std::string& yaml, const Overrides& overrides) {
+  return hearth::parse_export_spec(yaml, "job.yaml", overrides).yaml;
+}
+
+template <std::string (*text_of)(const std::string&, const Overrides&)>
+void check(const std::string& yaml, const Overrides& overrides) {
+  std::string text;
+  try {
+    text = text_of(yaml, overrides);
+  } catch (const hearth::Error& error) {
+    if (error.code() != hearth::ErrorCode::kInvalidArgument) __builtin_trap();
+    return;
+  }
+  if (text_of(text, {}) != text) __builtin_trap();
+}
+
+}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::vector<std::string> parts(1);
@@ -19,13 +46,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       parts.back() += c;
   const std::string yaml = parts.front();
   parts.erase(parts.begin());
-  std::string text;
-  try {
-    text = hearth::to_yaml(hearth::parse_train_spec(yaml, "train.yaml", parts));
-  } catch (const hearth::Error& error) {
-    if (error.code() != hearth::ErrorCode::kInvalidArgument) __builtin_trap();
-    return 0;
-  }
-  if (hearth::to_yaml(hearth::parse_train_spec(text, "written.yaml")) != text) __builtin_trap();
+  check<&train_text>(yaml, parts);
+  check<&export_text>(yaml, parts);
   return 0;
 }
