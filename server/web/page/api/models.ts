@@ -38,3 +38,19 @@ export function chatModels(): Model[] {
 export function takesImages(id: string): boolean {
   return findModel(id)?.input_modalities?.includes("image") ?? false;
 }
+
+export interface Member {
+  model: Model;
+  isAdapter: boolean;
+}
+
+/** In the order in which they are shown: a base, then the adapters that are its own. An adapter whose base is not there stands by itself. */
+export function families(models: Model[]): Member[] {
+  const isBase = ({ parent }: Model) => !parent || !models.some(({ id }) => id === parent);
+  return models
+    .filter(isBase)
+    .flatMap((base) => [
+      { model: base, isAdapter: false },
+      ...models.filter((one) => one.parent === base.id && one !== base).map((model) => ({ model, isAdapter: true })),
+    ]);
+}

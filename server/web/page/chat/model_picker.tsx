@@ -1,15 +1,9 @@
 // Which model answers, and which one beside it.
 import { useSignalEffect } from "@preact/signals";
-import { chatModels, modelsKnown, refreshModels, type Model } from "../api/models";
+import { chatModels, families, modelsKnown, refreshModels } from "../api/models";
 import { notifyError } from "../shell/notices";
 import { changeSettings, current } from "./chats";
 import { t } from "./text";
-
-/** Bases with their adapters behind them. */
-function inOrder(models: Model[]): Model[] {
-  const bases = models.filter(({ parent }) => !parent || !models.some(({ id }) => id === parent));
-  return bases.flatMap((base) => [base, ...models.filter(({ parent }) => parent === base.id)]);
-}
 
 function Picker({
   label,
@@ -22,15 +16,15 @@ function Picker({
   onPick: (id: string) => void;
   none?: string;
 }) {
-  const models = inOrder(chatModels());
-  const isKnown = models.some(({ id }) => id === value);
+  const members = families(chatModels());
+  const isKnown = members.some(({ model }) => model.id === value);
   return (
     <select class="picker" aria-label={label} value={value} onChange={(event) => onPick(event.currentTarget.value)}>
       {none !== undefined && <option value="">{none}</option>}
       {!isKnown && value && <option value={value}>{value}</option>}
-      {models.map(({ id, parent }) => (
+      {members.map(({ model: { id }, isAdapter }) => (
         <option key={id} value={id}>
-          {parent ? `↳ ${id}` : id}
+          {isAdapter ? `↳ ${id}` : id}
         </option>
       ))}
     </select>

@@ -2,14 +2,13 @@
 import { useEffect, useRef } from "preact/hooks";
 import { MessageSquare, Trash2 } from "lucide";
 import { remove } from "../api/client";
-import { models, refreshModels, type Model } from "../api/models";
+import { families, models, refreshModels, type Member, type Model } from "../api/models";
 import { newChat } from "../chat/chats";
 import { IconButton } from "../parts/button";
 import { notify, notifyError } from "../shell/notices";
 import { place } from "../shell/route";
 import { jobs } from "../train/jobs";
 import { bytes, number } from "../text";
-import { families, type Member } from "./family";
 import { t } from "./text";
 
 function about({

@@ -1,12 +1,11 @@
 // What can answer, what is in memory, what the daemon does, what it fetches.
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { models, modelsKnown, refreshModels } from "../api/models";
+import { families, models, modelsKnown, refreshModels } from "../api/models";
 import { usePolling } from "../parts/polling";
 import { Trouble } from "../parts/trouble";
 import { address, place } from "../shell/route";
 import { refreshJobs } from "../train/jobs";
-import { families } from "./family";
 import { ModelRows } from "./model_rows";
 import { Pulls, refreshPulls } from "./pulls";
 import { refreshStatus, Status } from "./status";

@@ -1,5 +1,6 @@
 // A training before it begins: the form and its YAML side by side, what would be trained, and the button that starts it.
 import { useSignal, useSignalEffect } from "@preact/signals";
+import type { ComponentChildren } from "preact";
 import { useEffect, useId } from "preact/hooks";
 import { Eye, Play } from "lucide";
 import { createJob } from "../api/jobs";
@@ -20,6 +21,8 @@ import { PreviewDialog } from "./preview_view";
 import { t } from "./text";
 import { YamlEditor } from "./yaml_editor";
 
+type TitledSection = Exclude<Section, "model" | "output">;
+
 function Fields({ section, rare }: { section: Section; rare: boolean }) {
   return (
     <>
@@ -30,16 +33,13 @@ function Fields({ section, rare }: { section: Section; rare: boolean }) {
   );
 }
 
-function More({ sections }: { sections: Section[] }) {
-  const values = read.value.values;
-  if (sections.every((section) => fieldsOf(section, values, true).length === 0)) return null;
+function More({ section }: { section: Section }) {
+  if (fieldsOf(section, read.value.values, true).length === 0) return null;
   return (
     <details>
       <summary>{t("moreFields")}</summary>
       <div class="settings">
-        {sections.map((section) => (
-          <Fields key={section} section={section} rare />
-        ))}
+        <Fields section={section} rare />
       </div>
     </details>
   );
@@ -49,37 +49,30 @@ function purpose(): Purpose {
   return purposeOf(read.value.values);
 }
 
+/** A section with its fields; the rare ones behind "More", or `whole`: all of them at once. */
+function Part({ section, whole, children }: { section: TitledSection; whole?: boolean; children?: ComponentChildren }) {
+  return (
+    <section>
+      <h2>{t(section)}</h2>
+      {children}
+      <div class="settings">
+        <Fields section={section} rare={false} />
+        {whole && <Fields section={section} rare />}
+      </div>
+      {!whole && <More section={section} />}
+    </section>
+  );
+}
+
 function TrainingParts() {
   return (
     <>
-      <section>
-        <h2>{t("data")}</h2>
+      <Part section="data">
         <DatasetPicker />
-        <div class="settings">
-          <Fields section="data" rare={false} />
-        </div>
-        <More sections={["data"]} />
-      </section>
-      <section>
-        <h2>{t("method")}</h2>
-        <div class="settings">
-          <Fields section="method" rare={false} />
-        </div>
-        <More sections={["method"]} />
-      </section>
-      <section>
-        <h2>{t("training")}</h2>
-        <div class="settings">
-          <Fields section="training" rare={false} />
-        </div>
-        <More sections={["training"]} />
-      </section>
-      <section>
-        <h2>{t("evaluation")}</h2>
-        <div class="settings">
-          <Fields section="evaluation" rare={false} />
-        </div>
-      </section>
+      </Part>
+      <Part section="method" />
+      <Part section="training" />
+      <Part section="evaluation" />
     </>
   );
 }
@@ -87,32 +80,14 @@ function TrainingParts() {
 function PredictionParts() {
   return (
     <>
-      <section>
-        <h2>{t("data")}</h2>
-        <div class="settings">
-          <Fields section="data" rare={false} />
-          <Fields section="data" rare />
-        </div>
-      </section>
-      <section>
-        <h2>{t("evaluation")}</h2>
-        <div class="settings">
-          <Fields section="evaluation" rare={false} />
-        </div>
-      </section>
+      <Part section="data" whole />
+      <Part section="evaluation" />
     </>
   );
 }
 
 function ExportParts() {
-  return (
-    <section>
-      <h2>{t("export")}</h2>
-      <div class="settings">
-        <Fields section="export" rare={false} />
-      </div>
-    </section>
-  );
+  return <Part section="export" />;
 }
 
 const PARTS = { training: TrainingParts, prediction: PredictionParts, export: ExportParts };
@@ -130,7 +105,7 @@ function Form() {
           <TemplateField />
           <Fields section="model" rare={!isTraining} />
         </div>
-        {isTraining && <More sections={["model"]} />}
+        {isTraining && <More section="model" />}
       </section>
       <Parts />
     </fieldset>
