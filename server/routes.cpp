@@ -64,6 +64,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/pulls/{id}/cancel", handle_cancel_pull, kAdmin, kNoBody},
     {"POST", "/tokenize", handle_tokenize, kInfer, kOneText},
     {"POST", "/detokenize", handle_detokenize, kInfer, kOneText},
+    {"GET", "/tokenizer_info", handle_tokenizer_info, kInfer, kNoBody},
     {"POST", "/apply-template", handle_apply_template, kInfer, kPrompts},
     {"GET", "/metrics", handle_metrics, kInfer, kNoBody},
     {"GET", "/openapi.json", handle_openapi, kInfer, kNoBody},

@@ -57,6 +57,7 @@ Reply handle_fine_tuning_events(const Request& request, App& app);
 Reply handle_fine_tuning_checkpoints(const Request& request, App& app);
 // text.cpp
 Reply handle_list_templates(const Request& request, App& app);
+Reply handle_tokenizer_info(const Request& request, App& app);
 Reply handle_tokenize(const Request& request, App& app);
 Reply handle_detokenize(const Request& request, App& app);
 Reply handle_apply_template(const Request& request, App& app);

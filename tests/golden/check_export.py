@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import unittest.mock
 
 ROOT = pathlib.Path(__file__).parent
 TYPES = ["f32", "f16", "bf16", "q8_0", "q6_k", "q4_k_m", "q4_1", "q4_0"]
@@ -67,11 +68,23 @@ def root_mean_square(path, exact):
     return (squares / sum(values.size for values in exact.values())) ** 0.5
 
 
+def llama_of(path, **options):
+    """A model in llama.cpp, its weights as they lie in the file: repacked for AMX, llama-cpp-python 0.3.36 crashes on batches of llama.cpp's own q8_0 files."""
+    from llama_cpp import Llama, llama_cpp
+
+    def as_they_lie(defaults=llama_cpp.llama_model_default_params):
+        parameters = defaults()
+        parameters.use_extra_bufts = False
+        return parameters
+
+    with unittest.mock.patch.object(llama_cpp, "llama_model_default_params", as_they_lie):
+        return Llama(str(path), verbose=False, n_threads=1, **options)
+
+
 def perplexity(path, text):
-    import llama_cpp
     import numpy
 
-    llama = llama_cpp.Llama(str(path), n_ctx=512, n_batch=512, logits_all=True, verbose=False, n_threads=1)
+    llama = llama_of(path, n_ctx=512, n_batch=512, logits_all=True)
     ids = llama.tokenize(text.encode(), add_bos=False)[:1536]
     total = count = 0
     for begin in range(0, len(ids) - 511, 512):
@@ -97,10 +110,7 @@ def theirs(source, target, number):
 
 
 def continuation(path, prompt):
-    import llama_cpp
-
-    llama = llama_cpp.Llama(str(path), n_ctx=256, verbose=False, n_threads=1)
-    return llama.create_completion(prompt, max_tokens=32, temperature=0)["choices"][0]["text"]
+    return llama_of(path, n_ctx=256).create_completion(prompt, max_tokens=32, temperature=0)["choices"][0]["text"]
 
 
 def our_continuation(hearth, path, prompt):

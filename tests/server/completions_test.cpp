@@ -142,8 +142,19 @@ TEST_F(Completions, TokenizeAndDetokenizeInvertEachOther) {
   const std::string text = "Hello <|im_end|> \xF0\x9F\xA6\x89";
   const ordered_json tokens = daemon->post("/tokenize", {{"content", text}}).json()["tokens"];
   EXPECT_EQ(daemon->post("/detokenize", {{"tokens", tokens}}).json()["content"], text);
+  EXPECT_EQ(daemon->post("/tokenize", {{"prompt", text}, {"add_special_tokens", false}}).json(),
+            (ordered_json{{"tokens", tokens}, {"count", tokens.size()}}));
+  EXPECT_EQ(daemon->post("/detokenize", {{"tokens", tokens}}).json()["prompt"], text);
   EXPECT_EQ(daemon->post("/detokenize", {{"tokens", {-1}}}).error_code(), "invalid_value");
   EXPECT_EQ(daemon->post("/tokenize", {{"text", text}}).error_code(), "missing_required_parameter");
+}
+
+TEST_F(Completions, TokenizerInfoNamesTheControlTokensAndTheTemplate) {
+  const HttpAnswer answer = fetch(daemon->app->port(), "GET", "/tokenizer_info");
+  const ordered_json info = answer.json();
+  EXPECT_EQ(daemon->post("/tokenize", {{"content", info["eos_token"]}}).json()["count"], 1) << answer.body;
+  EXPECT_TRUE(info["chat_template"].get<std::string>().find("{%") != std::string::npos) << answer.body;
+  EXPECT_EQ(fetch(daemon->app->port(), "GET", "/tokenizer_info?model=none").status, 404);
 }
 
 }  // namespace
