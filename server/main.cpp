@@ -32,6 +32,7 @@ constexpr Command kCommands[] = {
     {"train", "Fine-tune a model by a LLaMA-Factory YAML", add_train},
     {"eval", "Predict and score by a LLaMA-Factory YAML, or score a file of predictions", add_eval},
     {"export", "Write a model with its adapters for other programs", add_export},
+    {"bench", "Measure how fast a model reads, writes and learns here", add_bench},
     {"submit", "Put a job into the daemon's queue", add_submit},
     {"jobs", "Show and change the daemon's jobs", add_jobs},
     {"preprocess", "Show what a training job would learn", add_preprocess},

@@ -19,6 +19,7 @@ Prepare add_chat(CLI::App& app);
 Prepare add_train(CLI::App& app);
 Prepare add_eval(CLI::App& app);
 Prepare add_export(CLI::App& app);
+Prepare add_bench(CLI::App& app);
 Prepare add_preprocess(CLI::App& app);
 Prepare add_pull(CLI::App& app);
 Prepare add_models(CLI::App& app);

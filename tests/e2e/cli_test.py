@@ -1,5 +1,6 @@
 """The command line of the release binary: exit codes (0 done, 1 failed, 2 usage or configuration), one line for an error, help for every command."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import tempfile
 
 BINARY = os.environ["HEARTH_BINARY"]
 MODEL = os.environ["HEARTH_DEFAULT_MODEL"]
-COMMANDS = ["serve", "api", "keys", "chat", "pull", "models", "templates", "env", "version"]
+COMMANDS = ["serve", "api", "webchat", "keys", "chat", "train", "eval", "export", "bench", "submit", "jobs", "preprocess", "data", "pull", "models", "templates", "env", "version"]
 
 
 def hearth(*arguments, **variables):
@@ -75,6 +76,18 @@ def models_are_checked(results, folder):
     results["remove removes the link and not the file"] = removed.returncode == 0 and os.listdir(models) == [] and os.path.exists(MODEL)
 
 
+def speed_is_measured(results):
+    small = ["--prompt", "64", "--generate", "8", "--sequences", "1,2", "--train-rows", "1", "--train-tokens", "32", "--repetitions", "1"]
+    report = json.loads(hearth("bench", "--model", MODEL, *small, "--json").stdout)
+    results["bench says on what"] = report["threads"] > 0 and "llama" in report["description"] and report["model"] == MODEL
+    tests = [(one["test"], one["sequences"], one["tokens"]) for one in report["results"]]
+    results["bench measures reading, writing and learning"] = tests == [("prefill", 1, 64), ("decode", 1, 8), ("decode", 2, 8), ("train", 1, 32)]
+    results["bench has a number of each"] = all(one["tokens_per_second"] == one["samples"][0] > 1 for one in report["results"])
+    table = hearth("bench", "--model", MODEL, *small, "--train-rows", "0").stdout
+    results["bench draws a table"] = [line.split()[0] for line in table.splitlines()[3:]] == ["test", "prefill", "decode", "decode"]
+    results["bench of more than fits"] = refused(1, "8192 positions", "bench", "--model", MODEL, "--prompt", "9000")
+
+
 def main():
     results = {}
     help_is_there(results)
@@ -90,6 +103,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         mistakes_are_told(results, folder)
         models_are_checked(results, folder)
+    speed_is_measured(results)
     for name, passed in results.items():
         print("ok  " if passed else "FAIL", name)
     failed = sum(not passed for passed in results.values())

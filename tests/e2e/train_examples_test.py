@@ -1,6 +1,6 @@
 """The jobs of examples/, as they stand, on the default model. Slow: minutes.
 
-Who the model is after 20 examples, the loss on held out instructions against the base model's, and pairs of answers told apart. HEARTH_PEFT_PYTHON, a python that has torch and peft
+Who the model is after 20 examples, the loss on held out instructions against the base model's, and pairs of answers told apart. HEARTH_REFERENCE_PYTHON, a python that has torch and peft
 (`./dev test --slow` sets it), also loads an adapter of hearth's.
 """
 
@@ -63,7 +63,7 @@ def preferences(results, folder):
 
 
 def peft_loads_it(results):
-    python = os.environ["HEARTH_PEFT_PYTHON"]
+    python = os.environ["HEARTH_REFERENCE_PYTHON"]
     with Job() as job:
         job.run("tuned", **{"max_steps": 20, "save_steps": 100})
         ids = job.folder / "ids.json"
