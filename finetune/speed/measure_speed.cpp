@@ -74,8 +74,8 @@ class ServingSpeed {
   void decode(int sequences) {
     measure({.test = "decode", .sequences = sequences, .tokens = tests_.generated_tokens, .tokens_per_second = {}},
             [this, sequences] {
-              std::vector<std::shared_ptr<Stream>> streams;
-              for (int i = 0; i < sequences; ++i) streams.push_back(submit(kShortPrompt, tests_.generated_tokens + 1));
+              std::vector<std::shared_ptr<Stream>> streams(static_cast<size_t>(sequences));
+              for (auto& stream : streams) stream = submit(kShortPrompt, tests_.generated_tokens + 1);
               Clock::time_point begin, end;
               for (const std::shared_ptr<Stream>& stream : streams) {
                 const Answer answer = wait_for(*stream, monitor_);

@@ -23,7 +23,12 @@ def export(hearth, **keys):
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         file.write(json.dumps(keys))
         file.flush()
-        subprocess.run([hearth, "export", file.name], check=True, capture_output=True)
+        subprocess.run([hearth, "export", file.name], check=True, stdout=subprocess.DEVNULL)
+
+
+def copy_tokenizer(directory):
+    for file in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
+        shutil.copy(ROOT / "tiny_models" / file, directory)
 
 
 def with_transformers(hearth):
@@ -37,8 +42,7 @@ def with_transformers(hearth):
         base = pathlib.Path(directory) / "base"
         base.mkdir()
         tiny_model("none", base)
-        for file in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
-            shutil.copy(TINY / file, base)
+        copy_tokenizer(base)
         worst = 0
         for name, expected in adapters.items():
             if expected["base"] != "none":
@@ -54,6 +58,32 @@ def with_transformers(hearth):
             worst = max(worst, off)
             print(f"{name:12} {off:.1e} from peft")
         assert worst < 1e-3, worst
+        shards(hearth, pathlib.Path(directory), ids)
+
+
+def shards(hearth, directory, ids):
+    """1.2 GB of random weights become files of at most 1 GB."""
+    import torch
+    import transformers
+    from check_adapter import tiny_model
+
+    base, out = directory / "large", directory / "shards"
+    base.mkdir()
+    tiny_model("none", base)
+    copy_tokenizer(base)
+    config = transformers.AutoConfig.from_pretrained(base)
+    config.hidden_size, config.intermediate_size, config.num_hidden_layers, config.head_dim = 1024, 8192, 11, 1024 // config.num_attention_heads
+    torch.manual_seed(0)
+    model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+    model.save_pretrained(base, max_shard_size="20GB")
+    export(hearth, model_name_or_path=str(base), export_dir=str(out), export_size=1)
+    files = sorted(out.glob("*.safetensors"))
+    assert [file.name for file in files] == ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"], files
+    assert max(file.stat().st_size for file in files) < 1.001e9
+    with torch.no_grad():
+        off = (transformers.AutoModelForCausalLM.from_pretrained(out)(ids).logits - model(ids).logits).abs().max().item()
+    print(f"shards       {off:.1e} from the model in one file")
+    assert off == 0, off
 
 
 def weights(path):
