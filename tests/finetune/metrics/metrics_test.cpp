@@ -12,6 +12,7 @@
 #include "finetune/metrics/ngrams.h"
 #include "finetune/metrics/prediction_scores.h"
 #include "finetune/metrics/text.h"
+#include "finetune/metrics/word_scores.h"
 #include "runtime/base/hash.h"
 #include "runtime/tokenizer/utf8.h"
 
@@ -123,6 +124,12 @@ TEST(Metrics, LongestCommonSubsequenceBeyondAMachineWord) {
   EXPECT_EQ(common_subsequence(a, b), 666);
   EXPECT_EQ(common_subsequence(b, a), 666);
   EXPECT_EQ(common_subsequence(a, U""), 0);
+}
+
+// As Python's \w and \b have it: a superscript is part of a word, a dash is not.
+TEST(Metrics, ArticlesAreWholeWords) {
+  EXPECT_EQ(squad_scores(U"the\u00b2 cat", U"\u00b2 cat").exact_match, 0);
+  EXPECT_EQ(squad_scores(U"the \u2013 cat", U"\u2013 cat").exact_match, 100);
 }
 
 TEST(Metrics, BytesThatAreNoTextAreScoredAsReplacementCharacters) {
