@@ -8,7 +8,6 @@
 
 #include <boost/asio.hpp>
 
-#include "models/resolver.h"
 #include "runtime/base/log.h"
 #include "server/api_error.h"
 #include "server/api_keys.h"
@@ -21,6 +20,7 @@
 #include "server/keys/database_keys.h"
 #include "server/metrics.h"
 #include "server/models/model_host.h"
+#include "server/pulled_models.h"
 #include "server/pulls.h"
 #include "server/routes.h"
 #include "server/service_manager.h"
@@ -69,6 +69,7 @@ struct App::Impl {
     jobs.emplace(*state_directory, options.executor, options.jobs, std::move(hooks));
     fine_tuning.emplace(jobs->store(), state_directory->jobs(),
                         fine_tuning_tools(options, host, *files, jobs->store()));
+    pulled.serve_again(state_directory->database());
     attach_tuned_models(host, jobs->store());
     trained.serve_again(jobs->store());
     host.on_delete([this](const std::string& id) {
@@ -78,7 +79,6 @@ struct App::Impl {
     return options.keys ? options.keys : std::make_shared<DatabaseKeys>(state_directory->database());
   }
 
-  std::string serve_pulled(const std::string& name);
   void load_all();
   void sweep_files_now_and_then();
   const AppOptions options;
@@ -86,7 +86,8 @@ struct App::Impl {
   Metrics metrics;
   ModelHost host;
   TrainedModels trained{host};
-  Pulls pulls{[this](const std::string& name) { return serve_pulled(name); }};
+  PulledModels pulled{host};
+  Pulls pulls{[this](const std::string& name) { return pulled.serve(name); }};
   std::optional<StateDirectory> state_directory;
   std::optional<FileStore> files;
   std::optional<DatasetStore> datasets;
@@ -103,14 +104,6 @@ struct App::Impl {
   std::thread loader;
   std::mutex stopping;  // one stop() at a time
 };
-
-std::string App::Impl::serve_pulled(const std::string& name) {
-  const std::filesystem::path path = resolve_model(name);
-  if (const auto known = host.base_of(path)) return *known;
-  std::string id = host.free_id(model_id(name), path);
-  if (!host.path_of(id)) host.add_base({.id = id, .path = path}, ModelOrigin::kPulled);
-  return id;
-}
 
 void App::Impl::load_all() {
   try {

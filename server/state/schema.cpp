@@ -85,7 +85,15 @@ CREATE INDEX files_by_purpose ON files (purpose, sequence);
 CREATE INDEX files_that_expire ON files (expires_at) WHERE expires_at IS NOT NULL;
 )sql";
 
-constexpr std::string_view kMigrations[] = {kJobs, kKeys, kFiles};
+// Served again by the next daemon.
+constexpr std::string_view kPulledModels = R"sql(
+CREATE TABLE pulled_models (
+  name      TEXT PRIMARY KEY,              -- as it was asked for: 'qwen3:0.6b', 'org/name'
+  pulled_at INTEGER NOT NULL
+);
+)sql";
+
+constexpr std::string_view kMigrations[] = {kJobs, kKeys, kFiles, kPulledModels};
 
 }  // namespace
 

@@ -150,11 +150,11 @@ TEST_F(Completions, TokenizeAndDetokenizeInvertEachOther) {
 }
 
 TEST_F(Completions, TokenizerInfoNamesTheControlTokensAndTheTemplate) {
-  const HttpAnswer answer = fetch(daemon->app->port(), "GET", "/tokenizer_info");
+  const HttpAnswer answer = daemon->get("/tokenizer_info");
   const ordered_json info = answer.json();
   EXPECT_EQ(daemon->post("/tokenize", {{"content", info["eos_token"]}}).json()["count"], 1) << answer.body;
   EXPECT_TRUE(info["chat_template"].get<std::string>().find("{%") != std::string::npos) << answer.body;
-  EXPECT_EQ(fetch(daemon->app->port(), "GET", "/tokenizer_info?model=none").status, 404);
+  EXPECT_EQ(daemon->get("/tokenizer_info?model=none").status, 404);
 }
 
 }  // namespace

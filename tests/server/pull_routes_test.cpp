@@ -71,6 +71,19 @@ TEST_F(PullRoutesTest, WhatIsPulledIsServed) {
   EXPECT_EQ(app_.get("/v1/pulls").json()["data"][0], again) << "newest first";
 }
 
+TEST_F(PullRoutesTest, WhatWasPulledIsServedByTheNextDaemonForAsLongAsItIsThere) {
+  const test::TemporaryDirectory state;
+  const auto with_state = [&](AppOptions& options) { options.state_directory = state.path(); };
+  {
+    const TestApp first(with_state);
+    const std::string id = first.post("/v1/pulls", {{"name", "tiny/llama"}}).json()["id"];
+    ASSERT_TRUE(test::soon([&] { return first.get("/v1/models/tiny/llama").status == 200; })) << id;
+  }
+  EXPECT_EQ(TestApp(with_state).get("/v1/models/tiny/llama").json()["state"], "unloaded");
+  std::filesystem::remove_all(cache_.path());
+  EXPECT_EQ(TestApp(with_state).get("/v1/models/tiny/llama").status, 404);
+}
+
 TEST_F(PullRoutesTest, TwoAtATimeAndTheSameOnceAndCancelled) {
   be_slow();
   const std::string first = start("tiny/llama").json()["id"];
