@@ -20,6 +20,7 @@ class RewardPairs : public AnswerPairs {
   BatchLoss loss(const TrainingBatch& batch, const LossShare& share, std::span<MetricSum> metrics) override {
     BatchLoss out{.hidden = model_.forward(batch.batch)};
     std::vector<int> last;
+    last.reserve(batch.batch.segments.size());
     for (const Segment& segment : batch.batch.segments) last.push_back(segment.end - 1);
     HEARTH_CHECK(last.size() == 2 * batch.examples.size() && metrics.size() == 4);
     const Tensor found = ops::rewards(ops::gather_rows(out.hidden, last), head_);
