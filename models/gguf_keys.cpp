@@ -53,6 +53,22 @@ void GgufKeys::refuse(std::string_view key) const {
     throw invalid_argument("{}: metadata '{}' is {}, which hearth does not support", place(), full(key), value);
 }
 
+void GgufKeyWriter::integer(std::string_view key, int64_t value) {
+  entries_.push_back(GgufEntry::number(full(key), static_cast<uint32_t>(value)));
+}
+
+void GgufKeyWriter::number(std::string_view key, double value) {
+  entries_.push_back(GgufEntry::real(full(key), static_cast<float>(value)));
+}
+
+void GgufKeyWriter::text(std::string_view key, std::string_view value) {
+  entries_.push_back(GgufEntry::text(full(key), value));
+}
+
+void GgufKeyWriter::boolean(std::string_view key, bool value) {
+  entries_.push_back(GgufEntry::boolean(full(key), value));
+}
+
 void read_experts(const GgufKeys& keys, ModelConfig& config) {
   MixtureConfig& mixture = config.mixture;
   mixture.num_experts = static_cast<int>(keys.required_integer("expert_count", 1, kMostExperts));

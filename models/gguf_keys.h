@@ -1,11 +1,14 @@
-// A GGUF's metadata "<architecture>.<key>" with the same checks as ConfigReader: a key out of range is an error that
-// names file and key.
+// A GGUF's metadata "<architecture>.<key>": read with the same checks as ConfigReader (a key out of range is an error
+// that names file and key), and written.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "runtime/io/gguf_writer.h"
 
 namespace hearth {
 
@@ -34,6 +37,23 @@ class GgufKeys {
 
   const GgufFile& gguf_;
   std::string prefix_;
+};
+
+class GgufKeyWriter {
+ public:
+  explicit GgufKeyWriter(std::string prefix) : prefix_(std::move(prefix)) {}
+
+  void integer(std::string_view key, int64_t value);  // not negative
+  void number(std::string_view key, double value);
+  void text(std::string_view key, std::string_view value);
+  void boolean(std::string_view key, bool value);
+  const std::vector<GgufEntry>& entries() const { return entries_; }
+
+ private:
+  std::string full(std::string_view key) const { return prefix_ + std::string(key); }
+
+  std::string prefix_;
+  std::vector<GgufEntry> entries_;
 };
 
 // config.mixture's numbers of experts, and which layers have them: those with a router.

@@ -18,14 +18,6 @@
 namespace hearth {
 namespace {
 
-// Tensors that checkpoints carry and that a model computes itself or does not need.
-bool is_superfluous(std::string_view name, const ModelConfig& config, const Architecture& architecture) {
-  for (const std::string_view end : architecture.superfluous)
-    if (name.ends_with(end)) return true;
-  return name.ends_with("rotary_emb.inv_freq") || name == "rope_freqs.weight" ||
-         (config.tie_word_embeddings && name == "lm_head.weight");
-}
-
 std::string describe(const ModelConfig& config, const ModelDims& dims, const WeightSource& source) {
   const double millions = static_cast<double>(source.num_values()) / 1e6;
   const std::string size =
@@ -40,7 +32,7 @@ void build_model(const ModelConfig& config, WeightSource& source, const LoadOpti
   LayerLoader load(source, options.compute_dtype);
   loaded.model = make_decoder(config, load, architecture.make_layer, architecture.names);
   for (const std::string& name : source.unused()) {
-    if (!is_superfluous(name, config, architecture))
+    if (!is_superfluous(name, config))
       throw invalid_argument(
           "{}: tensor '{}' is not part of a {} as the config describes it; without it the model would "
           "compute something else",

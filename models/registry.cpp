@@ -32,6 +32,8 @@ const Architecture& find_architecture(std::string_view model_type, std::string_v
   refuse(place, model_type);
 }
 
+bool is_never_of(const GgufKeys&) { return false; }
+
 const Architecture& find_gguf_architecture(const GgufFile& gguf) {
   const auto name = gguf.string("general.architecture");
   if (!name) throw data_corruption("{}: has no metadata 'general.architecture'", gguf.name());

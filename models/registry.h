@@ -13,6 +13,7 @@
 namespace hearth {
 
 class GgufKeys;
+class GgufKeyWriter;
 
 struct Architecture {
   std::string_view name;          // config.json's model_type
@@ -33,11 +34,14 @@ struct Architecture {
 
   // How its GGUF files differ.
   struct Gguf {
-    std::string_view name;  // general.architecture; empty: there are none
+    std::string_view name;  // general.architecture
     // Where several families go by that name: whether a file is of this one. Null: if it is of no other.
     bool (*is_of)(const GgufKeys& keys) = nullptr;
-    std::span<const GgufName> layer_names = {};  // that differ from a llama's
+    // That differ from a llama's. Of several names for one tensor the first is read, and each of them written.
+    std::span<const GgufName> layer_names = {};
     void (*configure)(const GgufKeys& keys, ModelConfig& config) = nullptr;
+    // Writes what `configure` reads, and what llama.cpp reads beside it. Null: what all have (gguf_metadata.h) is all.
+    void (*describe)(const ModelConfig& config, GgufKeyWriter& keys) = nullptr;
     // Undoes what llama.cpp's converter did to the tensors beyond their names. Null: nothing.
     void (*restore)(WeightSource& source, const ModelConfig& config) = nullptr;
   } gguf = {};
@@ -52,5 +56,7 @@ std::span<const Architecture* const> architectures();
 // Throw kInvalidArgument naming `place` (a file), what it has, and what hearth has.
 const Architecture& find_architecture(std::string_view model_type, std::string_view place);
 const Architecture& find_gguf_architecture(const GgufFile& gguf);
+// Architecture::Gguf::is_of of a family whose files are read as another's.
+bool is_never_of(const GgufKeys& keys);
 
 }  // namespace hearth

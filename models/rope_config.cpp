@@ -12,6 +12,8 @@
 namespace hearth {
 namespace {
 
+constexpr const char *kDivisors = "rope_freqs.weight", *kLongFactors = "rope_factors_long.weight",
+                     *kShortFactors = "rope_factors_short.weight";
 constexpr double kSmallestTheta = 1.0, kLargestTheta = 1e15, kSmallestFactor = 1e-3, kLargestFactor = 1e6;
 
 RopeType rope_type(std::string_view name, const std::string& place) {
@@ -123,7 +125,7 @@ void read_rope(const GgufKeys& keys, ModelConfig& c) {
   if (rope.type == RopeType::kDynamic || rope.type == RopeType::kLlama3)
     throw invalid_argument("{}: rope scaling '{}' is not one that GGUF has", gguf.name(),
                            *keys.text("rope.scaling.type"));
-  rope.frequency_divisors = read_divisors(gguf, "rope_freqs.weight", c.rotary_dim < 0 ? c.head_dim : c.rotary_dim);
+  rope.frequency_divisors = read_divisors(gguf, kDivisors, c.rotary_dim < 0 ? c.head_dim : c.rotary_dim);
   rope.factor = keys.number("rope.scaling.factor", kSmallestFactor, kLargestFactor)
                     .value_or(keys.number("rope.scale_linear", kSmallestFactor, kLargestFactor).value_or(1));
   if (!keys.text("rope.scaling.type") && keys.number("rope.scale_linear", kSmallestFactor, kLargestFactor))
@@ -145,18 +147,50 @@ void read_rope(const GgufKeys& keys, ModelConfig& c) {
 
 void read_longrope(const GgufKeys& keys, ModelConfig& c) {
   const GgufFile& gguf = keys.gguf();
-  if (!gguf.tensor("rope_factors_long.weight")) return;
+  if (!gguf.tensor(kLongFactors)) return;
   const int rotary_dim = c.rotary_dim < 0 ? c.head_dim : c.rotary_dim;
   const auto read = [&](const char* name) {
     const std::vector<float> factors = read_divisors(gguf, name, rotary_dim);
     return std::vector<double>(factors.begin(), factors.end());
   };
   c.rope.type = RopeType::kLongrope;
-  c.rope.long_factor = read("rope_factors_long.weight");
-  c.rope.short_factor = read("rope_factors_short.weight");
+  c.rope.long_factor = read(kLongFactors);
+  c.rope.short_factor = read(kShortFactors);
   c.rope.original_max_position_embeddings = static_cast<int>(
       keys.integer("rope.scaling.original_context_length", 1, kMostPositions).value_or(c.max_position_embeddings));
   c.rope.attention_factor = keys.number("rope.scaling.attn_factor", 0, kLargestFactor).value_or(1);
+}
+
+void describe_rope(const ModelConfig& c, GgufKeyWriter& keys) {
+  if (c.rotary_dim == 0) return;
+  const RopeParameters& rope = c.rope;
+  keys.number("rope.freq_base", rope.rope_theta);
+  keys.integer("rope.dimension_count", c.rotary_dim);
+  if (rope.type != RopeType::kLinear && rope.type != RopeType::kYarn) return;
+  keys.text("rope.scaling.type", rope.type == RopeType::kLinear ? "linear" : "yarn");
+  keys.number("rope.scaling.factor", rope.factor);
+  if (rope.type != RopeType::kYarn) return;
+  keys.integer("rope.scaling.original_context_length", rope.original_max_position_embeddings);
+  keys.number("rope.scaling.yarn_beta_fast", rope.beta_fast);
+  keys.number("rope.scaling.yarn_beta_slow", rope.beta_slow);
+}
+
+void describe_longrope(const ModelConfig& c, GgufKeyWriter& keys) {
+  const bool is_longrope = c.rope.type == RopeType::kLongrope;
+  keys.integer("rope.scaling.original_context_length",
+               is_longrope ? c.rope.original_max_position_embeddings : c.max_position_embeddings);
+  if (is_longrope)
+    keys.number("rope.scaling.attn_factor", make_rope(c.rope, c.head_dim, c.rotary_dim).attention_factor);
+}
+
+std::vector<RopeTensor> rope_tensors(const ModelConfig& c) {
+  const auto floats = [](const std::vector<double>& values) {
+    return std::vector<float>(values.begin(), values.end());
+  };
+  if (c.rope.type == RopeType::kLongrope)
+    return {{kLongFactors, floats(c.rope.long_factor)}, {kShortFactors, floats(c.rope.short_factor)}};
+  if (c.rope.type == RopeType::kLlama3) return {{kDivisors, llama3_divisors(c.rope, c.rotary_dim)}};
+  return {};
 }
 
 }  // namespace hearth

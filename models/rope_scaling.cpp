@@ -82,6 +82,12 @@ std::vector<float> longrope_frequencies(const RopeParameters& p, const std::vect
 
 }  // namespace
 
+std::vector<float> llama3_divisors(const RopeParameters& p, int rotary_dim) {
+  std::vector<float> divisors = wavelengths(p.rope_theta, rotary_dim);
+  for (float& divisor : divisors) divisor = llama3_divisor(p, 1.0f / divisor);
+  return divisors;
+}
+
 double yarn_mscale(double factor, double mscale) { return factor <= 1.0 ? 1.0 : 0.1 * mscale * std::log(factor) + 1.0; }
 
 Rope make_rope(const RopeParameters& p, int head_dim, int rotary_dim) {

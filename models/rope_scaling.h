@@ -34,6 +34,9 @@ struct RopeParameters {
 // `rotary_dim` is even and at most head_dim; above 2 for kDynamic.
 Rope make_rope(const RopeParameters& parameters, int head_dim, int rotary_dim);
 
+// By how much llama3 divides each frequency, [rotary_dim / 2].
+std::vector<float> llama3_divisors(const RopeParameters& parameters, int rotary_dim);
+
 // What yarn multiplies attention by for a context stretched by `factor`.
 double yarn_mscale(double factor, double mscale);
 

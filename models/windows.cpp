@@ -1,5 +1,8 @@
 #include "models/windows.h"
 
+#include <algorithm>
+
+#include "models/gguf_keys.h"
 #include "runtime/base/error.h"
 #include "runtime/io/untrusted.h"
 
@@ -24,6 +27,11 @@ void set_windows(const ConfigReader& json, ModelConfig& config, const std::funct
           printable(type));
   }
   set_windows(window, config, [&](int layer) { return types[layer] == "sliding_attention"; });
+}
+
+void describe_window(const ModelConfig& config, GgufKeyWriter& keys) {
+  const auto largest = std::max_element(config.windows.begin(), config.windows.end());
+  keys.integer("attention.sliding_window", largest == config.windows.end() ? 0 : *largest);
 }
 
 void set_qwen_windows(const ConfigReader& json, ModelConfig& config) {

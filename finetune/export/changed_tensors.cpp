@@ -46,8 +46,10 @@ void ChangedTensors::put(std::string_view file_tensor, int64_t rows, int64_t col
       for (size_t i = 0; i < order.size(); ++i)
         std::copy_n(merged.data() + static_cast<int64_t>(i) * columns, columns, values.begin() + order[i] * columns);
     } else {
-      check_size(*part.tensor, merged, rows * columns);
-      std::copy_n(merged.data(), merged.size(), values.begin());
+      const int64_t first = part.place.first_row * columns;
+      if (first == 0) check_size(*part.tensor, merged, rows * columns);
+      HEARTH_CHECK(first + static_cast<int64_t>(merged.size()) <= rows * columns);
+      std::copy_n(merged.data(), merged.size(), values.begin() + first);
     }
   }
 }

@@ -1,5 +1,5 @@
-// Which tensors of a checkpoint's files adapters change, and what they become there: in the arrangement of the file (q,
-// k and v in one matrix, rows in another order, [in, out], norms plus 1), which models/arranged_weights.h undid.
+// Which tensors of a file adapters change, and what they become there: in the arrangement of the file (q, k and v in
+// one matrix, rows in another order, [in, out], norms plus 1), which models/arranged_weights.h undoes.
 #pragma once
 
 #include <memory>

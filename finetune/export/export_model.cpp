@@ -1,8 +1,10 @@
 #include "finetune/export/export_model.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
+#include "finetune/export/checkpoint_as_gguf.h"
 #include "finetune/export/export_directory.h"
 #include "finetune/export/exported_chat.h"
 #include "finetune/export/write_checkpoint.h"
@@ -31,21 +33,15 @@ struct Base {
   WeightSource source;
 };
 
-// Files of the other kind cannot be made of the model, and not every key is of both.
+// A GGUF file stays one, and not every key is of both.
 void check_format(const ExportSpec& spec, const fs::path& path) {
-  const bool is_gguf = !fs::is_directory(path);
-  const ExportFormat own = is_gguf ? ExportFormat::kGguf : ExportFormat::kSafetensors;
-  if (!is_gguf && (spec.quantization || spec.format.value_or(own) != own))
-    throw invalid_argument(
-        "{} is a Hugging Face checkpoint, and export_format: gguf needs a GGUF file as the model; export it as "
-        "safetensors and convert that with llama.cpp's convert_hf_to_gguf.py, or name the model's GGUF file",
-        path.string());
-  if (spec.format.value_or(own) != own)
+  if (fs::is_directory(path)) return;
+  if (spec.format == ExportFormat::kSafetensors)
     throw invalid_argument(
         "{} is a GGUF file, of which no Hugging Face checkpoint can be written: use export_format: "
         "gguf",
         path.string());
-  if (is_gguf && spec.dtype)
+  if (spec.dtype)
     throw invalid_argument(
         "{} is a GGUF file, and 'infer_dtype' is not of those: use export_quantization: f32, f16 "
         "or bf16",
@@ -66,6 +62,13 @@ Base open_base(const ExportSpec& spec) {
   const ModelConfig config = read_model_config(*gguf);
   WeightSource source = arranged_weights(gguf, config);
   return {path, std::move(gguf), std::move(loaded), std::move(source)};
+}
+
+// "Qwen/Qwen3-0.6B@main" and "models/Qwen3-0.6B/" -> "Qwen3-0.6B"
+std::string name_of_model(const std::string& reference) {
+  const fs::path path(reference);
+  const std::string name = (path.has_filename() ? path : path.parent_path()).filename().string();
+  return name.substr(0, name.find('@'));
 }
 
 void copy_value_head(const Base& base, std::span<const fs::path> adapters, const fs::path& directory) {
@@ -93,20 +96,29 @@ ExportResult export_model(const ExportSpec& spec, ExportMonitor& monitor) {
   for (const fs::path& adapter : adapters) chat_as_trained(adapter, adapter.string(), base.loaded);
   const ModelTensors tensors = base.loaded.model->tensors();
   const MergedModel merged(adapters, tensors);
-  const ChangedTensors changed(base.source, merged, tensors);
   monitor.on_note(fmt::format("{}: {}", spec.model_name_or_path, base.loaded.description));
   const ExportedChat chat = exported_chat(base.loaded);
   for (const std::string& note : chat.notes) monitor.on_warning(note);
+  std::optional<CheckpointAsGguf> as_gguf;
+  if (!base.gguf && (spec.format == ExportFormat::kGguf || spec.quantization))
+    as_gguf = checkpoint_as_gguf({base.path, name_of_model(spec.model_name_or_path)}, base.source, base.loaded, chat);
+  const ChangedTensors changed(as_gguf ? as_gguf->plan.places : base.source, merged, tensors);
 
   if (base.gguf) {
     write_gguf_export(*base.gguf, changed, {spec.quantization, chat, *base.loaded.tokenizer}, directory, monitor);
+  } else if (as_gguf) {
+    for (const std::string& note : as_gguf->notes) monitor.on_warning(note);
+    const GgufQuantization quantization = spec.quantization.value_or(GgufQuantization::kF16);
+    if (!spec.quantization)
+      monitor.on_note("the weights become f16; export_quantization names another type (f32, q8_0, q4_k_m ...)");
+    write_gguf_export(*as_gguf, base.source, changed, {quantization, chat, *base.loaded.tokenizer}, directory, monitor);
   } else {
     write_checkpoint(base.path, changed, spec.dtype, static_cast<uint64_t>(spec.export_size) * kBytesOfExportSize,
                      directory, monitor);
     write_small_files(base.path, base.loaded, chat, spec.dtype, directory.path());
   }
   if (spec.is_reward_model) copy_value_head(base, adapters, directory.path());
-  const std::string from = base.gguf ? fmt::format("./{}", kGgufFile) : ".";
+  const std::string from = base.gguf || as_gguf ? fmt::format("./{}", kGgufFile) : ".";
   write_file_atomic(directory.path() / "Modelfile", fmt::format("FROM {}\n\n{}", from, chat.modelfile));
   write_file_atomic(directory.path() / kExportMark, spec.yaml);
   directory.put_in_place();

@@ -25,9 +25,9 @@ bool is_sensitive(int layer, int num_layers) {
 }
 
 // What is added, scaled or chosen by rather than multiplied: too small to matter, and exact.
-bool stays_f32(const GgufFile::Tensor& tensor) {
+bool stays_f32(const GgufTensorKind& tensor) {
   constexpr std::string_view kSmall[] = {"_norm.weight", "ffn_gate_inp.weight", "ffn_gate_inp_shexp.weight"};
-  return tensor.rank < 2 || !tensor.name.ends_with("weight") ||
+  return tensor.dims.size() < 2 || !tensor.name.ends_with("weight") ||
          std::any_of(std::begin(kSmall), std::end(kSmall),
                      [&](std::string_view end) { return tensor.name.ends_with(end); });
 }
@@ -80,20 +80,23 @@ Format that_fits(Format format, int64_t row, bool is_head) {
 
 }  // namespace
 
+void GgufShape::add(std::string_view tensor) {
+  num_layers = std::max(num_layers, layer_of(tensor) + 1);
+  has_output |= tensor == "output.weight";
+}
+
 GgufShape GgufShape::of(const GgufFile& gguf) {
   GgufShape shape;
-  for (const GgufFile::Tensor& tensor : gguf.tensors())
-    shape.num_layers = std::max(shape.num_layers, layer_of(tensor.name) + 1);
+  for (const GgufFile::Tensor& tensor : gguf.tensors()) shape.add(tensor.name);
   const std::string architecture(gguf.string("general.architecture").value_or(""));
   shape.num_experts = static_cast<int>(gguf.integer(architecture + ".expert_count").value_or(0));
-  shape.has_output = gguf.tensor("output.weight") != nullptr;
   return shape;
 }
 
-Format gguf_tensor_format(const GgufFile::Tensor& tensor, GgufQuantization quantization, const GgufShape& shape) {
+Format gguf_tensor_format(const GgufTensorKind& tensor, GgufQuantization quantization, const GgufShape& shape) {
   if (stays_f32(tensor)) return Format::kF32;
+  if (is_tables(tensor.name)) return tensor.format;
   const Format format = wanted(tensor.name, quantization, shape);
-  if (is_tables(tensor.name) && info(format).block_size > 1) return tensor.format;
   return that_fits(format, tensor.dims[0], tensor.name == "output.weight");
 }
 

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "finetune/spec/export_spec.h"
@@ -16,10 +18,17 @@ struct GgufShape {
   int num_experts = 0;
   bool has_output = false;  // else the token table is the output head too
 
+  // Knows the tensor of that name.
+  void add(std::string_view tensor);
   static GgufShape of(const GgufFile& gguf);
 };
 
-Format gguf_tensor_format(const GgufFile::Tensor& tensor, GgufQuantization quantization, const GgufShape& shape);
+struct GgufTensorKind {
+  std::string_view name;
+  std::span<const int64_t> dims;  // as ggml counts them, the contiguous one first
+  Format format;                  // that it has
+};
+Format gguf_tensor_format(const GgufTensorKind& tensor, GgufQuantization quantization, const GgufShape& shape);
 
 // general.file_type
 uint32_t gguf_file_type(GgufQuantization quantization);

@@ -35,11 +35,21 @@ struct StoredTensor {
   std::span<const std::byte> bytes;
 };
 
+// The same of any values, which are made when they are read.
+struct ValuesToWrite {
+  std::string_view name;
+  int64_t rows, columns;
+  // Rows [begin, end) as f32.
+  std::function<void(int64_t begin, int64_t end, float* values)> read;
+};
+
 using ByteSink = std::function<void(std::span<const std::byte>)>;
 
 // The values after the adapters, in `format`; bit for bit those of the file where neither they nor the type change.
 // Throws kInvalidArgument for values that are not finite where the type has no such.
 void write_values(const StoredTensor& stored, const ChangedTensors& changed, Format format, const ByteSink& sink,
+                  WrittenBytes& written);
+void write_values(const ValuesToWrite& tensor, const ChangedTensors& changed, Format format, const ByteSink& sink,
                   WrittenBytes& written);
 
 }  // namespace hearth

@@ -30,8 +30,9 @@ struct ExportSpec {
   std::filesystem::path export_dir;
   int64_t export_size = 5;                  // 10^9 bytes of a file of weights
   std::optional<Format> dtype = {};         // infer_dtype: of the weights that are written; nothing: as they are
-  std::optional<ExportFormat> format = {};  // nothing: the model's
-  std::optional<GgufQuantization> quantization = {};  // nothing: each tensor as it is
+  std::optional<ExportFormat> format = {};  // nothing: GGUF with a quantization, else the model's
+  // Nothing: each tensor as it is, or f16 where a Hugging Face checkpoint becomes a GGUF file.
+  std::optional<GgufQuantization> quantization = {};
   std::vector<std::string> warnings = {};
   std::string yaml = {};  // all keys as they were given, overrides among them: reads back as the same
 };

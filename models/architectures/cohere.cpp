@@ -30,6 +30,11 @@ void configure_gguf(const GgufKeys& keys, ModelConfig& config) {
   config.logit_multiplier = static_cast<float>(keys.required_number("logit_scale", kSmallest, kLargest));
 }
 
+void describe(const ModelConfig& config, GgufKeyWriter& keys) {
+  keys.number("logit_scale", config.logit_multiplier);
+  keys.text("rope.scaling.type", "none");
+}
+
 std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
   const ModelConfig& c = at.config;
   std::optional<Norm> q_norm, k_norm;
@@ -43,11 +48,12 @@ std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
 
 }  // namespace
 
-constinit const Architecture kCohere = {.name = "cohere",
-                                        .hugging_face = "CohereForCausalLM",
-                                        .family = set_family,
-                                        .configure = configure,
-                                        .make_layer = make_layer,
-                                        .gguf = {.name = "command-r", .configure = configure_gguf}};
+constinit const Architecture kCohere = {
+    .name = "cohere",
+    .hugging_face = "CohereForCausalLM",
+    .family = set_family,
+    .configure = configure,
+    .make_layer = make_layer,
+    .gguf = {.name = "command-r", .configure = configure_gguf, .describe = describe}};
 
 }  // namespace hearth

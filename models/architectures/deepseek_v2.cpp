@@ -2,6 +2,7 @@
 // they are cached, values padded to the length of keys.
 #include "models/architectures/deepseek_v2.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "models/decoder.h"
@@ -159,6 +160,28 @@ void configure_deepseek_gguf(const GgufKeys& keys, ModelConfig& config) {
   mixture.topk_group = static_cast<int>(keys.integer("expert_group_used_count", 1, kMostExperts).value_or(1));
 }
 
+// The form with kv_b in one tensor, which llama.cpp reads beside that of the latent vectors.
+void describe_deepseek(const ModelConfig& config, GgufKeyWriter& keys) {
+  const LatentAttentionConfig& latent = config.latent;
+  keys.integer("attention.value_length", latent.v_head_dim);
+  if (latent.q_lora_rank > 0) keys.integer("attention.q_lora_rank", latent.q_lora_rank);
+  keys.integer("attention.kv_lora_rank", latent.kv_lora_rank);
+  if (config.rope.mscale_all_dim != 0)
+    keys.number("rope.scaling.yarn_log_multiplier", 0.1 * config.rope.mscale_all_dim);
+
+  const MixtureConfig& mixture = config.mixture;
+  keys.integer("leading_dense_block_count", std::count(mixture.layers.begin(), mixture.layers.end(), false));
+  keys.integer("expert_feed_forward_length", mixture.moe_intermediate_size);
+  keys.integer("expert_shared_count", mixture.shared_expert_intermediate_size / mixture.moe_intermediate_size);
+  keys.number("expert_weights_scale", mixture.routed_scaling_factor);
+  if (mixture.norm_topk_prob) keys.boolean("expert_weights_norm", true);
+  if (mixture.n_group > 1) {
+    keys.integer("expert_group_count", mixture.n_group);
+    keys.integer("expert_group_used_count", mixture.topk_group);
+  }
+  keys.integer("expert_gating_func", mixture.sigmoid_scores ? kSigmoidGating : kSoftmaxGating);
+}
+
 std::unique_ptr<const Attention> latent_attention(const LayerContext& at) {
   return std::make_unique<LatentAttention>(at);
 }
@@ -194,6 +217,7 @@ constinit const Architecture kDeepseekV2 = {.name = "deepseek_v2",
                                             .gguf = {.name = "deepseek2",
                                                      .layer_names = kDeepseekLayerNames,
                                                      .configure = configure_deepseek_gguf,
+                                                     .describe = describe_deepseek,
                                                      .restore = restore_kv_b}};
 
 }  // namespace hearth

@@ -11,6 +11,7 @@
 namespace hearth {
 
 class GgufKeys;
+class GgufKeyWriter;
 
 inline constexpr GgufName kDeepseekLayerNames[] = {{"attn_q_a", "self_attn.q_a_proj"},
                                                    {"attn_q_a_norm", "self_attn.q_a_layernorm"},
@@ -23,8 +24,11 @@ inline constexpr GgufName kDeepseekLayerNames[] = {{"attn_q_a", "self_attn.q_a_p
                                                    {"ffn_down_shexp", "mlp.shared_experts.down_proj"},
                                                    {"exp_probs_b.bias", "mlp.gate.e_score_correction_bias"}};
 
+inline constexpr int64_t kSoftmaxGating = 1, kSigmoidGating = 2;  // expert_gating_func
+
 void configure_deepseek(const ConfigReader& json, ModelConfig& config);
 void configure_deepseek_gguf(const GgufKeys& keys, ModelConfig& config);
+void describe_deepseek(const ModelConfig& config, GgufKeyWriter& keys);
 std::unique_ptr<const Attention> latent_attention(const LayerContext& at);
 // Newer GGUF files have kv_b_proj's part of keys and part of values apart, the former transposed.
 void restore_kv_b(WeightSource& source, const ModelConfig& config);

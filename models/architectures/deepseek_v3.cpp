@@ -19,8 +19,7 @@ void configure(const ConfigReader& json, ModelConfig& config) {
 }
 
 bool scores_by_sigmoid(const GgufKeys& keys) {
-  constexpr int64_t kSigmoid = 2;
-  return keys.integer("expert_gating_func", 0, 1 << 16) == kSigmoid;
+  return keys.integer("expert_gating_func", 0, 1 << 16) == kSigmoidGating;
 }
 
 void configure_gguf(const GgufKeys& keys, ModelConfig& config) {
@@ -56,6 +55,7 @@ constinit const Architecture kDeepseekV3 = {.name = "deepseek_v3",
                                                      .is_of = scores_by_sigmoid,
                                                      .layer_names = kDeepseekLayerNames,
                                                      .configure = configure_gguf,
+                                                     .describe = describe_deepseek,
                                                      .restore = restore_kv_b}};
 
 }  // namespace hearth

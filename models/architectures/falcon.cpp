@@ -17,7 +17,10 @@ constexpr KeyAlias kAliases[] = {{"num_hidden_layers", "n_layer"},
                                  {"layer_norm_eps", "layer_norm_epsilon"},
                                  {"hidden_act", "activation"},
                                  {"num_key_value_heads", "num_kv_heads"}};
+// With two norms the MLP's is "attn_norm".
 constexpr GgufName kLayerNames[] = {{"attn_norm", "input_layernorm"},
+                                    {"attn_norm", "ln_mlp"},
+                                    {"attn_norm_2", "ln_attn"},
                                     {"attn_qkv", "self_attention.query_key_value"},
                                     {"attn_output", "self_attention.dense"},
                                     {"ffn_up", "mlp.dense_h_to_4h"},
@@ -45,17 +48,17 @@ void configure_gguf(const GgufKeys& keys, ModelConfig& config) {
   config.separate_norms = keys.gguf().tensor("blk.0.attn_norm_2.weight") != nullptr;
 }
 
+void describe(const ModelConfig&, GgufKeyWriter& keys) { keys.text("tensor_data_layout", "jploski"); }
+
 int qkv_groups(const ModelConfig& config) { return config.num_key_value_heads; }
 
 void restore(WeightSource& source, const ModelConfig& config) {
   restore_fused_qkv(source, "self_attention.query_key_value.", qkv_groups(config), config);
   if (!config.separate_norms) return;
   for (int i = 0; i < config.num_hidden_layers; ++i) {
-    const std::string layer = "transformer.h." + std::to_string(i) + ".", gguf = "blk." + std::to_string(i) + ".";
-    for (const char* kind : {".weight", ".bias"}) {
+    const std::string layer = "transformer.h." + std::to_string(i) + ".";
+    for (const char* kind : {".weight", ".bias"})
       source.rename(layer + "input_layernorm" + kind, layer + "ln_mlp" + kind);
-      source.rename(gguf + "attn_norm_2" + kind, layer + "ln_attn" + kind);
-    }
   }
 }
 
@@ -79,6 +82,10 @@ constinit const Architecture kFalcon = {
     .configure = configure,
     .make_layer = make_layer,
     .names = {.embedding = "transformer.word_embeddings", .layers = "transformer.h", .norm = "transformer.ln_f"},
-    .gguf = {.name = "falcon", .layer_names = kLayerNames, .configure = configure_gguf, .restore = restore}};
+    .gguf = {.name = "falcon",
+             .layer_names = kLayerNames,
+             .configure = configure_gguf,
+             .describe = describe,
+             .restore = restore}};
 
 }  // namespace hearth

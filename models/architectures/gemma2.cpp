@@ -39,6 +39,12 @@ void configure_gguf(const GgufKeys& keys, ModelConfig& config) {
               slides);
 }
 
+void describe(const ModelConfig& config, GgufKeyWriter& keys) {
+  if (config.attention_softcap != 0) keys.number("attn_logit_softcapping", config.attention_softcap);
+  if (config.final_logit_softcap != 0) keys.number("final_logit_softcapping", config.final_logit_softcap);
+  describe_window(config, keys);
+}
+
 std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) { return gemma2_layer(at, llama_attention(at)); }
 
 }  // namespace
@@ -71,6 +77,7 @@ constinit const Architecture kGemma2 = {.name = "gemma2",
                                         .gguf = {.name = "gemma2",
                                                  .layer_names = kGemma2LayerNames,
                                                  .configure = configure_gguf,
+                                                 .describe = describe,
                                                  .restore = restore_gemma_norms}};
 
 }  // namespace hearth

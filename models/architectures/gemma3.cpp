@@ -1,5 +1,6 @@
 // Gemma 3, its text part: a gemma2 without soft caps whose q and k are normalised, with a window in five of six layers,
 // which rotate by a theta of their own (arXiv 2503.19786; transformers' Gemma3ForCausalLM).
+#include <algorithm>
 #include <cmath>
 
 #include "models/architectures/gemma.h"
@@ -44,7 +45,18 @@ void configure_gguf(const GgufKeys& keys, ModelConfig& config) {
   const int64_t pattern = keys.integer("attention.sliding_window_pattern", 1, kMostLayers).value_or(kDefaultPattern);
   set_windows(static_cast<int>(keys.integer("attention.sliding_window", 1, kMostPositions).value_or(0)), config,
               [&](int layer) { return (layer + 1) % pattern != 0; });
+  config.final_logit_softcap =
+      static_cast<float>(keys.number("final_logit_softcapping", 0, kLargestSoftcap).value_or(0));
   config.sliding_rope = local_rope(keys.number("rope.freq_base_swa", 1, 1e15).value_or(kDefaultLocalTheta));
+}
+
+void describe(const ModelConfig& config, GgufKeyWriter& keys) {
+  if (config.final_logit_softcap != 0) keys.number("final_logit_softcapping", config.final_logit_softcap);
+  describe_window(config, keys);
+  const auto full = std::find(config.windows.begin(), config.windows.end(), 0);
+  const int64_t pattern = full - config.windows.begin() + 1;
+  if (pattern != kDefaultPattern) keys.integer("attention.sliding_window_pattern", pattern);
+  keys.number("rope.freq_base_swa", config.sliding_rope->rope_theta);
 }
 
 std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
@@ -63,6 +75,7 @@ constinit const Architecture kGemma3 = {.name = "gemma3_text",
                                         .gguf = {.name = "gemma3",
                                                  .layer_names = kGemma2LayerNames,
                                                  .configure = configure_gguf,
+                                                 .describe = describe,
                                                  .restore = restore_gemma_norms}};
 
 }  // namespace hearth

@@ -36,6 +36,10 @@ void configure_gguf(const GgufKeys& keys, ModelConfig& config) {
   config.parallel_residual = keys.boolean("use_parallel_residual").value_or(true);
 }
 
+void describe(const ModelConfig& config, GgufKeyWriter& keys) {
+  keys.boolean("use_parallel_residual", config.parallel_residual);
+}
+
 void restore(WeightSource& source, const ModelConfig& config) {
   restore_fused_qkv(source, "attention.query_key_value.", config.num_attention_heads, config);
 }
@@ -50,19 +54,22 @@ std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
 
 }  // namespace
 
-constinit const Architecture kGptNeox = {
-    .name = "gpt_neox",
-    .hugging_face = "GPTNeoXForCausalLM",
-    .key_aliases = kAliases,
-    .family = set_family,
-    .configure = configure,
-    .make_layer = make_layer,
-    .names = {.embedding = "gpt_neox.embed_in",
-              .layers = "gpt_neox.layers",
-              .norm = "gpt_neox.final_layer_norm",
-              .head = "embed_out"},
-    .arrange = arrange,
-    .superfluous = kSuperfluous,
-    .gguf = {.name = "gptneox", .layer_names = kLayerNames, .configure = configure_gguf, .restore = restore}};
+constinit const Architecture kGptNeox = {.name = "gpt_neox",
+                                         .hugging_face = "GPTNeoXForCausalLM",
+                                         .key_aliases = kAliases,
+                                         .family = set_family,
+                                         .configure = configure,
+                                         .make_layer = make_layer,
+                                         .names = {.embedding = "gpt_neox.embed_in",
+                                                   .layers = "gpt_neox.layers",
+                                                   .norm = "gpt_neox.final_layer_norm",
+                                                   .head = "embed_out"},
+                                         .arrange = arrange,
+                                         .superfluous = kSuperfluous,
+                                         .gguf = {.name = "gptneox",
+                                                  .layer_names = kLayerNames,
+                                                  .configure = configure_gguf,
+                                                  .describe = describe,
+                                                  .restore = restore}};
 
 }  // namespace hearth

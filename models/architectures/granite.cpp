@@ -32,6 +32,13 @@ void configure_gguf(const GgufKeys& keys, ModelConfig& config) {
   config.logit_multiplier = 1 / multiplier("logit_scale");
 }
 
+void describe(const ModelConfig& config, GgufKeyWriter& keys) {
+  keys.number("embedding_scale", config.embedding_multiplier);
+  keys.number("residual_scale", config.residual_multiplier);
+  keys.number("attention.scale", config.attention_scale);
+  keys.number("logit_scale", 1.0 / config.logit_multiplier);
+}
+
 }  // namespace
 
 constinit const Architecture kGranite = {
@@ -39,6 +46,7 @@ constinit const Architecture kGranite = {
     .hugging_face = "GraniteForCausalLM",
     .configure = configure,
     .make_layer = make_llama_layer,
-    .gguf = {.name = "granite", .configure = configure_gguf, .restore = restore_interleaved_heads}};
+    .gguf = {
+        .name = "granite", .configure = configure_gguf, .describe = describe, .restore = restore_interleaved_heads}};
 
 }  // namespace hearth

@@ -13,9 +13,11 @@ void configure(const ConfigReader& json, ModelConfig& config) {
 
 }  // namespace
 
-constinit const Architecture kInternLm3 = {.name = "internlm3",
-                                           .hugging_face = "InternLM3ForCausalLM",
-                                           .configure = configure,
-                                           .make_layer = make_llama_layer};
+constinit const Architecture kInternLm3 = {
+    .name = "internlm3",
+    .hugging_face = "InternLM3ForCausalLM",
+    .configure = configure,
+    .make_layer = make_llama_layer,
+    .gguf = {.name = "llama", .is_of = is_never_of, .restore = restore_interleaved_heads}};
 
 }  // namespace hearth

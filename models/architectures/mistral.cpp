@@ -17,6 +17,10 @@ void configure(const ConfigReader& json, ModelConfig& config) {
 }  // namespace
 
 constinit const Architecture kMistral = {
-    .name = "mistral", .hugging_face = "MistralForCausalLM", .configure = configure, .make_layer = make_llama_layer};
+    .name = "mistral",
+    .hugging_face = "MistralForCausalLM",
+    .configure = configure,
+    .make_layer = make_llama_layer,
+    .gguf = {.name = "llama", .is_of = is_never_of, .restore = restore_interleaved_heads}};
 
 }  // namespace hearth

@@ -28,6 +28,11 @@ void configure_gguf(const GgufKeys& keys, ModelConfig& config) {
               [](int) { return true; });
 }
 
+void describe(const ModelConfig& config, GgufKeyWriter& keys) {
+  describe_longrope(config, keys);
+  describe_window(config, keys);
+}
+
 std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
   return pre_norm_layer(at, fused_attention(at, "self_attn.qkv_proj", "self_attn.o_proj", 1), fused_gated_mlp(at));
 }
@@ -41,6 +46,6 @@ constinit const Architecture kPhi3 = {
     .configure = configure,
     .make_layer = make_layer,
     .superfluous = kSuperfluous,
-    .gguf = {.name = "phi3", .layer_names = kLayerNames, .configure = configure_gguf}};
+    .gguf = {.name = "phi3", .layer_names = kLayerNames, .configure = configure_gguf, .describe = describe}};
 
 }  // namespace hearth

@@ -35,6 +35,11 @@ void configure_gguf(const GgufKeys& keys, ModelConfig& config) {
       keys.required_integer("expert_shared_feed_forward_length", 1, kWidest);
 }
 
+void describe(const ModelConfig& config, GgufKeyWriter& keys) {
+  keys.integer("expert_feed_forward_length", config.mixture.moe_intermediate_size);
+  keys.integer("expert_shared_feed_forward_length", config.mixture.shared_expert_intermediate_size);
+}
+
 std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
   static const MixtureNames kNames = {.shared_expert_gate = "mlp.shared_expert_gate"};
   return pre_norm_layer(at, llama_attention(at), mixture_or_mlp(at, kNames));
@@ -60,6 +65,6 @@ constinit const Architecture kQwen2Moe = {
     .hugging_face = "Qwen2MoeForCausalLM",
     .configure = configure,
     .make_layer = make_layer,
-    .gguf = {.name = "qwen2moe", .layer_names = kLayerNames, .configure = configure_gguf}};
+    .gguf = {.name = "qwen2moe", .layer_names = kLayerNames, .configure = configure_gguf, .describe = describe}};
 
 }  // namespace hearth

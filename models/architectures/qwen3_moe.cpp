@@ -21,17 +21,22 @@ void configure_gguf(const GgufKeys& keys, ModelConfig& config) {
   config.mixture.norm_topk_prob = true;
 }
 
+void describe(const ModelConfig& config, GgufKeyWriter& keys) {
+  keys.integer("expert_feed_forward_length", config.mixture.moe_intermediate_size);
+}
+
 std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
   return pre_norm_layer(at, qwen3_attention(at), mixture_or_mlp(at, {}));
 }
 
 }  // namespace
 
-constinit const Architecture kQwen3Moe = {.name = "qwen3_moe",
-                                          .hugging_face = "Qwen3MoeForCausalLM",
-                                          .key_aliases = kAliases,
-                                          .configure = configure,
-                                          .make_layer = make_layer,
-                                          .gguf = {.name = "qwen3moe", .configure = configure_gguf}};
+constinit const Architecture kQwen3Moe = {
+    .name = "qwen3_moe",
+    .hugging_face = "Qwen3MoeForCausalLM",
+    .key_aliases = kAliases,
+    .configure = configure,
+    .make_layer = make_layer,
+    .gguf = {.name = "qwen3moe", .configure = configure_gguf, .describe = describe}};
 
 }  // namespace hearth

@@ -27,12 +27,13 @@ void configure_gguf(const GgufKeys& keys, ModelConfig& config) {
   config.parallel_residual = !keys.gguf().tensor("blk.0.ffn_norm.weight");
 }
 
-// Hugging Face has a tensor a head, the container one for all.
+void describe(const ModelConfig& config, GgufKeyWriter& keys) {
+  keys.boolean("use_parallel_residual", config.parallel_residual);
+}
+
 Norm head_norms(const LayerContext& at, const std::string& name, int heads) {
   const NormConfig config = {.subtracts_mean = true, .eps = at.config.norm.eps};
-  const std::string all = at.name + name + ".weight";
   const int64_t n = at.config.head_dim;
-  if (at.load.has(all)) return Norm(config, at.load.rows(all, heads, n));
   std::vector<std::string> names;
   names.reserve(static_cast<size_t>(heads));
   for (int h = 0; h < heads; ++h) names.push_back(at.name + name + ".norms." + std::to_string(h) + ".weight");
@@ -51,7 +52,9 @@ std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
   return std::make_unique<ParallelLayer>(at.norm("input_layernorm"), std::nullopt, std::move(attention), gated_mlp(at));
 }
 
-constexpr GgufName kLayerNames[] = {{"attn_q_norm", "self_attn.q_layernorm"}, {"attn_k_norm", "self_attn.k_layernorm"}};
+// Hugging Face has a tensor a head, the container one for all.
+constexpr GgufName kLayerNames[] = {{"attn_q_norm", "self_attn.q_layernorm.norms.*"},
+                                    {"attn_k_norm", "self_attn.k_layernorm.norms.*"}};
 
 }  // namespace
 
@@ -61,6 +64,6 @@ constinit const Architecture kStableLm = {
     .family = set_family,
     .configure = configure,
     .make_layer = make_layer,
-    .gguf = {.name = "stablelm", .layer_names = kLayerNames, .configure = configure_gguf}};
+    .gguf = {.name = "stablelm", .layer_names = kLayerNames, .configure = configure_gguf, .describe = describe}};
 
 }  // namespace hearth

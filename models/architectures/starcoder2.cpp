@@ -28,6 +28,10 @@ void configure_gguf(const GgufKeys& keys, ModelConfig& config) {
               [](int) { return true; });
 }
 
+void describe(const ModelConfig& config, GgufKeyWriter& keys) {
+  if (config.windows.front() != 0) describe_window(config, keys);
+}
+
 std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
   return pre_norm_layer(at, llama_attention(at), plain_mlp(at, "mlp.c_fc", "mlp.c_proj"));
 }
@@ -41,6 +45,6 @@ constinit const Architecture kStarcoder2 = {
     .family = set_family,
     .configure = configure,
     .make_layer = make_layer,
-    .gguf = {.name = "starcoder2", .layer_names = kLayerNames, .configure = configure_gguf}};
+    .gguf = {.name = "starcoder2", .layer_names = kLayerNames, .configure = configure_gguf, .describe = describe}};
 
 }  // namespace hearth

@@ -9,7 +9,8 @@
 namespace hearth {
 namespace {
 
-constexpr uint32_t kVersion = 3, kU32Type = 4, kStringType = 8;
+constexpr uint32_t kVersion = 3;
+constexpr uint32_t kU32Type = 4, kI32Type = 5, kF32Type = 6, kBoolType = 7, kStringType = 8, kArrayType = 9;
 
 template <class T>
 void append(std::string& to, T value) {
@@ -46,6 +47,45 @@ std::string header_of(std::span<const GgufEntry> metadata, uint64_t alignment,
   return header;
 }
 
+// The whole file, to put(bytes).
+template <class Put>
+void put_file(std::span<const GgufEntry> metadata, uint64_t alignment, std::span<const GgufTensorToWrite> tensors,
+              const Put& put) {
+  const std::string header = header_of(metadata, alignment, tensors);
+  const std::string zeros(alignment, '\0');
+  put(std::as_bytes(std::span(header)));
+  for (const GgufTensorToWrite& tensor : tensors) {
+    uint64_t written = 0;
+    tensor.write([&](std::span<const std::byte> bytes) {
+      written += bytes.size();
+      put(bytes);
+    });
+    HEARTH_CHECK(written == tensor.bytes());
+    put(std::as_bytes(std::span(zeros)).first(padding(written, alignment)));
+  }
+}
+
+template <class T>
+GgufEntry scalar(std::string key, uint32_t type, T value) {
+  GgufEntry entry{std::move(key), {}};
+  append(entry.bytes, type);
+  append(entry.bytes, value);
+  return entry;
+}
+
+GgufEntry array(std::string key, uint32_t type, size_t count) {
+  GgufEntry entry = scalar(std::move(key), kArrayType, type);
+  append(entry.bytes, static_cast<uint64_t>(count));
+  return entry;
+}
+
+template <class T>
+GgufEntry array_of(std::string key, uint32_t type, std::span<const T> values) {
+  GgufEntry entry = array(std::move(key), type, values.size());
+  entry.bytes.append(reinterpret_cast<const char*>(values.data()), values.size_bytes());
+  return entry;
+}
+
 }  // namespace
 
 GgufEntry GgufEntry::text(std::string key, std::string_view value) {
@@ -55,11 +95,26 @@ GgufEntry GgufEntry::text(std::string key, std::string_view value) {
   return entry;
 }
 
-GgufEntry GgufEntry::number(std::string key, uint32_t value) {
-  GgufEntry entry{std::move(key), {}};
-  append(entry.bytes, kU32Type);
-  append(entry.bytes, value);
+GgufEntry GgufEntry::number(std::string key, uint32_t value) { return scalar(std::move(key), kU32Type, value); }
+
+GgufEntry GgufEntry::real(std::string key, float value) { return scalar(std::move(key), kF32Type, value); }
+
+GgufEntry GgufEntry::boolean(std::string key, bool value) {
+  return scalar(std::move(key), kBoolType, static_cast<uint8_t>(value));
+}
+
+GgufEntry GgufEntry::texts(std::string key, std::span<const std::string> values) {
+  GgufEntry entry = array(std::move(key), kStringType, values.size());
+  for (const std::string& value : values) append_text(entry.bytes, value);
   return entry;
+}
+
+GgufEntry GgufEntry::numbers(std::string key, std::span<const int32_t> values) {
+  return array_of(std::move(key), kI32Type, values);
+}
+
+GgufEntry GgufEntry::reals(std::string key, std::span<const float> values) {
+  return array_of(std::move(key), kF32Type, values);
 }
 
 uint64_t GgufTensorToWrite::bytes() const {
@@ -70,20 +125,17 @@ uint64_t GgufTensorToWrite::bytes() const {
 
 void write_gguf(const std::filesystem::path& path, std::span<const GgufEntry> metadata, uint64_t alignment,
                 std::span<const GgufTensorToWrite> tensors) {
-  const std::string header = header_of(metadata, alignment, tensors);
-  const std::string zeros(alignment, '\0');
   AtomicFile file(path);
-  file.write(std::as_bytes(std::span(header)));
-  for (const GgufTensorToWrite& tensor : tensors) {
-    uint64_t written = 0;
-    tensor.write([&](std::span<const std::byte> bytes) {
-      written += bytes.size();
-      file.write(bytes);
-    });
-    HEARTH_CHECK(written == tensor.bytes());
-    file.write(std::as_bytes(std::span(zeros)).first(padding(written, alignment)));
-  }
+  put_file(metadata, alignment, tensors, [&](std::span<const std::byte> bytes) { file.write(bytes); });
   file.commit();
+}
+
+std::string gguf_image(std::span<const GgufEntry> metadata, std::span<const GgufTensorToWrite> tensors) {
+  std::string image;
+  put_file(metadata, kGgufAlignment, tensors, [&](std::span<const std::byte> bytes) {
+    image.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  });
+  return image;
 }
 
 }  // namespace hearth

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "runtime/base/error.h"
-#include "runtime/io/gguf.h"
 #include "runtime/io/safetensors.h"
 #include "runtime/io/torch_bin.h"
 #include "runtime/io/untrusted.h"
@@ -88,6 +87,38 @@ std::optional<std::string> translated(std::string_view part, std::span<const Ggu
   return std::nullopt;
 }
 
+// Of "mlp.experts.3.up_proj.weight" against "mlp.experts.*.up_proj" the ".weight". Nothing where they differ.
+std::optional<std::string_view> rest_behind(std::string_view name, std::string_view pattern) {
+  const size_t star = pattern.find('*');
+  if (star != std::string_view::npos) {
+    if (!name.starts_with(pattern.substr(0, star))) return std::nullopt;
+    const size_t end = name.find_first_not_of("0123456789", star);
+    if (end == star || end == std::string_view::npos) return std::nullopt;
+    name.remove_prefix(end);
+    pattern.remove_prefix(star + 1);
+  }
+  if (pattern.empty() && star == std::string_view::npos) return std::nullopt;
+  if (!name.starts_with(pattern)) return std::nullopt;
+  name.remove_prefix(pattern.size());
+  return name.empty() || name == ".weight" || name == ".bias" ? std::optional(name) : std::nullopt;
+}
+
+// The way back of translated(): what a family calls otherwise is not the common table's.
+std::optional<GgufTensorName> translated_back(std::string_view part, std::span<const GgufName> own,
+                                              std::span<const GgufName> common) {
+  for (const std::span<const GgufName> table : {own, common}) {
+    for (const GgufName& name : table) {
+      if (table.data() != own.data() &&
+          std::any_of(own.begin(), own.end(), [&](const GgufName& other) { return other.gguf == name.gguf; }))
+        continue;
+      if (const auto rest = rest_behind(part, name.hugging_face))
+        return GgufTensorName{std::string(name.gguf) + std::string(*rest),
+                              name.hugging_face.find('*') != std::string_view::npos};
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::string hugging_face_name(std::string_view gguf_name, const GgufNames& names) {
@@ -99,6 +130,17 @@ std::string hugging_face_name(std::string_view gguf_name, const GgufNames& names
   const auto part = translated(gguf_name.substr(dot + 1), names.of_layer, kLlamaNames);
   if (!part) return std::string(gguf_name);
   return fmt::format("{}.{}.{}", names.layers, gguf_name.substr(kPrefix.size(), dot - kPrefix.size()), *part);
+}
+
+std::optional<GgufTensorName> gguf_name(std::string_view name, const GgufNames& names) {
+  if (!name.starts_with(names.layers) || name.substr(names.layers.size(), 1) != ".")
+    return translated_back(name, names.of_model, {});
+  const std::string_view behind = name.substr(names.layers.size() + 1);
+  const size_t dot = behind.find('.');
+  if (dot == std::string_view::npos || dot == 0 || behind.find_first_not_of("0123456789") != dot) return std::nullopt;
+  auto part = translated_back(behind.substr(dot + 1), names.of_layer, kLlamaNames);
+  if (part) part->name = fmt::format("blk.{}.{}", behind.substr(0, dot), part->name);
+  return part;
 }
 
 std::shared_ptr<const RowOrder> undo_interleaving(int num_heads, int64_t head_dim) {
@@ -137,37 +179,49 @@ WeightSource WeightSource::from_directory(const std::filesystem::path& directory
 WeightSource WeightSource::from_gguf(const std::shared_ptr<const GgufFile>& gguf, const GgufNames& names) {
   WeightSource source;
   source.place_ = gguf->name();
-  for (const GgufFile::Tensor& tensor : gguf->tensors()) {
-    const std::string name = hugging_face_name(tensor.name, names);
-    Stored stored;
-    stored.label = fmt::format("{}: tensor '{}'", gguf->name(), printable(tensor.name));
-    stored.tensor = tensor.name;
-    stored.format = tensor.format;
-    stored.dtype = info(tensor.format).name;
-    stored.shape.assign(tensor.dims.rend() - tensor.rank, tensor.dims.rend());
-    stored.bytes = tensor.bytes;
-    stored.owner = gguf;
-    stored.file = gguf->file();
-    if (name.find('*') != std::string::npos) {
-      source.add_experts(name, stored);
-    } else {
-      source.add(name, std::move(stored));
-    }
-  }
+  for (const GgufFile::Tensor& tensor : gguf->tensors()) source.add_gguf(tensor, names, gguf);
   return source;
+}
+
+WeightSource WeightSource::planned_gguf(std::span<const GgufFile::Tensor> tensors, std::string place,
+                                        const GgufNames& names) {
+  WeightSource source;
+  source.place_ = std::move(place);
+  for (const GgufFile::Tensor& tensor : tensors) source.add_gguf(tensor, names, nullptr);
+  return source;
+}
+
+void WeightSource::add_gguf(const GgufFile::Tensor& tensor, const GgufNames& names,
+                            const std::shared_ptr<const GgufFile>& gguf) {
+  const std::string name = hugging_face_name(tensor.name, names);
+  Stored stored;
+  stored.label = fmt::format("{}: tensor '{}'", place_, printable(tensor.name));
+  stored.tensor = tensor.name;
+  stored.format = tensor.format;
+  stored.dtype = info(tensor.format).name;
+  stored.shape.assign(tensor.dims.rend() - tensor.rank, tensor.dims.rend());
+  stored.bytes = tensor.bytes;
+  stored.owner = gguf;
+  if (gguf) stored.file = gguf->file();
+  if (name.find('*') != std::string::npos) {
+    add_experts(name, stored);
+  } else {
+    add(name, std::move(stored));
+  }
 }
 
 void WeightSource::add_experts(const std::string& pattern, const Stored& stored) {
   constexpr int64_t kMostExperts = 1 << 16;
   const size_t star = pattern.find('*');
-  if (stored.shape.size() != 3 || stored.shape[0] < 1 || stored.shape[0] > kMostExperts)
-    throw data_corruption("{} is {}, must be [experts, out, in]", stored.label, to_string(stored.shape));
-  const int64_t experts = stored.shape[0];
+  const size_t rank = stored.shape.size();
+  if (rank < 2 || rank > 3 || stored.shape[0] < 1 || stored.shape[0] > kMostExperts)
+    throw data_corruption("{} is {}, must be [experts, out, in] or [heads, n]", stored.label, to_string(stored.shape));
+  const int64_t experts = stored.shape[0], rows = rank == 3 ? stored.shape[1] : 1;
   const size_t bytes = stored.bytes.size() / experts;
   for (int64_t e = 0; e < experts; ++e) {
     Stored one = stored;
     one.label += fmt::format(" of expert {}", e);
-    one.tensor.clear();
+    one.first_row = e * rows;
     one.shape.erase(one.shape.begin());
     one.bytes = stored.bytes.subspan(e * bytes, bytes);
     add(pattern.substr(0, star) + std::to_string(e) + pattern.substr(star + 1), std::move(one));
@@ -197,6 +251,14 @@ void WeightSource::rename(const std::string& from, const std::string& to) {
 }
 
 void WeightSource::drop(const std::string& name) { tensors_.erase(name); }
+
+std::vector<int64_t> WeightSource::shape(const std::string& name) const {
+  const Stored& stored = tensors_.at(name);
+  std::vector<int64_t> shape = stored.shape;
+  if (stored.order) shape[0] = static_cast<int64_t>(stored.order->rows.size());
+  if (stored.transposed) std::reverse(shape.begin(), shape.end());
+  return shape;
+}
 
 void WeightSource::reorder_rows(const std::string& name, std::shared_ptr<const RowOrder> order) {
   const auto found = tensors_.find(name);
@@ -292,7 +354,7 @@ std::optional<WeightSource::Place> WeightSource::place_of(std::string_view name)
   const auto found = tensors_.find(std::string(name));
   if (found == tensors_.end() || found->second.tensor.empty()) return std::nullopt;
   const Stored& stored = found->second;
-  return Place{stored.tensor, stored.order, stored.transposed, stored.offset};
+  return Place{stored.tensor, stored.first_row, stored.order, stored.transposed, stored.offset};
 }
 
 void WeightSource::release_pages(std::string_view name) const {

@@ -16,15 +16,14 @@
 #include <vector>
 
 #include "runtime/base/file.h"
+#include "runtime/io/gguf.h"
 #include "runtime/tensor.h"
 #include "runtime/weight.h"
 
 namespace hearth {
 
-class GgufFile;
-
 // "attn_norm" -> "input_layernorm", without ".weight" and ".bias" (with them where the other side has none). A '*' is
-// the number of an expert: the file has all of them in one three-dimensional tensor.
+// the number of an expert or a head: the file has all of them in one tensor of one more dimension.
 struct GgufName {
   std::string_view gguf, hugging_face;
 };
@@ -50,9 +49,15 @@ class WeightSource {
   // Its safetensors, or its pytorch_model.bin when it has no safetensors.
   static WeightSource from_directory(const std::filesystem::path& directory);
   static WeightSource from_gguf(const std::shared_ptr<const GgufFile>& gguf, const GgufNames& names = {});
+  // Of a file that is yet to be written: its tensors have no bytes, and place_of() says where they come. `place` stands
+  // for it in messages.
+  static WeightSource planned_gguf(std::span<const GgufFile::Tensor> tensors, std::string place,
+                                   const GgufNames& names);
 
   bool has(std::string_view name) const { return tensors_.contains(std::string(name)); }
   std::vector<std::string> names() const;  // sorted
+  // As the model sees it: [out, in] or [n]. `name` is there.
+  std::vector<int64_t> shape(const std::string& name) const;
 
   // How the file's tensors become those that the model asks for. Names that are not there are left to matrix() and
   // vector() to miss.
@@ -72,14 +77,15 @@ class WeightSource {
   Tensor vector(std::string_view name, int64_t n);                // [n], as f32
 
   // Where the file has the values that a model sees under a name: of its tensor `tensor` the rows that `order` gives,
-  // or all as they lie, transposed or plus an offset.
+  // or those from first_row on as they lie, transposed or plus an offset.
   struct Place {
-    std::string_view tensor;                // as the file spells it; lives as long as the source
+    std::string_view tensor;  // as the file spells it; lives as long as the source
+    int64_t first_row = 0;
     std::shared_ptr<const RowOrder> order;  // null: as they lie
     bool transposed = false;
     float offset = 0;
   };
-  // Nothing for a name that is not there and for values that are no rows of one tensor (experts, what was put).
+  // Nothing for a name that is not there and for values that are no rows of one tensor (what was put or flattened).
   std::optional<Place> place_of(std::string_view name) const;
 
   // Gives the resident pages of a mapped tensor back; they are read again when touched.
@@ -101,6 +107,7 @@ class WeightSource {
     std::span<const std::byte> bytes;
     std::shared_ptr<const void> owner;
     std::shared_ptr<const MappedFile> file;  // null: not mapped
+    int64_t first_row = 0;                   // of the file's tensor, where this is a part of it
     std::shared_ptr<const RowOrder> order;   // null: as they lie
     bool transposed = false;
     float offset = 0;
@@ -109,6 +116,7 @@ class WeightSource {
 
   Stored& take(std::string_view name, const std::vector<int64_t>& shape);
   void add(const std::string& name, Stored stored);
+  void add_gguf(const GgufFile::Tensor& tensor, const GgufNames& names, const std::shared_ptr<const GgufFile>& gguf);
   void add_experts(const std::string& pattern, const Stored& stored);
 
   std::unordered_map<std::string, Stored> tensors_;
@@ -118,5 +126,11 @@ class WeightSource {
 // The Hugging Face name of a GGUF tensor ("blk.3.attn_q.weight" -> "model.layers.3.self_attn.q_proj.weight"); a name
 // without one stays as it is.
 std::string hugging_face_name(std::string_view gguf_name, const GgufNames& names = {});
+// The way back, for writing. Nothing for a name that GGUF has not.
+struct GgufTensorName {
+  std::string name;
+  bool has_many;  // of an expert or a head: the tensor has all of them
+};
+std::optional<GgufTensorName> gguf_name(std::string_view hugging_face_name, const GgufNames& names = {});
 
 }  // namespace hearth

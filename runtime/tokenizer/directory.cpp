@@ -40,15 +40,9 @@ void add_tokens(const DirectoryConfig& config, PipelineParts& parts) {
 
 }  // namespace
 
-std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& directory) {
-  const std::filesystem::path json = directory / "tokenizer.json", model = directory / "tokenizer.model";
-  const bool has_json = std::filesystem::exists(json);
-  if (!has_json && !std::filesystem::exists(model)) {
-    throw not_found("{}: has neither tokenizer.json nor tokenizer.model", directory.string());
-  }
+PipelineParts read_tokenizer_directory(const std::filesystem::path& directory) {
   const DirectoryConfig config(directory);
-  if (!has_json) return load_sentencepiece(model, config);
-  PipelineParts parts = read_tokenizer_json(json);
+  PipelineParts parts = read_tokenizer_json(directory / "tokenizer.json");
   add_tokens(config, parts);
   parts.bos = find_token(*parts.vocabulary, config.bos_token);
   parts.eos = find_token(*parts.vocabulary, config.eos_token);
@@ -60,7 +54,15 @@ std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& dir
     if (config.add_bos_token.value_or(false) && parts.bos) parts.prefix = {*parts.bos};
     if (config.add_eos_token.value_or(false) && parts.eos) parts.suffix = {*parts.eos};
   }
-  return std::make_shared<PipelineTokenizer>(std::move(parts));
+  return parts;
+}
+
+std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& directory) {
+  const std::filesystem::path model = directory / "tokenizer.model";
+  if (std::filesystem::exists(directory / "tokenizer.json"))
+    return std::make_shared<PipelineTokenizer>(read_tokenizer_directory(directory));
+  if (std::filesystem::exists(model)) return load_sentencepiece(model, DirectoryConfig(directory));
+  throw not_found("{}: has neither tokenizer.json nor tokenizer.model", directory.string());
 }
 
 }  // namespace hearth

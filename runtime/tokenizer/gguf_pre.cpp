@@ -175,6 +175,8 @@ constexpr GgufPre kTable[] = {
 
 }  // namespace
 
+std::span<const GgufPre> gguf_pres() { return kTable; }
+
 const GgufPre& gguf_pre(std::string_view name, std::string_view file) {
   std::vector<Text> known;
   for (const GgufPre& entry : kTable) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include "runtime/tokenizer/pretokenizer.h"
@@ -21,6 +22,9 @@ struct GgufPre {
   std::unique_ptr<PreTokenizer> (*make)();  // null: the text is one piece
   GgufPreFlags flags = {};
 };
+
+// All of them; the first of a row's names is the one that is written.
+std::span<const GgufPre> gguf_pres();
 
 // Throws kInvalidArgument for an unknown name, with the nearest known one or all of them.
 const GgufPre& gguf_pre(std::string_view name, std::string_view file);

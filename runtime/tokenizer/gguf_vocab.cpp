@@ -13,6 +13,7 @@
 #include "runtime/tokenizer/byte_fallback.h"
 #include "runtime/tokenizer/byte_level.h"
 #include "runtime/tokenizer/gguf_pre.h"
+#include "runtime/tokenizer/gguf_token_type.h"
 #include "runtime/tokenizer/metaspace.h"
 #include "runtime/tokenizer/pipeline_tokenizer.h"
 #include "runtime/tokenizer/precompiled_charsmap.h"
@@ -22,9 +23,6 @@
 
 namespace hearth {
 namespace {
-
-// tokenizer.ggml.token_type
-enum TokenType : int64_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };
 
 constexpr size_t kMaxPieceBytes = 1024;  // of a scored token; published vocabularies stay below 200
 
@@ -59,12 +57,12 @@ class Loader {
   }
 
  private:
-  bool is(size_t id, TokenType type) const { return types_[id] == type; }
-  bool is_added(size_t id) const { return is(id, kControl) || is(id, kUnknown) || is(id, kUserDefined); }
+  bool is(size_t id, GgufTokenType type) const { return types_[id] == type; }
+  bool is_added(size_t id) const { return is(id, kControlToken) || is(id, kUnknownToken) || is(id, kUserDefinedToken); }
 
   // Control tokens stand as they are, and old files leave every [name] so.
   static std::string wordpiece_spelling(std::string_view token, int64_t type) {
-    if (type == kControl || type == kUnknown || type == kUserDefined) return std::string(token);
+    if (type == kControlToken || type == kUnknownToken || type == kUserDefinedToken) return std::string(token);
     if (token.size() > 2 && token.starts_with('[') && token.ends_with(']')) return std::string(token);
     if (token.size() > kMetaspace.size() && token.starts_with(kMetaspace))
       return std::string(token.substr(kMetaspace.size()));  // begins a word
@@ -74,7 +72,7 @@ class Loader {
   void read_tokens(std::string (*spelling)(std::string_view token, int64_t type) = nullptr) {
     if (tokens_.empty()) throw data_corruption("{}: tokenizer.ggml.tokens is missing or empty", gguf_.name());
     types_ = gguf_.integers("tokenizer.ggml.token_type");
-    if (types_.empty()) types_.assign(tokens_.size(), kNormal);
+    if (types_.empty()) types_.assign(tokens_.size(), kNormalToken);
     require_count("tokenizer.ggml.token_type", types_.size());
     parts_.name = gguf_.name();
     parts_.vocabulary = std::make_unique<Vocabulary>();
@@ -94,7 +92,7 @@ class Loader {
       throw data_corruption("{}: tokenizer.ggml.tokens: {}", gguf_.name(), error.what());
     }
     for (size_t id = 0; id < tokens_.size(); ++id) {
-      is_control_[id] = is(id, kControl) || is(id, kUnknown);
+      is_control_[id] = is(id, kControlToken) || is(id, kUnknownToken);
       if (!is_added(id)) continue;
       parts_.added_tokens.push_back(
           {.content = std::string(tokens_[id]), .id = static_cast<TokenId>(id), .special = is_control_[id]});
@@ -188,7 +186,7 @@ class Loader {
     parts_.pre_tokenizer = make_metaspace(
         std::string(kMetaspace), space_prefix() ? PrependScheme::kAlways : PrependScheme::kNever, /*split=*/true);
     const std::vector<float> scores = read_scores();
-    const bool has_bytes = std::find(types_.begin(), types_.end(), kByte) != types_.end();
+    const bool has_bytes = std::find(types_.begin(), types_.end(), kByteToken) != types_.end();
     parts_.model = std::make_unique<UnigramModel>(
         *parts_.vocabulary, std::vector<double>(scores.begin(), scores.end()),
         UnigramOptions{.unk = given_id("tokenizer.ggml.unknown_token_id", 2), .byte_fallback = has_bytes}, is_control_);
@@ -214,7 +212,7 @@ class Loader {
   void read_metaspace_bpe(std::unique_ptr<Normalizer> normalizer, const std::vector<BpeMerge>& merges,
                           bool strip_space) {
     parts_.normalizer = std::move(normalizer);
-    const auto unknown = std::find(types_.begin(), types_.end(), kUnknown);
+    const auto unknown = std::find(types_.begin(), types_.end(), kUnknownToken);
     BpeOptions options{.byte_fallback = true, .fuse_unk = true};
     if (unknown != types_.end()) options.unk = static_cast<TokenId>(unknown - types_.begin());
     parts_.model = std::make_unique<BpeModel>(*parts_.vocabulary, merges, options, is_control_);
@@ -240,7 +238,7 @@ class Loader {
     std::vector<BpeMerge> merges;
     for (size_t id = 0; id < tokens_.size(); ++id) {
       const std::string_view text = tokens_[id];
-      if (!is(id, kNormal)) continue;
+      if (!is(id, kNormalToken)) continue;
       if (text.size() > kMaxPieceBytes) {
         throw data_corruption("{}: tokenizer.ggml.tokens: token {} has {} bytes, at most {} are supported",
                               gguf_.name(), id, text.size(), kMaxPieceBytes);
@@ -258,7 +256,7 @@ class Loader {
     }
     return merges;
   }
-  bool is_text(TokenId id) const { return is(static_cast<size_t>(id), kNormal); }
+  bool is_text(TokenId id) const { return is(static_cast<size_t>(id), kNormalToken); }
 
   std::optional<TokenId> special_id(std::string_view key) const {
     const std::optional<int64_t> id = gguf_.integer(key);

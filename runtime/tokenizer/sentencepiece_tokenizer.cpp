@@ -6,8 +6,10 @@
 
 #include "runtime/base/error.h"
 #include "runtime/base/file.h"
+#include "runtime/tokenizer/gguf_token_type.h"
 #include "runtime/tokenizer/metaspace.h"
 #include "runtime/tokenizer/pipeline_tokenizer.h"
+#include "runtime/tokenizer/sentencepiece_model.h"
 
 namespace hearth {
 namespace {
@@ -24,79 +26,6 @@ std::unique_ptr<SentencePieceProcessor> make_processor(const std::string& model,
     throw data_corruption("{}: not a sentencepiece model: {}", name, status.ToString());
   }
   return processor;
-}
-
-// The ids of the user-defined pieces, which libsentencepiece does not tell: ModelProto { repeated SentencePiece pieces
-// = 1; }, SentencePiece { Type type = 3; } with USER_DEFINED = 4. For a model that has been parsed already; what is
-// malformed ends the reading.
-class ProtoReader {
- public:
-  explicit ProtoReader(std::string_view bytes) : bytes_(bytes) {}
-
-  struct Field {
-    uint64_t number = 0, varint = 0;
-    std::string_view message = {};  // of a length-delimited field
-  };
-  std::optional<Field> next() {
-    const std::optional<uint64_t> tag = varint();
-    if (!tag) return std::nullopt;
-    Field field{.number = *tag >> 3};
-    switch (*tag & 7) {
-      case 0: {
-        const std::optional<uint64_t> value = varint();
-        if (!value) return std::nullopt;
-        field.varint = *value;
-        return field;
-      }
-      case 1:
-        return take(8, field);
-      case 2: {
-        const std::optional<uint64_t> size = varint();
-        if (!size) return std::nullopt;
-        return take(*size, field);
-      }
-      case 5:
-        return take(4, field);
-      default:
-        return std::nullopt;
-    }
-  }
-
- private:
-  std::optional<uint64_t> varint() {
-    uint64_t value = 0;
-    for (int shift = 0; shift < 64 && !bytes_.empty(); shift += 7) {
-      const auto byte = static_cast<unsigned char>(bytes_.front());
-      bytes_.remove_prefix(1);
-      value |= uint64_t{byte & 0x7Fu} << shift;
-      if (byte < 0x80) return value;
-    }
-    return std::nullopt;
-  }
-  std::optional<Field> take(uint64_t size, Field field) {
-    if (size > bytes_.size()) return std::nullopt;
-    field.message = bytes_.substr(0, size);
-    bytes_.remove_prefix(size);
-    return field;
-  }
-
-  std::string_view bytes_;
-};
-
-std::vector<int> user_defined_ids(std::string_view model) {
-  constexpr uint64_t kPieces = 1, kType = 3, kUserDefined = 4;
-  std::vector<int> ids;
-  ProtoReader reader(model);
-  int id = 0;
-  while (const std::optional<ProtoReader::Field> field = reader.next()) {
-    if (field->number != kPieces) continue;
-    ProtoReader piece(field->message);
-    while (const std::optional<ProtoReader::Field> member = piece.next()) {
-      if (member->number == kType && member->varint == kUserDefined) ids.push_back(id);
-    }
-    ++id;
-  }
-  return ids;
 }
 
 enum class PrefixRule {
@@ -211,7 +140,10 @@ void add_tokens(const DirectoryConfig& config, std::string_view model, SentenceP
       add({.content = processor.IdToPiece(id), .id = id, .special = true});
   }
   if (is_llama(config)) {  // other classes leave them to sentencepiece
-    for (const int id : user_defined_ids(model)) add({.content = processor.IdToPiece(id), .id = id});
+    const SentencePieceModel read = read_sentencepiece_model(model);
+    for (size_t id = 0; id < read.pieces.size(); ++id)
+      if (read.pieces[id].type == kUserDefinedToken)
+        add({.content = read.pieces[id].text, .id = static_cast<TokenId>(id)});
   }
   for (const AddedToken& token : config.added_tokens) add(token);
   for (const std::string& content : config.special_tokens) {

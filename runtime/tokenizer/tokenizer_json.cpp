@@ -5,8 +5,6 @@
 namespace hearth {
 namespace {
 
-constexpr size_t kMaxFileBytes = size_t{256} << 20;  // the largest published one has 35 MB
-
 // Adds the tokens that the model's vocabulary lacks to it; one that it has keeps the model's id, as in the reference.
 std::vector<AddedToken> read_added_tokens(const JsonField& section, Vocabulary& vocabulary) {
   std::vector<AddedToken> tokens;
@@ -36,7 +34,7 @@ std::vector<AddedToken> read_added_tokens(const JsonField& section, Vocabulary& 
 }  // namespace
 
 PipelineParts read_tokenizer_json(const std::filesystem::path& file) {
-  const nlohmann::json json = read_json_file(file, kMaxFileBytes);
+  const nlohmann::json json = read_json_file(file, kMaxTokenizerJsonBytes);
   const JsonField root(json, file.string() + ": ");
   PipelineParts parts;
   parts.name = file.string();

@@ -9,13 +9,19 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/tokenizer/bpe.h"
 #include "runtime/tokenizer/json_field.h"
 #include "runtime/tokenizer/pipeline_tokenizer.h"
 
 namespace hearth {
 
+// The largest published tokenizer.json has 35 MB.
+inline constexpr size_t kMaxTokenizerJsonBytes = size_t{256} << 20;
+
 // The whole file but for beginning- and end-of-text tokens, which tokenizer_config.json names.
 PipelineParts read_tokenizer_json(const std::filesystem::path& file);
+// The same with what the directory's other files add to it.
+PipelineParts read_tokenizer_directory(const std::filesystem::path& directory);
 
 // What a section's entry of a type name makes.
 template <class Made>
@@ -35,6 +41,16 @@ Made make_by_type(const JsonMaker<Made> (&table)[N], std::string_view type, cons
   }
   section.unsupported(fmt::format("the {} '{}'", what, type), known);
 }
+
+// Whether the `tokenizers` library calls the model section "BPE", "Unigram", "WordPiece" or "WordLevel".
+std::string_view model_type(const JsonField& model);
+
+struct BpeSection {
+  std::unique_ptr<Vocabulary> vocabulary;  // without added tokens
+  BpeOptions options;
+  std::vector<BpeMerge> merges;
+};
+BpeSection read_bpe_section(const JsonField& model);
 
 struct ModelSection {
   std::unique_ptr<Vocabulary> vocabulary;  // without added tokens

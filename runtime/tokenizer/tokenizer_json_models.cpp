@@ -79,17 +79,11 @@ std::vector<BpeMerge> read_merges(const JsonField& section, const Vocabulary& vo
 }
 
 ModelSection read_bpe(const JsonField& model) {
+  BpeSection section = read_bpe_section(model);
   ModelSection out;
-  out.vocabulary = read_vocabulary(model["vocab"]);
-  BpeOptions options{.byte_fallback = model.boolean("byte_fallback", false),
-                     .ignore_merges = model.boolean("ignore_merges", false),
-                     .fuse_unk = model.boolean("fuse_unk", false),
-                     .unk = read_unk_token(model, *out.vocabulary),
-                     .continuing_prefix = model.string("continuing_subword_prefix", ""),
-                     .end_of_word_suffix = model.string("end_of_word_suffix", "")};
-  out.reads_bytes = options.continuing_prefix.empty() && options.end_of_word_suffix.empty();
-  std::vector<BpeMerge> merges = read_merges(model["merges"], *out.vocabulary, options.continuing_prefix);
-  out.make = [merges = std::move(merges), options = std::move(options)](
+  out.vocabulary = std::move(section.vocabulary);
+  out.reads_bytes = section.options.continuing_prefix.empty() && section.options.end_of_word_suffix.empty();
+  out.make = [merges = std::move(section.merges), options = std::move(section.options)](
                  const Vocabulary& vocabulary, const std::vector<bool>& is_control, bool byte_level) mutable {
     options.byte_level = byte_level;
     return std::make_unique<BpeModel>(vocabulary, merges, options, is_control);
@@ -179,6 +173,24 @@ ModelSection read_wordlevel(const JsonField& model) {
   return out;
 }
 
+constexpr JsonMaker<ModelSection> kModels[] = {
+    {"BPE", read_bpe}, {"Unigram", read_unigram}, {"WordPiece", read_wordpiece}, {"WordLevel", read_wordlevel}};
+
+}  // namespace
+
+BpeSection read_bpe_section(const JsonField& model) {
+  BpeSection out;
+  out.vocabulary = read_vocabulary(model["vocab"]);
+  out.options = {.byte_fallback = model.boolean("byte_fallback", false),
+                 .ignore_merges = model.boolean("ignore_merges", false),
+                 .fuse_unk = model.boolean("fuse_unk", false),
+                 .unk = read_unk_token(model, *out.vocabulary),
+                 .continuing_prefix = model.string("continuing_subword_prefix", ""),
+                 .end_of_word_suffix = model.string("end_of_word_suffix", "")};
+  out.merges = read_merges(model["merges"], *out.vocabulary, out.options.continuing_prefix);
+  return out;
+}
+
 // Old files do not say; the library goes by what there is.
 std::string_view model_type(const JsonField& model) {
   if (model.has("type")) return model["type"].string();
@@ -186,11 +198,6 @@ std::string_view model_type(const JsonField& model) {
   if (model.has("max_input_chars_per_word")) return "WordPiece";
   return model["vocab"].value().is_array() ? "Unigram" : "WordLevel";
 }
-
-constexpr JsonMaker<ModelSection> kModels[] = {
-    {"BPE", read_bpe}, {"Unigram", read_unigram}, {"WordPiece", read_wordpiece}, {"WordLevel", read_wordlevel}};
-
-}  // namespace
 
 ModelSection read_model(const JsonField& section) {
   return make_by_type(kModels, model_type(section), section, "model type");

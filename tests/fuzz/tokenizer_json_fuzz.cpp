@@ -1,6 +1,8 @@
 // Any bytes as a tokenizer.json: it is read and encodes and decodes, or is refused with an Error that is not ours to
-// answer for. What was decoded at once and token by token is the same. The text is short, so that libFuzzer's -timeout
+// answer for. What was decoded at once and token by token is the same, and a GGUF vocabulary is written of it or it is
+// refused likewise. The text is short, so that libFuzzer's -timeout
 // finds what is not bounded in time.
+#include <algorithm>
 #include <cstdint>
 #include <fstream>
 #include <string>
@@ -8,6 +10,7 @@
 #include <vector>
 
 #include "runtime/base/error.h"
+#include "runtime/tokenizer/gguf_vocab_writer.h"
 #include "runtime/tokenizer/stream_decoder.h"
 #include "runtime/tokenizer/tokenizer.h"
 #include "runtime/tokenizer/utf8.h"
@@ -44,6 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         if (tokenizer->has_token(id)) (void)tokenizer->token_bytes(id);
       }
     }
+    (void)hearth::gguf_vocabulary(directory.path(), std::min<int64_t>(tokenizer->vocab_size(), 1000));
   } catch (const hearth::Error& error) {
     if (error.code() == hearth::ErrorCode::kInternal) __builtin_trap();
   }

@@ -1,4 +1,5 @@
 """Writes tests/golden/tokenizers/gguf_pre.json: what every tokenizer.ggml.pre means, by the tokenizers library; and a small Gemma, T5 and BERT.
+Beside it gguf_pre_sections.json: the sections of tokenizer.json by which each name is known when a GGUF file is written.
 
 Versions: tokenizers 0.23.3, sentencepiece 0.2.3, protobuf 7.36.2.
 One vocabulary, trained on lines that were not cut at all so that other pieces give other ids, stands behind the normaliser and pre-tokenizer of the tokenizer.json
@@ -184,7 +185,21 @@ def hashes(tokenizer):
     return " ".join(fnv(tokenizer.encode(text, add_special_tokens=False).ids) for text in texts())
 
 
+def sections():
+    """By names, what the tokenizer.json of its models says."""
+    found = {}
+    for name, (steps, *flags) in ROWS.items():
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps) if len(steps) > 1 else steps[0]
+        if NFC in flags:
+            tokenizer.normalizer = normalizers.NFC()
+        file = json.loads(tokenizer.to_str())
+        found[name] = {"normalizer": file["normalizer"], "pre_tokenizer": file["pre_tokenizer"], "ignore_merges": IGNORE_MERGES in flags, "add_bos": ADD_BOS in flags}
+    return found
+
+
 def main():
+    (OUT / "gguf_pre_sections.json").write_text("{" + ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in sections().items()) + "}\n")
     tokens, merges = train()
     result = {"texts": texts(), "tokens": tokens, "merges": [" ".join(merge) for merge in merges], "add_bos": [], "hashes": {}}
     for name, (steps, *flags) in ROWS.items():

@@ -1,7 +1,10 @@
 #include "runtime/io/weight_source.h"
 
+#include <array>
 #include <memory>
 #include <span>
+#include <string_view>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -145,6 +148,47 @@ TEST(GgufWeights, NamesAreHuggingFaces) {
   EXPECT_EQ(hugging_face_name("blk.12.ffn_down.bias"), "model.layers.12.mlp.down_proj.bias");
   for (const char* other : {"rope_freqs.weight", "blk.", "blk.1", "blk.1.", "blk.1.x", "blk.1.new.weight", "", "."})
     EXPECT_EQ(hugging_face_name(other), other);
+}
+
+TEST(GgufWeights, NamesAreFoundBack) {
+  constexpr GgufName kOfModel[] = {{"token_embd", "model.embed_tokens"}, {"position_embd", ""}};
+  // A family's own names hide the llama's of the same tensor, and of two names for one tensor both are known.
+  constexpr GgufName kOfLayer[] = {
+      {"ffn_norm", "pre_norm"}, {"attn_norm", "one"}, {"attn_norm", "two"}, {"b.bias", "b"}};
+  const GgufNames names{.of_layer = kOfLayer, .of_model = kOfModel};
+  for (const auto& [name, gguf] : {std::pair("model.embed_tokens.weight", "token_embd.weight"),
+                                   {"model.layers.12.mlp.down_proj.bias", "blk.12.ffn_down.bias"},
+                                   {"model.layers.0.mlp.experts.31.up_proj.weight", "blk.0.ffn_up_exps.weight"},
+                                   {"model.layers.0.pre_norm.weight", "blk.0.ffn_norm.weight"},
+                                   {"model.layers.0.one.weight", "blk.0.attn_norm.weight"},
+                                   {"model.layers.0.two.weight", "blk.0.attn_norm.weight"},
+                                   {"model.layers.0.b", "blk.0.b.bias"}}) {
+    ASSERT_TRUE(gguf_name(name, names)) << name;
+    EXPECT_EQ(gguf_name(name, names)->name, gguf);
+    EXPECT_EQ(gguf_name(name, names)->has_many, std::string_view(name).find("experts") != std::string_view::npos);
+  }
+  for (const char* other : {"", ".weight", "model.layers.", "model.layers.0", "model.layers.x.one.weight",
+                            "model.layers.0.post_attention_layernorm.weight", "model.layers.0.one.weights",
+                            "model.layers.0.mlp.experts..up_proj.weight", "model.layers.0.mlp.experts.3"})
+    EXPECT_FALSE(gguf_name(other, names)) << other;
+}
+
+TEST(GgufWeights, PlannedTensorsHaveTheirPlaces) {
+  GgufFile::Tensor experts, keys;
+  experts.name = "blk.0.ffn_up_exps.weight";
+  experts.rank = 3;
+  experts.dims = {4, 6, 2, 1};
+  keys.name = "blk.0.attn_k.weight";
+  keys.rank = 2;
+  keys.dims = {4, 8, 1, 1};
+  WeightSource plan = WeightSource::planned_gguf(std::array{experts, keys}, "m", {});
+  plan.reorder_rows("model.layers.0.self_attn.k_proj.weight", undo_interleaving(2, 4));
+  const auto second = plan.place_of("model.layers.0.mlp.experts.1.up_proj.weight");
+  EXPECT_EQ(second->tensor, experts.name);
+  EXPECT_EQ(second->first_row, 6);
+  EXPECT_THAT(plan.place_of("model.layers.0.self_attn.k_proj.weight")->order->rows,
+              ElementsAre(0, 2, 1, 3, 4, 6, 5, 7));
+  EXPECT_FALSE(plan.place_of("model.layers.0.mlp.experts.2.up_proj.weight"));
 }
 
 }  // namespace
