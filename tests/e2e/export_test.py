@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from checks import check, run_checks
 from daemon import Daemon, required
 from small_adapter import HIDDEN, write_adapter
 
+GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden"
 TEXT = "The three primary colours are red, yellow and blue. Mixing two of them gives"
 
 
@@ -67,6 +69,35 @@ def a_type_for_each_tensor_makes_it_smaller(world):
         values = logprobs(daemon, "test")
     mean = sum(abs(a - b) for a, b in zip(values, world.tuned, strict=True)) / len(values)
     assert mean < 0.4, mean
+
+
+@check
+def a_hugging_face_checkpoint_becomes_a_gguf(world):
+    base, adapter = world.folder / "base", GOLDEN / "peft_adapters/plain"
+    base.mkdir()
+    for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
+        shutil.copy(GOLDEN / "tiny_models" / name, base)
+    shutil.copy(GOLDEN / "tiny_models/f32.safetensors", base / "model.safetensors")
+    cases = json.loads((GOLDEN / "tiny_models/cases.json").read_text())["cases"]
+    (base / "config.json").write_text(json.dumps(next(case["config"] for case in cases if case["name"] == "none")))
+    (world.folder / "gguf.yaml").write_text(f"model_name_or_path: base\nadapter_name_or_path: {adapter}\nexport_dir: tiny\nexport_format: gguf\n")
+    done = hearth(world, "export", "gguf.yaml", "export_quantization=f32")
+    assert done.returncode == 0, done.stderr
+    assert sorted(os.listdir(world.folder / "tiny")) == ["Modelfile", "export_args.yaml", "model.gguf"]
+    body = {"prompt": "The cat and the dog", "max_tokens": 24, "temperature": 0, "logprobs": 0}
+
+    def answer(daemon, model):
+        return daemon.post("/v1/completions", body | {"model": model})["choices"][0]["logprobs"]
+
+    with Daemon("--adapter", f"tuned={adapter}", "--infer-dtype", "float32", model_path=base) as daemon:
+        plain, tuned = answer(daemon, "test"), answer(daemon, "tuned")
+    with Daemon("--infer-dtype", "float32", model_path=world.folder / "tiny/model.gguf") as daemon:
+        merged = answer(daemon, "test")
+    assert merged["tokens"] == tuned["tokens"], (merged["tokens"], tuned["tokens"])
+    assert furthest(merged["token_logprobs"], tuned["token_logprobs"]) < 1e-3
+    assert plain != tuned, "the adapter changes nothing"
+    done = hearth(world, "export", "gguf.yaml")
+    assert done.returncode == 0 and "become f16" in done.stderr + done.stdout, done
 
 
 @check

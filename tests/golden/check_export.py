@@ -4,6 +4,8 @@
     check_export.py llama_cpp HEARTH MODEL.gguf TEXT llama-cpp-python==0.3.36 gguf==0.19.0 numpy; each type loads, f32 and f16 continue as HEARTH does,
                                                      and the same tensors have the same types, with weights and perplexity no further from f16's than
                                                      with llama.cpp's own quantiser
+    check_export.py llama_cpp_from_hf HEARTH         the same packages; the tiny Hugging Face models become GGUF files of which llama.cpp says what transformers said,
+                                                     and tokenizers of published families vocabularies with which it tokenises as they do
 """
 
 import json
@@ -187,6 +189,113 @@ def with_llama_cpp(hearth, model, text_file):
         assert not worse, worse
 
 
+# What llama.cpp does not compute as transformers does: windows that GGUF does not hold or that it leaves out, longrope by its context's length, norms of q and k
+# in a Cohere of fewer than 64 layers, DeepSeeks without q_lora_rank that are no V2-Lite, and its groups of experts. The converter's own files fare alike.
+BEYOND_LLAMA_CPP = {"mistral_window", "phi3", "phi3_longrope", "phi3_longrope_f16", "starcoder2_window", "cohere_qk_norm", "deepseek_v2", "deepseek_v2_heads",
+                    "deepseek_v2_groups", "deepseek_v3"}
+
+
+def tiny_cases():
+    cases = [case for part in ("", "architectures/") for case in json.loads((ROOT / f"tiny_models/{part}cases.json").read_text())["cases"]]
+    return [case for case in cases if case["weights"] not in (None, "f16")]
+
+
+def write_tiny(case, directory):
+    blobs = [ROOT / "tiny_models/architectures/shared.bin", ROOT / f"tiny_models/{case['weights']}.bin"]
+    weights = ROOT / f"tiny_models/{case['weights']}.safetensors"
+    parts = case.get("weights_parts", [])
+    (directory / "model.safetensors").write_bytes(b"".join(blobs[blob].read_bytes()[at : at + size] for blob, at, size in parts) if parts else weights.read_bytes())
+    (directory / "config.json").write_text(json.dumps(case["config"]))
+    copy_tokenizer(directory)
+
+
+def compare_tiny(case, path, ids):
+    """The furthest log-probability of the prompt from transformers', and whether the likeliest next tokens are the same."""
+    import llama_cpp
+    import numpy
+
+    llama = llama_cpp.Llama(str(path), n_ctx=128, n_batch=128, logits_all=True, verbose=False, n_threads=1)
+
+    def logprobs(tokens):
+        llama.reset()
+        llama.eval(tokens)
+        rows = llama.scores[: len(tokens)].astype(numpy.float64)
+        rows -= rows.max(-1, keepdims=True)
+        return rows - numpy.log(numpy.exp(rows).sum(-1, keepdims=True))
+
+    rows, text = logprobs(ids), list(ids)
+    for _ in case["greedy"]:
+        text.append(int(logprobs(text)[-1].argmax()))
+    return max(abs(rows[i, ids[i + 1]] - value) for i, value in enumerate(case["logprobs"]["short"])), text[len(ids) :] == case["greedy"]
+
+
+def write_with_tokenizer(tokenizer, directory):
+    """A model of zeros around a tokenizer."""
+    sys.path.insert(0, str(ROOT.parent / "e2e"))
+    from small_adapter import write_safetensors
+
+    file = json.loads((tokenizer / "tokenizer.json").read_text())
+    rows = 1 + max([*file["model"]["vocab"].values(), *(token["id"] for token in file["added_tokens"])])
+    sizes = {"vocab_size": rows, "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 1, "tie_word_embeddings": True}
+    (directory / "config.json").write_text(json.dumps({"architectures": ["LlamaForCausalLM"], "model_type": "llama", **sizes}))
+    matrices = [f"self_attn.{part}_proj" for part in "qkvo"] + [f"mlp.{part}_proj" for part in ("gate", "up", "down")]
+    tensors = [("model.embed_tokens.weight", [rows, 32])] + [(f"model.layers.0.{name}.weight", [32, 32]) for name in matrices]
+    tensors += [(name + ".weight", [32]) for name in ("model.norm", "model.layers.0.input_layernorm", "model.layers.0.post_attention_layernorm")]
+    write_safetensors(directory / "model.safetensors", [(name, shape, [0.0] * (shape[0] * (shape[1] if shape[1:] else 1))) for name, shape in tensors])
+    for name in tokenizer.glob("*.json"):
+        shutil.copy(name, directory)
+
+
+def compare_tokenizer(path, family):
+    """Of the family's strings without added tokens, and that NFC leaves alone (llama.cpp has no normalisation), how many there are and those of which
+    llama.cpp gives other ids."""
+    import unicodedata
+
+    import llama_cpp
+
+    llama = llama_cpp.Llama(str(path), vocab_only=True, verbose=False)
+    texts = json.loads((ROOT / "tokenizers/families/strings.json").read_text())
+    lines = (ROOT / f"tokenizers/families/{family}.txt").read_text().split("\n")[1:]
+    added = {token["id"] for token in json.loads((ROOT / f"tokenizers/families/{family}/tokenizer.json").read_text())["added_tokens"]}
+    compared, other = 0, []
+    for text, line in zip(texts, lines):
+        ids = [int(id) for id in line.split("|")[0].split()]
+        if ids and not added & set(ids) and unicodedata.is_normalized("NFC", text):
+            compared += 1
+            if llama.tokenize(text.encode(), add_bos=False, special=False) != ids:
+                other.append(text)
+    return compared, other
+
+
+def with_llama_cpp_from_hf(hearth):
+    ids = json.loads((ROOT / "tiny_models/cases.json").read_text())["prompts"]["short"]
+    with tempfile.TemporaryDirectory() as directory:
+        folder = pathlib.Path(directory)
+        for case in tiny_cases():
+            if case["name"] in BEYOND_LLAMA_CPP:
+                continue
+            base, out = folder / "base", folder / "out"
+            shutil.rmtree(base, ignore_errors=True)
+            base.mkdir()
+            write_tiny(case, base)
+            try:
+                export(hearth, model_name_or_path=str(base), export_dir=str(out), export_quantization="f32")
+            except subprocess.CalledProcessError:
+                print(f"{case['name']:20} refused", flush=True)  # and why, by hearth
+                continue
+            off, same = compare_tiny(case, out / "model.gguf", ids)
+            print(f"{case['name']:20} {off:.1e} from transformers, {len(case['greedy'])} tokens {'alike' if same else 'differ'}", flush=True)
+            assert off < 2e-2 and same, case["name"]  # llama.cpp holds keys and values in f16
+        for family in ("gpt2", "llama3", "qwen2", "deepseek", "deepseek_coder", "falcon", "cohere", "llama2_prepend", "gemma"):
+            base, out = folder / family, folder / f"{family}.gguf"
+            base.mkdir()
+            write_with_tokenizer(ROOT / "tokenizers/families" / family, base)
+            export(hearth, model_name_or_path=str(base), export_dir=str(out), export_quantization="f32")
+            compared, other = compare_tokenizer(out / "model.gguf", family)
+            assert not other, other
+            print(f"{family:20} {compared} texts give the same ids", flush=True)
+
+
 def types(path):
     import gguf
 
@@ -194,4 +303,4 @@ def types(path):
 
 
 if __name__ == "__main__":
-    {"transformers": with_transformers, "llama_cpp": with_llama_cpp}[sys.argv[1]](*sys.argv[2:])
+    {"transformers": with_transformers, "llama_cpp": with_llama_cpp, "llama_cpp_from_hf": with_llama_cpp_from_hf}[sys.argv[1]](*sys.argv[2:])
