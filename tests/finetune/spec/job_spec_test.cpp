@@ -3,15 +3,18 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "finetune/spec/load_train_spec.h"
 #include "models/resolver.h"
+#include "runtime/base/file.h"
 #include "tests/support/error_of.h"
 
 namespace hearth {
@@ -77,6 +80,15 @@ TEST(MultipleChoiceSpec, ReadsLlamaFactorysKeys) {
   EXPECT_EQ(plain.seed, 42);
   EXPECT_EQ(plain.lang, QuestionLanguage::kEnglish);
   EXPECT_EQ(plain.save_dir, "");
+  const nlohmann::json reference = nlohmann::json::parse(read_file("tests/golden/llamafactory/keys.json"));
+  for (const auto& [key, value] : reference["evaluation_keys"].items()) {
+    if (key == "task") continue;
+    const std::string yaml = kChoice + key + ": " + value["default"].dump() + "\n";
+    MultipleChoiceSpec same = parse_multiple_choice_spec(yaml, "e.yaml");
+    EXPECT_EQ(std::tie(same.task_dir, same.n_shot, same.batch_size, same.seed, same.lang, same.save_dir),
+              std::tie(plain.task_dir, plain.n_shot, plain.batch_size, plain.seed, plain.lang, plain.save_dir))
+        << key;
+  }
   const MultipleChoiceSpec spec = parse_multiple_choice_spec(
       "model_name_or_path: m\nadapter_name_or_path: a, b\nfinetuning_type: lora\ntemplate: fewshot\n"
       "trust_remote_code: true\ntask: my_own_validation\ntask_dir: t\nlang: zh\nn_shot: 0\nbatch_size: 8\nseed: 3\n"
