@@ -6,12 +6,12 @@
 #include <utility>
 #include <vector>
 
+#include "finetune/spec/job_spec.h"
 #include "finetune/spec/load_train_spec.h"
 #include "finetune/trainer/output_dir.h"
 #include "models/resolver.h"
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
-#include "server/jobs/job_kinds.h"
 
 namespace hearth {
 namespace {

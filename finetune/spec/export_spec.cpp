@@ -4,7 +4,6 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <yaml-cpp/yaml.h>
 
 #include "finetune/spec/chat_keys.h"
 #include "finetune/spec/field_makers.h"
@@ -70,14 +69,6 @@ void check(const ExportSpec& spec, std::string_view name) {
   check_chat_options(spec.chat, fmt::format("{}: ", name));
 }
 
-std::string text_of(const std::vector<YamlEntry>& entries) {
-  YAML::Emitter out;
-  out << YAML::BeginMap;
-  for (const YamlEntry& entry : entries) out << YAML::Key << entry.key << YAML::Value << entry.value;
-  out << YAML::EndMap;
-  return std::string(out.c_str()) + "\n";
-}
-
 ExportSpec read_export_spec(const std::vector<YamlEntry>& entries, std::string_view name) {
   ExportReader reader;
   for (const YamlEntry& entry : used_entries(entries, &KnownKey::exporting, name, reader.spec.warnings))
@@ -85,7 +76,7 @@ ExportSpec read_export_spec(const std::vector<YamlEntry>& entries, std::string_v
   ExportSpec& spec = reader.spec;
   check(spec, name);
   spec.model_name_or_path = with_revision(spec.model_name_or_path, reader.revision);
-  spec.yaml = text_of(entries);
+  spec.yaml = yaml_text(entries);
   return std::move(spec);
 }
 
@@ -103,15 +94,6 @@ ExportSpec load_export_spec(const std::filesystem::path& yaml, std::span<const s
 
 ExportSpec parse_export_spec(std::string_view text, std::string_view name, std::span<const std::string> overrides) {
   return read_export_spec(with_overrides(parse_yaml_entries(text, name), overrides), name);
-}
-
-bool is_export_spec(std::string_view text, std::string_view name, std::span<const std::string> overrides) {
-  bool exports = false, trains = false;
-  for (const YamlEntry& entry : with_overrides(parse_yaml_entries(text, name), overrides)) {
-    if (entry.key == "export_dir") exports = !entry.is_null();
-    if (entry.key == "output_dir") trains = !entry.is_null();
-  }
-  return exports && !trains;
 }
 
 }  // namespace hearth

@@ -41,8 +41,4 @@ struct ExportSpec {
 ExportSpec load_export_spec(const std::filesystem::path& yaml, std::span<const std::string> overrides = {});
 ExportSpec parse_export_spec(std::string_view text, std::string_view name, std::span<const std::string> overrides = {});
 
-// Whether a YAML is one of an export: it has export_dir and no output_dir. (LLaMA-Factory tells them apart by the
-// command.) Throws kInvalidArgument for what is no YAML.
-bool is_export_spec(std::string_view text, std::string_view name, std::span<const std::string> overrides = {});
-
 }  // namespace hearth

@@ -149,4 +149,13 @@ std::vector<size_t> read_choices(const YamlEntry& entry, std::span<const std::st
   return indices;
 }
 
+SpecField infer_dtype_field(ComputeDtype& value) {
+  // LLaMA-Factory's 16-bit types are what the fast path computes in anyway.
+  static constexpr std::pair<std::string_view, ComputeDtype> kDtypes[] = {{"auto", ComputeDtype::kAuto},
+                                                                          {"float32", ComputeDtype::kFloat32},
+                                                                          {"bfloat16", ComputeDtype::kAuto},
+                                                                          {"float16", ComputeDtype::kAuto}};
+  return choice_field("infer_dtype", value, kDtypes);
+}
+
 }  // namespace hearth

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "finetune/spec/spec_fields.h"
+#include "runtime/weight.h"
 
 namespace hearth {
 
@@ -81,6 +82,8 @@ SpecField choice_list_field(std::string_view key, std::vector<E>& values, std::t
             return values.size() == 1 ? text : "[" + text + "]";
           }};
 }
+
+SpecField infer_dtype_field(ComputeDtype& value);
 
 // Values of YAML on one line. A number has a point before its exponent, without which YAML 1.1 calls it a string.
 std::string yaml_text(std::string_view value);

@@ -143,6 +143,11 @@ constexpr Names kOfTraining = {"finetuning_type",
 constexpr Names kOfExporting = {"export_dir",           "export_size",   "export_device",
                                 "export_legacy_format", "export_format", "export_quantization"};
 
+constexpr Names kOfMultipleChoice = {"task", "task_dir", "lang", "n_shot", "batch_size", "save_dir"};
+constexpr Names kOfModels = {"model_name_or_path", "adapter_name_or_path", "model_revision",
+                             "template",           "default_system",       "tool_format",
+                             "enable_thinking",    "preserve_thinking",    "infer_dtype"};
+
 constexpr Names kPrecisions = {"bf16", "fp16", "pure_bf16"};  // training: products in bfloat16
 
 constexpr Names kHardwareOfBoth = {"flash_attn",
@@ -355,6 +360,7 @@ constexpr const char* kTextOnly = "only language models are trained so far: remo
 constexpr const char* kNoBeams = "there is no beam search: remove the key";
 constexpr const char* kNoLoss = "hearth has cross-entropy: remove the key";
 constexpr const char* kRemove = "remove the key";
+constexpr const char* kMultipleChoice = "it is of multiple-choice evaluations, whose YAML has 'task': remove the key";
 
 constexpr KnownKey kWithRemedy[] = {
     {"adapter_folder", kUnsupported, kUnsupported, "", "name the folder itself in adapter_name_or_path"},
@@ -405,20 +411,35 @@ constexpr KnownKey kWithRemedy[] = {
     {"per_gpu_train_batch_size", kUnsupported, kNoEffect, "", "its name is per_device_train_batch_size now"},
     {"per_gpu_eval_batch_size", kUnsupported, kNoEffect, "", "its name is per_device_eval_batch_size now"},
 
+    {"task", kUnsupported, kNoEffect, "", "it makes the YAML a multiple-choice evaluation: use hearth eval"},
+    {"task_dir", kUnsupported, kNoEffect, "", kMultipleChoice},
+    {"lang", kUnsupported, kNoEffect, "", kMultipleChoice},
+    {"n_shot", kUnsupported, kNoEffect, "", kMultipleChoice},
+    {"batch_size", kUnsupported, kNoEffect, "", "use per_device_train_batch_size or per_device_eval_batch_size"},
+    {"save_dir", kUnsupported, kNoEffect, "", "use output_dir"},
+    {"download_mode", kUnsupported, kNoEffect, "", kMultipleChoice},
+
     {"export_quantization_bit", kNoEffect, kNoEffect, "",
      "there is no GPTQ: use export_format: gguf with export_quantization: q4_k_m or q8_0", kUnsupported},
     {"export_hub_model_id", kNoEffect, kNoEffect, "", "upload export_dir when it is written: remove the key",
      kUnsupported},
 };
 
+bool is_among(std::span<const std::string_view> names, const KnownKey& key) {
+  return std::find(names.begin(), names.end(), key.name) != names.end();
+}
+
 // Exporting reads the keys that choose a model, and its own; what inference cannot do, it cannot do either.
 KeyUse use_in_exporting(const KnownKey& key) {
-  const auto in = [&](std::span<const std::string_view> names) {
-    return std::find(names.begin(), names.end(), key.name) != names.end();
-  };
-  if (in(kBoth) || in(kOfExporting) || key.name == "infer_dtype") return kUsed;
+  if (is_among(kBoth, key) || is_among(kOfExporting, key)) return kUsed;
   if (key.exporting == kUnsupported || key.inference == kUnsupported) return kUnsupported;
   return key.inference == kHardware ? kHardware : kNoEffect;
+}
+
+// So do multiple-choice evaluations.
+KeyUse use_in_multiple_choice(const KnownKey& key) {
+  if (is_among(kOfModels, key) || is_among(kOfMultipleChoice, key) || key.name == "seed") return kUsed;
+  return key.inference == kUsed ? kNoEffect : key.inference;
 }
 
 std::vector<KnownKey> make_table() {
@@ -437,7 +458,10 @@ std::vector<KnownKey> make_table() {
   std::vector<KnownKey> table(std::begin(kWithRemedy), std::end(kWithRemedy));
   for (const Group& group : groups)
     for (const std::string_view name : group.names) table.push_back({name, group.training, group.inference});
-  for (KnownKey& key : table) key.exporting = use_in_exporting(key);
+  for (KnownKey& key : table) {
+    key.exporting = use_in_exporting(key);
+    key.multiple_choice = use_in_multiple_choice(key);
+  }
   return table;
 }
 

@@ -1,6 +1,6 @@
-// Every key that a YAML of LLaMA-Factory may have, and what it is to training, to inference and to exporting: one
-// table, so that each reader knows the others' files. Source: LLaMA-Factory 0.9.6, hparams/; transformers'
-// Seq2SeqTrainingArguments of version 5, and of version 4 what 5 dropped.
+// Every key that a YAML of LLaMA-Factory may have, and what it is to training, to inference, to exporting and to
+// multiple-choice evaluation: one table, so that each reader knows the others' files. Source: LLaMA-Factory 0.9.6,
+// hparams/; transformers' Seq2SeqTrainingArguments of version 5, and of version 4 what 5 dropped.
 #pragma once
 
 #include <span>
@@ -13,7 +13,8 @@
 namespace hearth {
 
 enum class KeyUse {
-  kUsed,         // the reader has it: spec_fields.h, or load_inference_config, export_spec.h
+  kUsed,         // the reader has it: spec_fields.h, or load_inference_config, export_spec.h,
+                 // multiple_choice_spec.h
   kNoEffect,     // of the other purpose, or a choice that every backend makes alike: accepted
   kHardware,     // of GPUs, clusters or another engine: accepted with a warning
   kUnsupported,  // would change the result: an error unless its value asks for nothing
@@ -24,7 +25,7 @@ struct KnownKey {
   KeyUse training, inference;
   std::string_view neutral = "";  // values that ask for nothing, comma-separated; null and empty ones always do
   std::string_view remedy = "";   // kUnsupported
-  KeyUse exporting = KeyUse::kNoEffect;
+  KeyUse exporting = KeyUse::kNoEffect, multiple_choice = KeyUse::kNoEffect;
 };
 
 std::span<const KnownKey> known_keys();

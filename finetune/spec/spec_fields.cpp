@@ -69,12 +69,6 @@ constexpr std::pair<std::string_view, SchedulerType> kSchedulerTypes[] = {
     {"cosine_with_min_lr", SchedulerType::kCosineWithMinLr},
     {"warmup_stable_decay", SchedulerType::kWarmupStableDecay}};
 
-// LLaMA-Factory's 16-bit types are what the fast path computes in anyway.
-constexpr std::pair<std::string_view, ComputeDtype> kInferDtypes[] = {{"auto", ComputeDtype::kAuto},
-                                                                      {"float32", ComputeDtype::kFloat32},
-                                                                      {"bfloat16", ComputeDtype::kAuto},
-                                                                      {"float16", ComputeDtype::kAuto}};
-
 template <class E>
 std::string_view name_among(Choices<E> choices, E value) {
   for (const auto& choice : choices)
@@ -264,7 +258,7 @@ void add_generation_fields(GenerationSpec& generation, std::vector<SpecField>& o
   out.push_back(field("top_k", generation.top_k, IntRange{0, 1 << 30}));
   out.push_back(field("repetition_penalty", generation.repetition_penalty, Range{0.01, 100}));
   out.push_back(field("max_new_tokens", generation.max_new_tokens, IntRange{1, 1 << 30}));
-  out.push_back(choice_field("infer_dtype", generation.infer_dtype, kInferDtypes));
+  out.push_back(infer_dtype_field(generation.infer_dtype));
 }
 
 void add_saving_fields(TrainingSpec& training, std::vector<SpecField>& out) {

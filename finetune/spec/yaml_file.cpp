@@ -105,6 +105,14 @@ std::vector<YamlEntry> with_overrides(std::vector<YamlEntry> entries, std::span<
   return entries;
 }
 
+std::string yaml_text(const std::vector<YamlEntry>& entries) {
+  YAML::Emitter out;
+  out << YAML::BeginMap;
+  for (const YamlEntry& entry : entries) out << YAML::Key << entry.key << YAML::Value << entry.value;
+  out << YAML::EndMap;
+  return std::string(out.c_str()) + "\n";
+}
+
 std::string yaml_string(const YamlEntry& entry) { return scalar(entry, "a text"); }
 
 bool yaml_bool(const YamlEntry& entry) {

@@ -29,6 +29,8 @@ std::vector<YamlEntry> parse_yaml_entries(std::string_view text, std::string_vie
 // `entries` with "key=value" of the command line, the value as YAML reads it. Later ones win over earlier ones and over
 // the file; a mapping, or "key.inner=value", only over what it names of a mapping.
 std::vector<YamlEntry> with_overrides(std::vector<YamlEntry> entries, std::span<const std::string> overrides);
+// The entries as the text of a file, which reads back as the same.
+std::string yaml_text(const std::vector<YamlEntry>& entries);
 
 std::string yaml_string(const YamlEntry& entry);
 bool yaml_bool(const YamlEntry& entry);

@@ -53,7 +53,7 @@ Evaluation evaluate(const EvaluatedModel& evaluated, const std::vector<Tokenized
   const size_t num_metrics = evaluated.objective.metric_names().size();
   std::vector<MetricSum> metrics(num_metrics);
   const Tape::Paused no_gradients;
-  double loss = 0, accuracy = 0, targets = 0;
+  double loss = 0, weights = 0, accuracy = 0, targets = 0;
   const size_t stride = static_cast<size_t>(options.batch_size) * processes.size();
   for (size_t begin = static_cast<size_t>(options.batch_size) * processes.rank(); begin < examples.size();
        begin += stride) {
@@ -65,20 +65,23 @@ Evaluation evaluate(const EvaluatedModel& evaluated, const std::vector<Tokenized
       lengths.push_back(static_cast<int>(examples[i].input_ids.size()));
     }
     const TrainingBatch batch = evaluated.objective.collate(part, evaluated.adapter);
+    const auto count = static_cast<double>(part.size());
+    const double weight = evaluated.stage == Stage::kSft ? options.batch_size : count;
+    weights += weight;
     if (batch.num_targets > 0) {
-      const auto count = static_cast<double>(part.size());
       const BatchLoss found =
           evaluated.objective.loss(batch, {.targets = batch.num_targets, .batches = 1, .weight = count}, metrics);
-      loss += found.value * count;
+      loss += found.value * weight;
       targets += static_cast<double>(batch.num_targets);
       if (options.accuracy) accuracy += accuracy_of(evaluated.model, found.hidden, batch, lengths);
     }
     if (options.progress) options.progress(static_cast<int64_t>(end));
   }
-  for (double* sum : {&loss, &accuracy, &targets}) processes.sum(std::span(sum, 1));
+  for (double* sum : {&loss, &weights, &accuracy, &targets}) processes.sum(std::span(sum, 1));
   sum_over_processes(metrics, processes);
   const double n = std::max(static_cast<double>(examples.size()), 1.0);
-  Evaluation out{.loss = loss / n, .token_accuracy = accuracy / n, .targets = static_cast<int64_t>(targets)};
+  Evaluation out{
+      .loss = loss / std::max(weights, 1.0), .token_accuracy = accuracy / n, .targets = static_cast<int64_t>(targets)};
   out.metrics = means_of(evaluated.objective, metrics);
   return out;
 }
@@ -129,6 +132,12 @@ LogRecord evaluate_sets(const EvaluatedModel& evaluated, const std::vector<EvalS
     done += static_cast<int64_t>(set.examples.size());
   }
   return metrics;
+}
+
+void add_perplexities(const std::vector<EvalSet>& sets, LogRecord& metrics) {
+  for (const EvalSet& set : sets)
+    if (const auto loss = metrics.find(prefix_of(set) + "loss"); loss != metrics.end() && loss->is_number())
+      metrics[prefix_of(set) + "perplexity"] = std::exp(loss->get<double>());
 }
 
 }  // namespace hearth

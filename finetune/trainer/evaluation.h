@@ -1,5 +1,6 @@
-// The loss on examples that are not trained on, as transformers' evaluation loop takes it: the mean over the tokens of
-// each batch, then over the batches by their numbers of examples.
+// The loss on examples that are not trained on, as LLaMA-Factory's evaluation takes it: the mean over the tokens of
+// each batch, then over the batches by their numbers of examples; in stage sft over the batches alike, since its
+// trainer is transformers' Seq2SeqTrainer, which counts a last batch that is not full as a full one.
 #pragma once
 
 #include <cstdint>
@@ -41,6 +42,7 @@ void sum_over_processes(std::span<MetricSum> metrics, Communicator& processes);
 
 // Batches are shared among the processes, which all get the sums.
 struct EvaluatedModel {
+  Stage stage;
   Objective& objective;
   const LanguageModel& model;
   const Adapter* adapter;
@@ -56,5 +58,8 @@ std::vector<std::string> metric_names(const Objective& objective, const Training
                                       const std::vector<EvalSet>& sets);
 LogRecord evaluate_sets(const EvaluatedModel& evaluated, const std::vector<EvalSet>& sets,
                         const std::function<void(int64_t, int64_t)>& progress);
+// eval_perplexity = exp(eval_loss) of every set, as LLaMA-Factory reports it of stage pt. Of a loss beyond about 709 it
+// is infinite, which is null in JSON files (Infinity in LLaMA-Factory's, which is no JSON).
+void add_perplexities(const std::vector<EvalSet>& sets, LogRecord& metrics);
 
 }  // namespace hearth

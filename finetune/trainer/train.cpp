@@ -1,7 +1,6 @@
 #include "finetune/trainer/train.h"
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <sstream>
 
@@ -132,12 +131,6 @@ void show_first(const LoadedModel& loaded, const JobData& data, JobMonitor& moni
   monitor.on_note("training example:\n" + text.str());
 }
 
-// eval_perplexity = exp(eval_loss), as LLaMA-Factory reports it of stage pt.
-void add_perplexity(LogRecord& metrics) {
-  const auto loss = metrics.find("eval_loss");
-  if (loss != metrics.end()) metrics["eval_perplexity"] = std::exp(loss->get<double>());
-}
-
 std::vector<std::string> logged(const TrainerState& state, const std::vector<std::string>& keys) {
   std::vector<std::string> found;
   for (const std::string& key : keys)
@@ -167,13 +160,14 @@ std::unique_ptr<TrainingSet> make_set(const TrainSpec& spec, const LoadedModel& 
 JobResult evaluate_only(const TrainSpec& spec, const LoadedModel& loaded, Trainable& trainable, Objective& objective,
                         const JobData& data, JobMonitor& monitor, Communicator& processes) {
   JobResult result;
-  result.metrics = evaluate_sets({.objective = objective,
+  result.metrics = evaluate_sets({.stage = spec.stage,
+                                  .objective = objective,
                                   .model = *loaded.model,
                                   .adapter = trainable.adapter(),
                                   .training = spec.training,
                                   .processes = processes},
                                  data.eval, [&](int64_t done, int64_t total) { monitor.on_evaluating(done, total); });
-  if (spec.stage == Stage::kPretraining) add_perplexity(result.metrics);
+  if (spec.stage == Stage::kPretraining) add_perplexities(data.eval, result.metrics);
   if (processes.writes()) save_results(spec.training.output_dir, "eval", result.metrics);
   return result;
 }
@@ -200,7 +194,7 @@ JobResult finish(const TrainingRun& run, Trainer& trainer, const Trainer::Result
   if (run.spec.training.do_eval || !run.eval.empty()) {
     LogRecord metrics = trainer.evaluate();
     metrics["epoch"] = trainer.state().epoch;
-    if (run.spec.stage == Stage::kPretraining) add_perplexity(metrics);
+    if (run.spec.stage == Stage::kPretraining) add_perplexities(run.eval, metrics);
     if (writes) save_results(run.spec.training.output_dir, "eval", metrics);
     for (const auto& [name, value] : metrics.items()) result.metrics[name] = value;
   }

@@ -162,7 +162,8 @@ void Trainer::log(const StepResult& result) {
 LogRecord Trainer::evaluate() {
   const bool changes = training_.load_best_model_at_end && state_.best_global_step != state_.global_step;
   if (last_evaluated_ == state_.global_step && !last_metrics_.is_null() && !changes) return last_metrics_;
-  return evaluate_sets({.objective = run_.objective,
+  return evaluate_sets({.stage = run_.spec.stage,
+                        .objective = run_.objective,
                         .model = run_.model,
                         .adapter = run_.trainable.adapter(),
                         .training = training_,

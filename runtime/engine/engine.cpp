@@ -153,6 +153,9 @@ void Engine::Impl::check(const GenerateRequest& request) const {
     if (id < 0 || id >= vocab_size_)
       throw invalid_argument("token {} of the prompt is {}, which is not in the vocabulary of {}", i, id, vocab_size_);
   }
+  for (const TokenId id : request.logprob_ids)
+    if (id < 0 || id >= vocab_size_)
+      throw invalid_argument("logprob_ids has {}, which is not in the vocabulary of {}", id, vocab_size_);
   if (request.max_tokens < 0) throw invalid_argument("max_tokens is {}, must be at least 0", request.max_tokens);
   if (request.min_tokens < 0) throw invalid_argument("min_tokens is {}, must be at least 0", request.min_tokens);
   if (request.top_logprobs < -1 || request.top_logprobs > vocab_size_)

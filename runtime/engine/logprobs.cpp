@@ -34,14 +34,14 @@ std::vector<TokenLogprob> largest(std::span<const float> logits, size_t count) {
 
 }  // namespace
 
-TokenOutput describe(std::span<const float> logits, TokenId id, int top) {
+TokenOutput describe(std::span<const float> logits, TokenId id, int top, std::span<const TokenId> also) {
   const float log_sum = kernels::log_sum_exp(logits.data(), static_cast<int64_t>(logits.size()));
   if (std::isnan(log_sum)) throw internal_error("no log-probabilities: a logit is not a number");
   TokenOutput output;
   output.id = id;
   output.logprob = logits[id] - log_sum;
-  if (top <= 0) return output;
-  output.top = largest(logits, std::min(static_cast<size_t>(top), logits.size()));
+  if (top > 0) output.top = largest(logits, std::min(static_cast<size_t>(top), logits.size()));
+  for (const TokenId other : also) output.top.push_back({other, logits[other]});
   for (TokenLogprob& token : output.top) token.logprob -= log_sum;
   return output;
 }

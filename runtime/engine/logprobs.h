@@ -9,8 +9,8 @@
 
 namespace hearth {
 
-// `id` with its log-probability and, when top > 0, the `top` likeliest tokens; equal ones by id. Throws kInternal when
-// a logit is not a number.  logits [vocab_size]
-TokenOutput describe(std::span<const float> logits, TokenId id, int top);
+// `id` with its log-probability and, when top > 0, the `top` likeliest tokens, equal ones by id, and behind them those
+// of `also`. Throws kInternal when a logit is not a number.  logits [vocab_size]
+TokenOutput describe(std::span<const float> logits, TokenId id, int top, std::span<const TokenId> also = {});
 
 }  // namespace hearth

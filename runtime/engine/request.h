@@ -37,7 +37,9 @@ struct GenerateRequest {
   SamplingParams sampling;
   std::shared_ptr<const Adapter> adapter = {};  // of the engine's model, no longer changed; null: the model alone
   int top_logprobs = -1;                        // -1: no logprobs; 0: the token's own; n: also the n likeliest
-  bool prompt_logprobs = false;                 // the same for every prompt token after the first
+  // With top_logprobs: each token of the answer also gets those of these, in this order, behind the likeliest.
+  std::vector<TokenId> logprob_ids = {};
+  bool prompt_logprobs = false;  // the same for every prompt token after the first
   // The engine's thread alone reads it. Not null: the whole prompt's reward is wanted; with max_tokens 0 only.
   std::shared_ptr<ValueHead> value_head = {};
 };
@@ -51,7 +53,8 @@ struct TokenOutput {
   TokenId id = 0;
   // Under the model's own distribution (before penalties and temperature); set when logprobs were asked for.
   float logprob = 0;
-  std::vector<TokenLogprob> top;  // likeliest first; a token's number here equals the one above to the bit
+  std::vector<TokenLogprob>
+      top;  // likeliest first, then logprob_ids; a token's number here equals the one above to the bit
 };
 
 enum class FinishReason { kStop, kLength, kCancelled, kError };

@@ -106,7 +106,7 @@ void StepRunner::compute(const LogitsRow& row, std::span<const float> logits) tr
   if (sequence.drawn() < request.min_tokens) draw.banned = request.stop_token_ids;
   const TokenId id = samplers_[omp_get_thread_num()].draw(logits, draw);
   if (request.top_logprobs >= 0)
-    *row.output = describe(logits, id, top);
+    *row.output = describe(logits, id, top, request.logprob_ids);
   else
     row.output->id = id;
 } catch (const std::exception& error) {

@@ -9,8 +9,8 @@
 
 #include "runtime/base/error.h"
 #include "runtime/io/pickle.h"
-#include "runtime/io/stored_zip.h"
 #include "runtime/io/untrusted.h"
+#include "runtime/io/zip_archive.h"
 
 namespace hearth {
 namespace {
@@ -206,7 +206,7 @@ class TorchArchive {
   }
 
   const std::string& file_;
-  ZipEntries entries_;
+  StoredEntries entries_;
   std::string prefix_;
   Pickle pickle_;
 };

@@ -10,8 +10,7 @@
 #include <fmt/chrono.h>
 #include <unistd.h>
 
-#include "finetune/spec/export_spec.h"
-#include "finetune/spec/load_train_spec.h"
+#include "finetune/spec/job_spec.h"
 #include "runtime/base/error.h"
 #include "runtime/base/file.h"
 #include "server/client/daemon_client.h"
@@ -109,7 +108,7 @@ Prepare add_submit(CLI::App& app) {
     bool follows = false;
   };
   auto arguments = std::make_shared<Arguments>();
-  app.add_option("SPEC", arguments->spec, "LLaMA-Factory's YAML of a training or an export")->required();
+  app.add_option("SPEC", arguments->spec, "LLaMA-Factory's YAML of a training, an evaluation or an export")->required();
   app.add_option("KEY=VALUE", arguments->overrides, "In place of what the file says");
   app.add_option("--priority", arguments->priority, "Higher ones run first (default 0)")->check(CLI::Range(-100, 100));
   app.add_flag("--follow,-f", arguments->follows, "Show the job until it ends");
@@ -118,15 +117,13 @@ Prepare add_submit(CLI::App& app) {
       "Examples:\n"
       "  hearth submit examples/train_lora/smollm2_lora_sft.yaml --follow\n"
       "  hearth submit job.yaml learning_rate=1e-4 output_dir=saves/try --priority 5\n"
-      "  hearth submit merge.yaml export_dir=models/mine\n\n"
+      "  hearth submit merge.yaml export_dir=models/mine\n"
+      "  hearth submit mmlu.yaml save_dir=saves/mine/mmlu\n\n"
       "Prints the job's id. Relative paths of the YAML start from this directory, as with `hearth train`; the daemon\n"
       "must run on this machine or see the same files. `hearth jobs` shows the queue.");
   return [arguments]() -> Run {
     // A mistake is told before the daemon is asked.
-    if (is_export_spec(read_file(arguments->spec), arguments->spec, arguments->overrides))
-      load_export_spec(arguments->spec, arguments->overrides);
-    else
-      load_train_spec(arguments->spec, arguments->overrides);
+    load_job_spec(arguments->spec, arguments->overrides);
     return [arguments] {
       return run_submit(arguments->daemon, arguments->spec, arguments->overrides, arguments->priority,
                         arguments->follows);

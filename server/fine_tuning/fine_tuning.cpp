@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "finetune/spec/job_spec.h"
 #include "finetune/spec/train_spec_text.h"
 #include "runtime/base/error.h"
 #include "runtime/base/file.h"
@@ -16,7 +17,6 @@
 #include "server/fine_tuning/request.h"
 #include "server/hub/digest.h"
 #include "server/ids.h"
-#include "server/jobs/job_kinds.h"
 
 namespace hearth {
 namespace {

@@ -25,7 +25,7 @@ using JobJson = nlohmann::ordered_json;
 struct Job {
   int64_t sequence = 0;
   std::string id;    // "job-..." or "ftjob-..."
-  std::string kind;  // of the table of job kinds (server/jobs/job_kinds.h)
+  std::string kind;  // what its YAML asks for (kind_of in finetune/spec/job_spec.h)
   JobState state = JobState::kQueued;
   std::optional<JobState> wanted;  // paused or cancelled: asked of a running job, which gets there within a step
   int priority = 0;                // higher first

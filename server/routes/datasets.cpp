@@ -3,9 +3,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <system_error>
+#include <variant>
 
 #include "finetune/encoding/preview.h"
-#include "finetune/spec/train_spec_text.h"
+#include "finetune/spec/job_spec.h"
 #include "models/loader.h"
 #include "models/named_template.h"
 #include "models/resolver.h"
@@ -88,8 +89,7 @@ void start_from(const std::string& directory, DataSpec& data) {
   if (!data.media_dir.empty()) data.media_dir = directory / data.media_dir;
 }
 
-Preview make_preview(SubmittedSpec submitted, int64_t offset, int64_t limit) {
-  TrainSpec& spec = submitted.spec;
+Preview make_preview(const SubmittedSpec& submitted, TrainSpec spec, int64_t offset, int64_t limit) {
   if (spec.data.dataset.empty() && spec.data.eval_dataset.empty())
     throw invalid_field("spec",
                         fmt::format("{}: there is nothing to show: 'dataset' names no data set", submitted.name));
@@ -127,19 +127,6 @@ Json describe(const PreviewExample& example) {
           {"parts", parts}};
 }
 
-// Of an export there is only the YAML to look at.
-Reply preview_of(const SubmittedExport& submitted, int64_t limit) {
-  if (limit > 0) throw invalid_field("spec", fmt::format("{}: an export has no examples", submitted.name));
-  return json_reply({{"object", "dataset.preview"},
-                     {"spec", submitted.spec.yaml},
-                     {"warnings", submitted.spec.warnings},
-                     {"template", nullptr},
-                     {"offset", 0},
-                     {"has_more", false},
-                     {"data", Json::array()},
-                     {"dropped", Json::array()}});
-}
-
 }  // namespace
 
 Reply handle_list_datasets(const Request& request, App& app) {
@@ -167,12 +154,17 @@ Reply handle_preview(const Request& request, App& app) {
   const JsonReader body(document);
   const int64_t offset = body["offset"] ? body["offset"].integer(0, kLargestOffset) : 0;
   const int64_t limit = body["limit"] ? body["limit"].integer(0, kMostRows) : kDefaultRows;
-  if (const auto exported = read_submitted_export(body, app.host())) return preview_of(*exported, limit);
-  SubmittedSpec submitted = read_submitted_spec(body, app.host());
+  const SubmittedSpec submitted = read_submitted_spec(body, app.host());
   Json out = {{"object", "dataset.preview"}, {"spec", to_yaml(submitted.spec)}};
-  std::vector<std::string> warnings = submitted.spec.warnings;
+  std::vector<std::string> warnings = warnings_of(submitted.spec);
   Preview preview;
-  if (limit > 0) preview = make_preview(std::move(submitted), offset, limit);
+  if (limit > 0) {
+    const auto* spec = std::get_if<TrainSpec>(&submitted.spec);
+    if (!spec)
+      throw invalid_field("spec",
+                          fmt::format("{}: a job of kind {} has no examples", submitted.name, kind_of(submitted.spec)));
+    preview = make_preview(submitted, *spec, offset, limit);
+  }
   warnings.insert(warnings.end(), preview.warnings.begin(), preview.warnings.end());
   Json data = Json::array();
   for (const PreviewExample& example : preview.examples) data.push_back(describe(example));

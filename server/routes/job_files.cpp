@@ -6,11 +6,10 @@
 #include <string_view>
 #include <utility>
 
-#include "finetune/spec/yaml_file.h"
+#include "finetune/spec/job_spec.h"
 #include "server/api_error.h"
 #include "server/app.h"
 #include "server/jobs/job_files.h"
-#include "server/jobs/job_kinds.h"
 #include "server/jobs/job_service.h"
 #include "server/jobs/tar.h"
 #include "server/query.h"
@@ -65,12 +64,10 @@ void send_archive(const fs::path& directory, const std::vector<JobFile>& files, 
 }  // namespace
 
 fs::path output_dir_of(const Job& job, const JobRunner& runner) {
-  for (const YamlEntry& entry : parse_yaml_entries(job.spec, job.id)) {
-    if (entry.key != (job.kind == kExportJob ? "export_dir" : "output_dir") || entry.is_null()) continue;
-    const fs::path start = job.directory.empty() ? runner.directory_of(job.id).path() : fs::path(job.directory);
-    return (fs::absolute(start) / yaml_string(entry)).lexically_normal();
-  }
-  return {};
+  const JobOutput output = output_of(job.spec, job.id);
+  if (output.directory.empty()) return {};
+  const fs::path start = job.directory.empty() ? runner.directory_of(job.id).path() : fs::path(job.directory);
+  return (fs::absolute(start) / output.directory).lexically_normal();
 }
 
 Reply handle_list_job_files(const Request& request, App& app) {

@@ -1,12 +1,11 @@
-// /v1/jobs: LLaMA-Factory's YAML of any stage as a job of the queue.
+// /v1/jobs: LLaMA-Factory's YAML of a training, an evaluation or an export as a job of the queue.
 #include <filesystem>
 
-#include "finetune/spec/train_spec_text.h"
+#include "finetune/spec/job_spec.h"
 #include "runtime/base/file.h"
 #include "server/api_error.h"
 #include "server/app.h"
 #include "server/job_stream.h"
-#include "server/jobs/job_kinds.h"
 #include "server/jobs/job_service.h"
 #include "server/json_reader.h"
 #include "server/paging.h"
@@ -62,29 +61,13 @@ Json describe_event(const JobEvent& event) {
 }
 
 // Where a job writes is known without its directory, or the spec comes with one.
-void require_start(const std::string& directory, std::string_view key, const std::filesystem::path& path) {
-  if (directory.empty() && !path.is_absolute())
+void require_start(const std::string& directory, const JobOutput& output) {
+  if (output.directory.empty())
+    throw invalid_field("spec", fmt::format("lacks '{}', where the job's files go", output.key));
+  if (directory.empty() && !output.directory.is_absolute())
     throw invalid_field("directory", fmt::format("is needed where {} is relative ('{}'): the directory that paths of "
                                                  "the spec start from",
-                                                 key, path.string()));
-}
-
-void take_training(const SubmittedSpec& submitted, NewJob& job) {
-  const TrainSpec& spec = submitted.spec;
-  require_start(submitted.directory, "output_dir", spec.training.output_dir);
-  job.kind = spec.training.do_predict && !spec.training.do_train ? kPredictJob : kTrainJob;
-  job.directory = submitted.directory;
-  job.spec = to_yaml(spec);
-  job.request = {{"name", submitted.name}, {"warnings", spec.warnings}};
-}
-
-void take_export(const SubmittedExport& submitted, NewJob& job) {
-  const ExportSpec& spec = submitted.spec;
-  require_start(submitted.directory, "export_dir", spec.export_dir);
-  job.kind = kExportJob;
-  job.directory = submitted.directory;
-  job.spec = spec.yaml;
-  job.request = {{"name", submitted.name}, {"warnings", spec.warnings}};
+                                                 output.key, output.directory.string()));
 }
 
 NewJob read_job(const Request& request, const ModelHost& host) {
@@ -92,11 +75,12 @@ NewJob read_job(const Request& request, const ModelHost& host) {
   const JsonReader body(document);
   NewJob job;
   job.priority = body["priority"] ? static_cast<int>(body["priority"].integer(-kMostPriority, kMostPriority)) : 0;
-  if (const auto submitted = read_submitted_export(body, host)) {
-    take_export(*submitted, job);
-  } else {
-    take_training(read_submitted_spec(body, host), job);
-  }
+  const SubmittedSpec submitted = read_submitted_spec(body, host);
+  job.kind = kind_of(submitted.spec);
+  job.directory = submitted.directory;
+  job.spec = to_yaml(submitted.spec);
+  job.request = {{"name", submitted.name}, {"warnings", warnings_of(submitted.spec)}};
+  require_start(job.directory, output_of(job.spec, submitted.name));
   if (request.admission && !request.admission->key_name.empty()) job.owner = request.admission->key_name;
   if (const auto key = request.header("Idempotency-Key"))
     job.idempotency_key = fmt::format("job:{}:{}", job.owner.value_or(""), *key);

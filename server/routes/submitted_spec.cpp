@@ -3,12 +3,13 @@
 #include <filesystem>
 #include <optional>
 #include <system_error>
-#include <utility>
+#include <variant>
 #include <vector>
 
-#include "finetune/spec/check_train_spec.h"
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include "finetune/spec/field_makers.h"
-#include "finetune/spec/load_train_spec.h"
 #include "runtime/base/error.h"
 #include "server/api_error.h"
 #include "server/models/model_host.h"
@@ -27,63 +28,35 @@ std::string directory_of(const JsonReader& field) {
   return path.string();
 }
 
-// Adapters of a served id come along unless the spec names others.
-void name_served_files(TrainSpec& spec, const std::string& name, const ModelHost& host) {
-  const std::optional<ModelFiles> files = host.files_of(spec.model_name_or_path);
-  if (!files) return;
-  spec.model_name_or_path = fs::absolute(files->base).string();
-  if (!spec.adapter_name_or_path.empty()) return;
-  for (const fs::path& adapter : files->adapters) spec.adapter_name_or_path.push_back(fs::absolute(adapter).string());
-  check_train_spec(spec, {name, {}});
-}
-
-std::string name_of_spec(const JsonReader& body) { return body["name"] ? body["name"].string() : "spec"; }
-
-std::vector<std::string> overrides_of(const JsonReader& body) {
-  std::vector<std::string> overrides;
-  for (const JsonReader& override : body["overrides"].elements()) overrides.push_back(override.string());
-  return overrides;
-}
-
-// Keys that make of a served id its files.
-std::vector<std::string> served_files(const ExportSpec& spec, const ModelHost& host) {
-  const std::optional<ModelFiles> files = host.files_of(spec.model_name_or_path);
+// Keys that make of a served id its files. Adapters of one come along unless the spec names others.
+std::vector<std::string> served_files(const std::string& model, const std::vector<std::string>& adapters,
+                                      const ModelHost& host) {
+  const std::optional<ModelFiles> files = host.files_of(model);
   if (!files) return {};
   std::vector<std::string> keys = {"model_name_or_path=" + yaml_text(fs::absolute(files->base).string())};
-  if (!spec.adapter_name_or_path.empty()) return keys;
-  std::vector<std::string> adapters;
-  for (const fs::path& adapter : files->adapters) adapters.push_back(yaml_text(fs::absolute(adapter).string()));
-  keys.push_back(fmt::format("adapter_name_or_path=[{}]", fmt::join(adapters, ", ")));
+  if (!adapters.empty()) return keys;
+  std::vector<std::string> served;
+  for (const fs::path& adapter : files->adapters) served.push_back(yaml_text(fs::absolute(adapter).string()));
+  if (!served.empty()) keys.push_back(fmt::format("adapter_name_or_path=[{}]", fmt::join(served, ", ")));
   return keys;
 }
 
 }  // namespace
 
-std::optional<SubmittedExport> read_submitted_export(const JsonReader& body, const ModelHost& host) {
-  const std::string name = name_of_spec(body), text = body.required("spec").string();
-  const std::vector<std::string> overrides = overrides_of(body);
-  try {
-    if (!is_export_spec(text, name, overrides)) return std::nullopt;
-    ExportSpec spec = parse_export_spec(text, name, overrides);
-    if (const std::vector<std::string> keys = served_files(spec, host); !keys.empty())
-      spec = parse_export_spec(spec.yaml, name, keys);
-    return SubmittedExport{name, directory_of(body["directory"]), std::move(spec)};
-  } catch (const ApiError&) {
-    throw;
-  } catch (const Error& error) {
-    throw invalid_field("spec", error.what());
-  }
-}
-
 SubmittedSpec read_submitted_spec(const JsonReader& body, const ModelHost& host) {
   SubmittedSpec out;
-  out.name = name_of_spec(body);
-  const std::vector<std::string> overrides = overrides_of(body);
+  out.name = body["name"] ? body["name"].string() : "spec";
+  std::vector<std::string> overrides;
+  for (const JsonReader& override : body["overrides"].elements()) overrides.push_back(override.string());
   out.directory = directory_of(body["directory"]);
   const std::string text = body.required("spec").string();
   try {
-    out.spec = parse_train_spec(text, out.name, overrides);
-    name_served_files(out.spec, out.name, host);
+    out.spec = parse_job_spec(text, out.name, overrides);
+    const std::vector<std::string> keys = std::visit(
+        [&](const auto& spec) { return served_files(spec.model_name_or_path, spec.adapter_name_or_path, host); },
+        out.spec);
+    overrides.insert(overrides.end(), keys.begin(), keys.end());
+    if (!keys.empty()) out.spec = parse_job_spec(text, out.name, overrides);
   } catch (const Error& error) {
     throw invalid_field("spec", error.what());
   }

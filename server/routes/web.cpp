@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "runtime/base/error.h"
-#include "server/gzip.h"
+#include "runtime/base/inflate.h"
 #include "server/routes.h"
 #include "server/routes/handlers.h"
 #include "server/web/web_files.h"
@@ -14,6 +14,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kPage = "index.html";
+constexpr size_t kLargestFile = size_t{64} << 20;  // of the page's own
 // Nothing but this daemon's own files and answers: what a model writes can neither run nor be fetched from elsewhere.
 constexpr const char* kPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data: blob:; "
@@ -40,7 +41,7 @@ Reply reply_with(const Request& request, const WebFile& file) {
     reply.headers.emplace("Content-Encoding", "gzip");
     reply.body = std::string(file.gzip);
   } else {
-    reply.body = gunzip(file.gzip);
+    reply.body = inflated(file.gzip, Deflated::kGzip, kLargestFile).value();
   }
   return reply;
 }

@@ -6,7 +6,6 @@
 #include <string>
 
 #include "finetune/export/export_model.h"
-#include "finetune/spec/export_spec.h"
 #include "runtime/base/error.h"
 #include "runtime/base/file.h"
 
@@ -38,9 +37,8 @@ class Monitor : public ExportMonitor {
 
 }  // namespace
 
-WorkerOutcome run_exporting(const WorkerContext& context) {
+WorkerOutcome run_exporting(const WorkerContext& context, const ExportSpec& spec) {
   if (!context.events) return WorkerOutcome::kFinished;  // another process writes
-  const ExportSpec spec = load_export_spec(context.directory.spec());
   write_file_atomic(context.directory.began(), "");
   Monitor monitor(context);
   try {

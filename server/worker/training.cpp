@@ -5,7 +5,6 @@
 
 #include "finetune/predict/whole_job.h"
 #include "finetune/reports/trainer_state.h"
-#include "finetune/spec/load_train_spec.h"
 #include "finetune/spec/spec_fields.h"
 #include "finetune/trainer/checkpoint.h"
 #include "finetune/trainer/silent_monitor.h"
@@ -63,9 +62,8 @@ JobJson result_of(const TrainSpec& spec, const JobJson& metrics) {
 
 }  // namespace
 
-WorkerOutcome run_training(const WorkerContext& context) {
+WorkerOutcome run_training(const WorkerContext& context, TrainSpec spec) {
   const JobDirectory& files = context.directory;
-  TrainSpec spec = load_train_spec(files.spec());
   // What one process sees in the directory is so for all of them.
   std::optional<LogRecord> finished;
   if (context.processes.any(context.events && fs::exists(files.began()))) {

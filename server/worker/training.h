@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "finetune/parallel/communicator.h"
+#include "finetune/spec/train_spec.h"
 #include "server/jobs/job_directory.h"
 #include "server/jobs/worker_events.h"
 
@@ -22,6 +23,6 @@ enum class WorkerOutcome { kFinished, kStopped };
 
 // The job that an earlier attempt has finished is not run again. Throws what
 // run_whole_job throws.
-WorkerOutcome run_training(const WorkerContext& context);
+WorkerOutcome run_training(const WorkerContext& context, TrainSpec spec);
 
 }  // namespace hearth

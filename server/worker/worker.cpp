@@ -8,13 +8,15 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <variant>
 
 #include "finetune/parallel/communicator.h"
+#include "finetune/spec/job_spec.h"
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
 #include "server/interrupt.h"
-#include "server/jobs/job_kinds.h"
 #include "server/worker/exporting.h"
+#include "server/worker/multiple_choice.h"
 #include "server/worker/training.h"
 #include "server/worker/worker_process.h"
 
@@ -23,18 +25,15 @@ namespace {
 
 constexpr int kFinished = 0, kFailed = 1, kInterrupted = 130;
 
-struct Work {
-  std::string_view kind;
-  WorkerOutcome (*run)(const WorkerContext& context);
-};
-
-constexpr Work kWork[] = {{kTrainJob, run_training}, {kPredictJob, run_training}, {kExportJob, run_exporting}};
-
 WorkerOutcome run(const Attempt& attempt, const WorkerContext& context) {
   std::filesystem::current_path(attempt.directory);
-  for (const Work& work : kWork)
-    if (work.kind == attempt.kind) return work.run(context);
-  throw invalid_argument("this hearth has no jobs of kind '{}'", attempt.kind);
+  struct Run {
+    const WorkerContext& context;
+    WorkerOutcome operator()(const TrainSpec& spec) const { return run_training(context, spec); }
+    WorkerOutcome operator()(const MultipleChoiceSpec& spec) const { return run_multiple_choice(context, spec); }
+    WorkerOutcome operator()(const ExportSpec& spec) const { return run_exporting(context, spec); }
+  };
+  return std::visit(Run{context}, load_job_spec(context.directory.spec()));
 }
 
 std::string variable(const char* name) {

@@ -1,5 +1,5 @@
 """Every key that a training YAML of LLaMA-Factory 0.9.5 (Apache-2.0) may have: the fields of its own dataclasses and of transformers' Seq2SeqTrainingArguments,
-with type and default.
+with type and default; and those that its `eval` has besides.
 
     pip install --no-deps llamafactory==0.9.5; make_llamafactory_keys.py
 
@@ -40,6 +40,20 @@ def default_of(field):
     return value.value if isinstance(value, enum.Enum) else value
 
 
+def keys_of(classes: dict) -> dict:
+    keys = {}
+    for file, name in classes.items():
+        for field in dataclasses.fields(getattr(importlib.import_module(f"llamafactory.hparams.{file}"), name)):
+            if field.init:
+                kind = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
+                keys[field.name] = {"type": str(field.type) if kind in ("Optional", "Literal", "Union", "UnionType") else kind, "default": default_of(field)}
+    return keys
+
+
+def lines(keys: dict) -> str:
+    return ",\n".join(f"    {json.dumps(name)}: {json.dumps(keys[name])}" for name in sorted(keys))
+
+
 def main():
     root = pathlib.Path(importlib.util.find_spec("llamafactory").origin).parent
     for name in ("llamafactory", "llamafactory.hparams", "llamafactory.extras"):
@@ -52,15 +66,9 @@ def main():
     for name, value in {"AttentionFunction": "auto", "EngineName": "huggingface", "QuantizationMethod": "bnb", "RopeScaling": "linear"}.items():
         member = {"AttentionFunction": "AUTO", "EngineName": "HF", "QuantizationMethod": "BNB", "RopeScaling": "LINEAR"}[name]
         setattr(sys.modules["llamafactory.extras.constants"], name, enum.Enum(name, {member: value}, type=str))
-    keys = {}
-    for file, name in CLASSES.items():
-        for field in dataclasses.fields(getattr(importlib.import_module(f"llamafactory.hparams.{file}"), name)):
-            if field.init:
-                kind = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
-                keys[field.name] = {"type": str(field.type) if kind in ("Optional", "Literal", "Union", "UnionType") else kind, "default": default_of(field)}
+    keys, evaluation = keys_of(CLASSES), keys_of({"evaluation_args": "EvaluationArguments"})
     versions = {name: importlib.metadata.version(name) for name in ("llamafactory", "transformers")}
-    lines = ",\n".join(f'    {json.dumps(name)}: {json.dumps(keys[name])}' for name in sorted(keys))
-    OUT.write_text(f'{{\n  "made_with": {json.dumps(versions)},\n  "keys": {{\n{lines}\n  }}\n}}\n')
+    OUT.write_text(f'{{\n  "made_with": {json.dumps(versions)},\n  "keys": {{\n{lines(keys)}\n  }},\n  "evaluation_keys": {{\n{lines(evaluation)}\n  }}\n}}\n')
 
 
 main()

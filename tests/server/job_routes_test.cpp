@@ -108,6 +108,25 @@ TEST_F(JobRoutesTest, AYamlWithExportDirIsAnExport) {
   EXPECT_EQ(nowhere.json()["error"]["param"], "directory");
 }
 
+TEST_F(JobRoutesTest, AYamlWithTaskIsAnEvaluation) {
+  const auto submit_spec = [&](const std::string& spec, Json overrides = Json::array()) {
+    return app->post("/v1/jobs", {{"spec", spec}, {"overrides", overrides}, {"directory", folder().path().string()}});
+  };
+  const Json job = job_of(submit_spec("model_name_or_path: tuned\ntask: mmlu_test\n", {"save_dir=runs/mmlu"}));
+  EXPECT_EQ(job["kind"], "eval");
+  EXPECT_EQ(job["output_dir"], (folder().path() / "runs/mmlu").string());
+  EXPECT_THAT(job["spec"].get<std::string>(), HasSubstr(fs::absolute("tests/golden/peft_adapters/plain").string()));
+  EXPECT_THAT(submit_spec("model_name_or_path: tiny\ntask: mmlu_test\n").json()["error"]["message"],
+              HasSubstr("lacks 'save_dir'"));
+  const std::string held_out = "model_name_or_path: tiny\ndataset: d\nval_size: 0.1\noutput_dir: o\ndo_eval: true\n";
+  EXPECT_EQ(job_of(submit_spec(held_out))["kind"], "eval");
+  EXPECT_EQ(job_of(submit_spec(held_out + "do_predict: true\npredict_with_generate: true\n"))["kind"], "predict");
+
+  const Json body = {{"spec", "model_name_or_path: tiny\ntask: mmlu_test\nsave_dir: /out\n"}, {"limit", 1}};
+  EXPECT_THAT(app->post("/v1/datasets/preview", body).json()["error"]["message"],
+              HasSubstr("of kind eval has no examples"));
+}
+
 TEST_F(JobRoutesTest, FilesAreListedAndFetchedAndNothingElseIs) {
   const fs::path out = folder().path() / "runs/files";
   const std::string url = "/v1/jobs/" + submit("tiny", "runs/files").json()["id"].get<std::string>() + "/files";

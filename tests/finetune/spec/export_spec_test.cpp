@@ -59,13 +59,5 @@ TEST(ExportSpec, RefusesByNameWhatIsNotThere) {
   EXPECT_THAT(refusal("export_dir: null\n"), HasSubstr("twice"));
 }
 
-TEST(ExportSpec, IsToldFromATrainingByItsDirectories) {
-  EXPECT_TRUE(is_export_spec(kSmall, "e.yaml"));
-  EXPECT_FALSE(is_export_spec("model_name_or_path: m\noutput_dir: saves\ndo_train: true\n", "e.yaml"));
-  EXPECT_FALSE(is_export_spec(std::string(kSmall) + "output_dir: saves\n", "e.yaml"));
-  const std::vector<std::string> overrides = {"export_dir=out"};
-  EXPECT_TRUE(is_export_spec("model_name_or_path: m\n", "e.yaml", overrides));
-}
-
 }  // namespace
 }  // namespace hearth

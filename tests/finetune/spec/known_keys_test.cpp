@@ -21,8 +21,8 @@
 namespace hearth {
 namespace {
 
-nlohmann::json reference_keys() {
-  return nlohmann::json::parse(read_file("tests/golden/llamafactory/keys.json")).at("keys");
+nlohmann::json reference_keys(const char* of = "keys") {
+  return nlohmann::json::parse(read_file("tests/golden/llamafactory/keys.json")).at(of);
 }
 
 const KnownKey* find(std::string_view name) {
@@ -40,6 +40,11 @@ TEST(KnownKeys, EveryKeyOfTheReferenceIsKnown) {
   const nlohmann::json keys = reference_keys();
   ASSERT_GT(keys.size(), 300u);
   for (const auto& [name, key] : keys.items()) EXPECT_NE(find(name), nullptr) << name;
+  const nlohmann::json of_evaluation = reference_keys("evaluation_keys");
+  for (const auto& [name, key] : of_evaluation.items()) {
+    ASSERT_NE(find(name), nullptr) << name;
+    EXPECT_EQ(find(name)->multiple_choice, name == "download_mode" ? KeyUse::kNoEffect : KeyUse::kUsed) << name;
+  }
 }
 
 TEST(KnownKeys, WhatTrainingUsesIsWhatTheReaderHas) {

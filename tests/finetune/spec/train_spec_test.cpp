@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <span>
@@ -16,12 +15,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "finetune/spec/export_spec.h"
 #include "finetune/spec/load_train_spec.h"
 #include "finetune/spec/train_spec_text.h"
-#include "models/resolver.h"
 #include "runtime/base/error.h"
-#include "runtime/base/file.h"
 #include "templates/llamafactory/tool_format.h"
 
 namespace hearth {
@@ -446,24 +442,6 @@ TEST(TrainSpec, DifferencesNameWhatChangesTheModel) {
                                {"output_dir=p"});
   EXPECT_THAT(differences(before, other),
               UnorderedElementsAre("val_size", "learning_rate", "lora_rank", "lora_alpha", "seed", "template"));
-}
-
-TEST(TrainSpec, TheExamplesAreRead) {
-  int count = 0, exports = 0;
-  for (const auto& file : std::filesystem::recursive_directory_iterator("examples")) {
-    if (file.path().extension() != ".yaml") continue;
-    if (is_export_spec(read_file(file.path()), file.path().string())) {
-      EXPECT_EQ(load_export_spec(file.path()).model_name_or_path, kDefaultModel) << file.path();
-      ++exports;
-      continue;
-    }
-    const TrainSpec spec = load_train_spec(file.path());
-    EXPECT_EQ(spec.model_name_or_path, kDefaultModel) << file.path();
-    EXPECT_THAT(spec.warnings, IsEmpty()) << file.path();
-    ++count;
-  }
-  EXPECT_EQ(count, 6);
-  EXPECT_EQ(exports, 1);
 }
 
 TEST(TrainSpec, ExtraKeysMayPass) {

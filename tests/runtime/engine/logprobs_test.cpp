@@ -47,6 +47,16 @@ TEST(Logprobs, EqualLogitsStandInOrderOfTheirIds) {
   EXPECT_EQ(output.top[3].id, 0);
 }
 
+TEST(Logprobs, ThoseThatWereAskedForComeLast) {
+  const TokenOutput output = describe(std::vector<float>{1, 3, 2, 0}, 2, 1, std::vector<TokenId>{3, 0});
+  ASSERT_EQ(output.top.size(), 3u);
+  EXPECT_EQ(output.top[0].id, 1);
+  EXPECT_EQ(output.top[1].id, 3);
+  EXPECT_EQ(output.top[2].id, 0);
+  EXPECT_NEAR(output.top[1].logprob, output.logprob - 2, 1e-6);
+  EXPECT_NEAR(output.top[2].logprob, output.logprob - 1, 1e-6);
+}
+
 TEST(Logprobs, TopIsNoLongerThanTheVocabulary) { EXPECT_EQ(describe(std::vector<float>{1, 2}, 0, 20).top.size(), 2u); }
 
 TEST(Logprobs, RefuseLogitsThatAreNotNumbers) {

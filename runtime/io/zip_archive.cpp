@@ -1,4 +1,4 @@
-#include "runtime/io/stored_zip.h"
+#include "runtime/io/zip_archive.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -8,7 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/base/crc.h"
 #include "runtime/base/error.h"
+#include "runtime/base/inflate.h"
 #include "runtime/io/untrusted.h"
 
 namespace hearth {
@@ -25,9 +27,12 @@ struct Directory {
   uint64_t offset = 0, bytes = 0, entries = 0;
 };
 
-struct Entry {
+constexpr uint16_t kStored = 0, kDeflated = 8;  // methods
+
+struct Place {
   std::string_view name;
   uint64_t begin = 0, data = 0, end = 0;  // of the local header, its data, and after them
+  ZipEntry entry;
 };
 
 class ZipReader {
@@ -36,17 +41,17 @@ class ZipReader {
 
   ZipEntries read() {
     const Directory directory = find_directory();
-    std::vector<Entry> entries;
+    std::vector<Place> places;
     uint64_t at = directory.offset;
-    for (uint64_t i = 0; i < directory.entries; ++i) entries.push_back(read_entry(at, directory));
-    std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.begin < b.begin; });
+    for (uint64_t i = 0; i < directory.entries; ++i) places.push_back(read_entry(at, directory));
+    std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) { return a.begin < b.begin; });
     ZipEntries result;
     uint64_t end = 0;
-    for (const Entry& entry : entries) {
-      if (entry.begin < end) refuse("entry '{}' overlaps the one before it", printable(entry.name));
-      end = entry.end;
-      if (!result.emplace(entry.name, image_.subspan(entry.data, entry.end - entry.data)).second)
-        refuse("two entries are named '{}'", printable(entry.name));
+    for (Place& place : places) {
+      if (place.begin < end) refuse("entry '{}' overlaps the one before it", printable(place.name));
+      end = place.end;
+      place.entry.stored = image_.subspan(place.data, place.end - place.data);
+      if (!result.emplace(place.name, place.entry).second) refuse("two entries are named '{}'", printable(place.name));
     }
     return result;
   }
@@ -100,34 +105,37 @@ class ZipReader {
   }
 
   // Reads the directory's header at `at` and moves it to the next.
-  Entry read_entry(uint64_t& at, const Directory& directory) const {
+  Place read_entry(uint64_t& at, const Directory& directory) const {
     const uint64_t limit = directory.offset + directory.bytes;
     if (at > limit - kCentralBytes || get<uint32_t>(at) != kCentralHeader)
       refuse("the zip directory has no entry at byte {}", at);
     const uint16_t flags = get<uint16_t>(at + 8), method = get<uint16_t>(at + 10);
     const uint64_t name_bytes = get<uint16_t>(at + 28), extra_bytes = get<uint16_t>(at + 30);
-    Entry entry;
-    entry.name = text(at + kCentralBytes, name_bytes);
-    if ((flags & 1) != 0 || method != 0)
-      throw data_corruption("{}: entry '{}' is {}; torch stores its data as it is, save it again with torch.save",
-                            file_, printable(entry.name), method != 0 ? "compressed" : "encrypted");
-    uint64_t packed = get<uint32_t>(at + 20), size = get<uint32_t>(at + 24);
-    entry.begin = get<uint32_t>(at + 42);
-    read_extra(at + kCentralBytes + name_bytes, extra_bytes, {&size, &packed, &entry.begin});
-    if (packed != size) refuse("entry '{}' has two sizes, {} and {}", printable(entry.name), packed, size);
+    Place place;
+    place.name = text(at + kCentralBytes, name_bytes);
+    if ((flags & 1) != 0 || (method != kStored && method != kDeflated))
+      throw data_corruption("{}: entry '{}' is {}; pack it again, with deflate or as it is", file_,
+                            printable(place.name), (flags & 1) != 0 ? "encrypted" : "compressed by another method");
+    uint64_t packed = get<uint32_t>(at + 20);
+    place.entry = {{}, get<uint32_t>(at + 24), get<uint32_t>(at + 16), method == kDeflated};
+    place.begin = get<uint32_t>(at + 42);
+    read_extra(at + kCentralBytes + name_bytes, extra_bytes, {&place.entry.size, &packed, &place.begin});
+    if (!place.entry.is_compressed && packed != place.entry.size)
+      refuse("entry '{}' has two sizes, {} and {}", printable(place.name), packed, place.entry.size);
     at += kCentralBytes + name_bytes + extra_bytes + get<uint16_t>(at + 32);
-    if (at > limit) refuse("entry '{}' reaches out of the zip directory", printable(entry.name));
+    if (at > limit) refuse("entry '{}' reaches out of the zip directory", printable(place.name));
 
-    if (!inside(entry.begin, kLocalBytes) || get<uint32_t>(entry.begin) != kLocalHeader)
-      refuse("entry '{}' is not at byte {} as the directory says", printable(entry.name), entry.begin);
-    const uint64_t local_name_bytes = get<uint16_t>(entry.begin + 26);
-    entry.data = entry.begin + kLocalBytes + local_name_bytes + get<uint16_t>(entry.begin + 28);
-    if (text(entry.begin + kLocalBytes, local_name_bytes) != entry.name)
-      refuse("entry '{}' has another name where it lies", printable(entry.name));
-    if (entry.data > directory.offset || size > directory.offset - entry.data)
-      refuse("entry '{}' with {} bytes at byte {} reaches out of the archive", printable(entry.name), size, entry.data);
-    entry.end = entry.data + size;
-    return entry;
+    if (!inside(place.begin, kLocalBytes) || get<uint32_t>(place.begin) != kLocalHeader)
+      refuse("entry '{}' is not at byte {} as the directory says", printable(place.name), place.begin);
+    const uint64_t local_name_bytes = get<uint16_t>(place.begin + 26);
+    place.data = place.begin + kLocalBytes + local_name_bytes + get<uint16_t>(place.begin + 28);
+    if (text(place.begin + kLocalBytes, local_name_bytes) != place.name)
+      refuse("entry '{}' has another name where it lies", printable(place.name));
+    if (place.data > directory.offset || packed > directory.offset - place.data)
+      refuse("entry '{}' with {} bytes at byte {} reaches out of the archive", printable(place.name), packed,
+             place.data);
+    place.end = place.data + packed;
+    return place;
   }
 
   // Replaces the values that did not fit into 32 bits, which the zip64 field has in this order.
@@ -157,8 +165,29 @@ class ZipReader {
 
 }  // namespace
 
-ZipEntries read_stored_zip(std::span<const std::byte> image, const std::string& file) {
-  return ZipReader(image, file).read();
+ZipEntries read_zip(std::span<const std::byte> image, const std::string& file) { return ZipReader(image, file).read(); }
+
+std::string unpack(const ZipEntry& entry, uint64_t most, const std::string& name) {
+  if (entry.size > most) throw data_corruption("{}: unpacks to {} bytes, the most are {}", name, entry.size, most);
+  const std::string_view stored(reinterpret_cast<const char*>(entry.stored.data()), entry.stored.size());
+  const std::optional<std::string> bytes =
+      entry.is_compressed ? inflated(stored, Deflated::kRaw, entry.size) : std::string(stored);
+  if (!bytes || bytes->size() != entry.size || crc32(*bytes) != entry.crc)
+    throw data_corruption("{}: is damaged: it does not unpack to its {} bytes; download the file again", name,
+                          entry.size);
+  return *bytes;
+}
+
+StoredEntries read_stored_zip(std::span<const std::byte> image, const std::string& file) {
+  StoredEntries entries;
+  for (const auto& [name, entry] : read_zip(image, file)) {
+    if (entry.is_compressed)
+      throw data_corruption(
+          "{}: entry '{}' is compressed; torch stores its data as it is, save it again with torch.save", file,
+          printable(name));
+    entries.emplace(name, entry.stored);
+  }
+  return entries;
 }
 
 }  // namespace hearth
