@@ -1,0 +1,31 @@
+// JSON Schema (draft 2020-12) as a grammar of the JSON that it allows. What cannot be enforced is refused, never
+// ignored: keywords are those of kSchemaKeywords, annotations are passed over. Properties come in the order of the
+// schema, others behind them; blanks are those that people write.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include "runtime/base/error.h"
+#include "runtime/grammar/grammar.h"
+
+namespace hearth {
+
+// kInvalidArgument: where in the schema (a JSON pointer) and why.
+struct SchemaError : Error {
+  SchemaError(std::string at, const std::string& what);
+  std::string pointer;
+};
+
+// Throws SchemaError, also for a schema that no value satisfies.
+Grammar json_schema_grammar(const nlohmann::ordered_json& schema);
+// Any JSON object.
+Grammar json_object_grammar();
+
+// Those that are enforced.
+std::span<const std::string_view> schema_keywords();
+
+}  // namespace hearth
