@@ -122,6 +122,7 @@ std::shared_ptr<ServedModel> load_base(const AppOptions& options, const AppOptio
   for (const std::filesystem::path& adapter : source.applied) description += version_of(adapter);
   model->fingerprint = fingerprint(description, options.compute_dtype, source.chat);
   model->max_running = options.engine.max_running;
+  model->grammars = std::make_shared<GrammarCache>(model->loaded.tokenizer);
   model->engine = std::make_shared<Engine>(model->loaded.model, engine_options(options));
   warm_up(*model);
   model->value_head = value_head_in(value_head_place(source.path, source.applied), *model->loaded.model);

@@ -16,14 +16,9 @@ constexpr size_t kMaxStopBytes = 1024, kMaxPrompts = 2048;
 
 // Constrained output and other fields that change what an answer may be. A client that sent one must not get an answer
 // that disregards it.
-constexpr std::string_view kUnsupported[] = {"grammar",        "regex",
-                                             "guided_json",    "guided_regex",
-                                             "guided_choice",  "guided_grammar",
-                                             "json_schema",    "structured_outputs",
-                                             "audio",          "web_search_options",
-                                             "chat_template",  "prompt_logprobs",
-                                             "documents",      "logits_processors",
-                                             "use_beam_search"};
+constexpr std::string_view kUnsupported[] = {
+    "grammar",         "regex",     "guided_grammar",    "audio",          "web_search_options", "chat_template",
+    "prompt_logprobs", "documents", "logits_processors", "use_beam_search"};
 
 void refuse_unsupported(const JsonReader& body) {
   for (const std::string_view name : kUnsupported) {
@@ -35,13 +30,6 @@ void refuse_unsupported(const JsonReader& body) {
     if (modality.string() != "text")
       throw unsupported_field(modality.path(), fmt::format("'{}': answers are text", modality.path()));
   }
-  const JsonReader format = body["response_format"];
-  if (!format) return;
-  const JsonReader type = format.required("type");
-  if (type.string() != "text")
-    throw unsupported_field(type.path(),
-                            fmt::format("'{}': '{}' cannot be enforced and is not supported; ask for it in the prompt",
-                                        type.path(), type.string()));
 }
 
 std::optional<float> read_float(const JsonReader& field, double min, double max) {
@@ -102,6 +90,7 @@ GenerationFields read_generation(const JsonReader& body) {
   GenerationFields out;
   refuse_unsupported(body);
   read_sampling(body, out);
+  out.format = read_output_format(body);
   out.min_tokens = body["min_tokens"] ? static_cast<int>(body["min_tokens"].integer(0, kMaxInt)) : 0;
   out.n = body["n"] ? static_cast<int>(body["n"].integer(1, kMaxChoices)) : 1;
   out.stop = read_stop(body["stop"]);

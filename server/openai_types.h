@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "server/json_reader.h"
+#include "server/output_format.h"
 
 namespace hearth {
 
@@ -31,6 +32,7 @@ struct GenerationFields {
   float frequency_penalty = 0, presence_penalty = 0;
   std::unordered_map<TokenId, float> logit_bias;
   int top_logprobs = -1;  // -1: none; 0: the token's own; n: the n likeliest too
+  std::optional<OutputFormat> format;
   bool stream = false, include_usage = false;
 };
 

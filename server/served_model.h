@@ -9,6 +9,7 @@
 #include "models/loader.h"
 #include "runtime/adapter.h"
 #include "runtime/engine/engine.h"
+#include "runtime/grammar/grammar_cache.h"
 #include "runtime/value_head.h"
 
 namespace hearth {
@@ -21,6 +22,7 @@ struct ServedModel {
   int max_running = 0;         // of the engine
   std::string fingerprint;     // of what decides about the answers: version, model, computation
   std::shared_ptr<Engine> engine;
+  std::shared_ptr<GrammarCache> grammars;  // of its tokenizer
   std::shared_ptr<const Adapter> adapter;  // what every request goes through; null: the model as it is loaded
   std::shared_ptr<ValueHead> value_head;   // not null: a reward model, which scores texts and writes none
 

@@ -303,10 +303,12 @@ void Engine::Impl::deliver_token(Sequence& sequence, TokenOutput token) {
   ++stats_.generated_tokens;
   const std::vector<TokenId>& stops = request.stop_token_ids;
   if (std::find(stops.begin(), stops.end(), token.id) != stops.end()) return finish(sequence, FinishReason::kStop);
+  if (request.constraint) request.constraint->accept(token.id);
   StreamEvent event;
   event.kind = StreamEvent::Kind::kToken;
   event.token = std::move(token);
   sequence.stream->push(std::move(event));
+  if (request.constraint && request.constraint->must_end()) return finish(sequence, FinishReason::kStop);
   if (sequence.drawn() == request.max_tokens) finish(sequence, FinishReason::kLength);
 }
 

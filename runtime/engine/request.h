@@ -11,6 +11,7 @@
 
 #include "runtime/adapter.h"
 #include "runtime/batch.h"
+#include "runtime/engine/token_constraint.h"
 #include "runtime/value_head.h"
 
 namespace hearth {
@@ -42,6 +43,9 @@ struct GenerateRequest {
   bool prompt_logprobs = false;  // the same for every prompt token after the first
   // The engine's thread alone reads it. Not null: the whole prompt's reward is wanted; with max_tokens 0 only.
   std::shared_ptr<ValueHead> value_head = {};
+  // One of its own for each request. The answer ends as soon as nothing may follow; stop_token_ids end it where it may
+  // end, and min_tokens does not count. Null: any text.
+  std::shared_ptr<TokenConstraint> constraint = {};
 };
 
 struct TokenLogprob {

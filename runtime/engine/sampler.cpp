@@ -112,7 +112,7 @@ TokenId Sampler::draw(std::span<const float> logits, const Request& request) {
 // The logits themselves where there is nothing to change, else row_.
 std::span<const float> Sampler::adjust(std::span<const float> logits, const Request& request) {
   const SamplingParams& p = request.params;
-  if (!adjusts(p) && request.banned.empty()) return logits;
+  if (!adjusts(p) && request.banned.empty() && request.allowed.empty()) return logits;
   row_.assign(logits.begin(), logits.end());
   for (const auto& [id, in_answer] : request.counts) {
     float& x = row_[id];
@@ -122,7 +122,26 @@ std::span<const float> Sampler::adjust(std::span<const float> logits, const Requ
   for (const auto& [id, bias] : p.logit_bias) row_[id] += bias;
   for (const TokenId id : request.banned)
     if (id >= 0 && id < static_cast<int64_t>(row_.size())) row_[id] = -kInfinity;
+  if (!request.allowed.empty()) keep_allowed(request);
   return row_;
+}
+
+void Sampler::keep_allowed(const Request& request) {
+  constexpr size_t kBits = 64;
+  std::vector<std::pair<TokenId, float>> kept;
+  for (const TokenId id : request.allowed_too)
+    if (id >= 0 && id < static_cast<int64_t>(row_.size())) kept.emplace_back(id, row_[id]);
+  for (size_t i = 0; i < row_.size(); i += kBits) {
+    const uint64_t word = i / kBits < request.allowed.size() ? request.allowed[i / kBits] : 0;
+    const size_t end = std::min(i + kBits, row_.size());
+    if (word == 0) {
+      std::fill(row_.begin() + static_cast<ptrdiff_t>(i), row_.begin() + static_cast<ptrdiff_t>(end), -kInfinity);
+    } else if (~word != 0) {
+      for (size_t t = i; t < end; ++t)
+        if (!(word >> (t - i) & 1)) row_[t] = -kInfinity;
+    }
+  }
+  for (const auto& [id, logit] : kept) row_[id] = logit;
 }
 
 // row_ = (logits - top) / temperature: at most 0, so nothing overflows however small the temperature. The logits may be

@@ -23,6 +23,9 @@ class Sampler {
     const TokenCounts& counts;
     std::span<const TokenId> banned;  // not to be drawn; ids outside the vocabulary are ignored
     uint64_t drawn = 0;               // tokens of the answer so far
+    // As TokenConstraint::allowed; empty: all are. Those of allowed_too are beside them.
+    std::span<const uint64_t> allowed = {};
+    std::span<const TokenId> allowed_too = {};
   };
 
   // Throws kInvalidArgument for a value outside its range.
@@ -42,6 +45,7 @@ class Sampler {
   };
 
   std::span<const float> adjust(std::span<const float> logits, const Request& request);
+  void keep_allowed(const Request& request);
   void scale(std::span<const float> logits, float top, float temperature);
   float kth_largest(int k);
   void take_top_k(int k);

@@ -103,7 +103,12 @@ void StepRunner::compute(const LogitsRow& row, std::span<const float> logits) tr
     return;
   }
   Sampler::Request draw{request.sampling, sequence.counts, {}, static_cast<uint64_t>(sequence.drawn())};
-  if (sequence.drawn() < request.min_tokens) draw.banned = request.stop_token_ids;
+  if (TokenConstraint* constraint = request.constraint.get()) {
+    draw.allowed = constraint->allowed();
+    if (constraint->may_end()) draw.allowed_too = request.stop_token_ids;
+  } else if (sequence.drawn() < request.min_tokens) {
+    draw.banned = request.stop_token_ids;
+  }
   const TokenId id = samplers_[omp_get_thread_num()].draw(logits, draw);
   if (request.top_logprobs >= 0)
     *row.output = describe(logits, id, top, request.logprob_ids);

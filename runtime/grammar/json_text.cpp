@@ -216,7 +216,7 @@ Expr number(bool integer, const NumberRange& range) {
     const Expr whole = choice({text("0"), sequence({digit('1', '9'), repeat(digit(), 0, kMostDigits)})});
     if (integer) return sequence({optional(text("-")), whole});
     const Expr exponent =
-        sequence({chars({{'E', 'E'}, {'e', 'e'}}), optional(chars({{'+', '+'}, {'-', '-'}})), repeat(digit(), 1, 3)});
+        sequence({chars({{'E', 'E'}, {'e', 'e'}}), optional(chars({{'+', '+'}, {'-', '-'}})), repeat(digit(), 1, 2)});
     return sequence({optional(text("-")), with_any_fraction(whole), optional(exponent)});
   }
   std::vector<Expr> alternatives;

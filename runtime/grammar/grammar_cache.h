@@ -1,0 +1,37 @@
+// The grammars that a model's requests ask for, each compiled once. The vocabulary is taken in with the first.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "runtime/grammar/constraint.h"
+#include "runtime/tokenizer/tokenizer.h"
+
+namespace hearth {
+
+// Thread-safe.
+class GrammarCache {
+ public:
+  explicit GrammarCache(std::shared_ptr<const Tokenizer> tokenizer) : tokenizer_(std::move(tokenizer)) {}
+
+  // The grammar of `key`; `make` is called where it is not kept. Throws what `make` and Automaton throw.
+  std::shared_ptr<TokenGrammar> get(const std::string& key, const std::function<Grammar()>& make);
+
+ private:
+  static constexpr size_t kKept = 64;
+  struct Entry {
+    std::string key;
+    std::shared_ptr<TokenGrammar> grammar;
+  };
+
+  const std::shared_ptr<const Tokenizer> tokenizer_;
+  std::mutex mutex_;
+  std::shared_ptr<const TokenTable> tokens_;
+  std::list<Entry> entries_;  // the one used last first
+};
+
+}  // namespace hearth

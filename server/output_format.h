@@ -1,0 +1,29 @@
+// What a request says its answer must be: OpenAI's response_format, and what llama.cpp and vLLM call the same
+// (json_schema; guided_json, guided_regex, guided_choice; structured_outputs).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "runtime/grammar/grammar_cache.h"
+#include "server/json_reader.h"
+
+namespace hearth {
+
+struct OutputFormat {
+  enum class Kind { kJsonObject, kJsonSchema, kRegex, kChoice };
+  Kind kind = Kind::kJsonObject;
+  nlohmann::ordered_json value = {};  // the schema, the regular expression, the list of texts
+  std::string param = {};             // the field that has it: "response_format.json_schema.schema"
+};
+
+// Nothing where any text may come. Throws a 400.
+std::optional<OutputFormat> read_output_format(const JsonReader& body);
+
+// Throws a 400 for what cannot be enforced; its param is the place within a schema as a JSON pointer into the body.
+std::shared_ptr<TokenGrammar> compile(const OutputFormat& format, GrammarCache& grammars);
+
+}  // namespace hearth
