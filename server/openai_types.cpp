@@ -16,9 +16,8 @@ constexpr size_t kMaxStopBytes = 1024, kMaxPrompts = 2048;
 
 // Constrained output and other fields that change what an answer may be. A client that sent one must not get an answer
 // that disregards it.
-constexpr std::string_view kUnsupported[] = {
-    "grammar",         "regex",     "guided_grammar",    "audio",          "web_search_options", "chat_template",
-    "prompt_logprobs", "documents", "logits_processors", "use_beam_search"};
+constexpr std::string_view kUnsupported[] = {"regex",           "audio",     "web_search_options", "chat_template",
+                                             "prompt_logprobs", "documents", "logits_processors",  "use_beam_search"};
 
 void refuse_unsupported(const JsonReader& body) {
   for (const std::string_view name : kUnsupported) {

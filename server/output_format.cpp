@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "runtime/grammar/gbnf.h"
 #include "runtime/grammar/json_schema.h"
 #include "runtime/grammar/regex.h"
 #include "server/api_error.h"
@@ -40,7 +41,7 @@ std::optional<OutputFormat> read_response_format(const JsonReader& format) {
                           fmt::format("'{}': '{}' is none of text, json_object and json_schema", type.path(), name));
 }
 
-OutputFormat regex_of(const JsonReader& field) { return {Kind::kRegex, field.string(), field.path()}; }
+OutputFormat text_of(Kind kind, const JsonReader& field) { return {kind, field.string(), field.path()}; }
 
 OutputFormat choice_of(const JsonReader& field) {
   if (!field.is_array() || field.elements().empty()) field.fail_type("a list of texts");
@@ -72,6 +73,8 @@ Grammar grammar_of(const OutputFormat& format) {
       if (!prune(grammar)) throw invalid_argument("no text matches it");
       return grammar;
     }
+    case Kind::kGrammar:
+      return parse_gbnf(format.value.get<std::string>());
     case Kind::kChoice:
       break;
   }
@@ -88,14 +91,17 @@ std::optional<OutputFormat> read_output_format(const JsonReader& body) {
     if (auto read = read_response_format(format)) found.push_back(std::move(*read));
   if (const JsonReader schema = body["json_schema"]) found.push_back(schema_of(schema));
   if (const JsonReader schema = body["guided_json"]) found.push_back(guided_json_of(schema));
-  if (const JsonReader regex = body["guided_regex"]) found.push_back(regex_of(regex));
+  if (const JsonReader grammar = body["grammar"]) found.push_back(text_of(Kind::kGrammar, grammar));
+  if (const JsonReader grammar = body["guided_grammar"]) found.push_back(text_of(Kind::kGrammar, grammar));
+  if (const JsonReader regex = body["guided_regex"]) found.push_back(text_of(Kind::kRegex, regex));
   if (const JsonReader choice = body["guided_choice"]) found.push_back(choice_of(choice));
   const JsonReader structured = body["structured_outputs"];
   if (const JsonReader schema = structured["json"]) found.push_back(guided_json_of(schema));
-  if (const JsonReader regex = structured["regex"]) found.push_back(regex_of(regex));
+  if (const JsonReader regex = structured["regex"]) found.push_back(text_of(Kind::kRegex, regex));
+  if (const JsonReader grammar = structured["grammar"]) found.push_back(text_of(Kind::kGrammar, grammar));
   if (const JsonReader choice = structured["choice"]) found.push_back(choice_of(choice));
   for (const auto& [name, value] : structured.members())
-    if (value && name != "json" && name != "regex" && name != "choice")
+    if (value && name != "json" && name != "regex" && name != "choice" && name != "grammar")
       throw unsupported_field(value.path(), fmt::format("'{}' is not supported", value.path()));
   if (found.empty()) return std::nullopt;
   if (found.size() > 1)

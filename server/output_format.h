@@ -1,5 +1,5 @@
 // What a request says its answer must be: OpenAI's response_format, and what llama.cpp and vLLM call the same
-// (json_schema; guided_json, guided_regex, guided_choice; structured_outputs).
+// (json_schema, grammar; guided_json and its kin, structured_outputs).
 #pragma once
 
 #include <memory>
@@ -14,9 +14,9 @@
 namespace hearth {
 
 struct OutputFormat {
-  enum class Kind { kJsonObject, kJsonSchema, kRegex, kChoice };
+  enum class Kind { kJsonObject, kJsonSchema, kRegex, kChoice, kGrammar };
   Kind kind = Kind::kJsonObject;
-  nlohmann::ordered_json value = {};  // the schema, the regular expression, the list of texts
+  nlohmann::ordered_json value = {};  // the schema, the regular expression, the texts, the grammar in GBNF
   std::string param = {};             // the field that has it: "response_format.json_schema.schema"
 };
 

@@ -72,6 +72,7 @@ Automaton::Automaton(const Grammar& grammar, const AutomatonLimits& limits) : li
   for (size_t i = 0; i < grammar.rules.size(); ++i)
     nodes_[static_cast<size_t>(compile(grammar.rules[i], rule_begin_[i]))].accepts = true;
   begin_ = rule_begin_[static_cast<size_t>(grammar.root)];
+  find_ends();
   check_left_recursion(grammar);
 }
 
@@ -170,6 +171,19 @@ void Automaton::mark_plain_run(int32_t at, int32_t run) {
   Node& here = nodes_[static_cast<size_t>(at)];
   here.plain_run = run;
   for (const int32_t to : here.epsilon) mark_plain_run(to, run);
+}
+
+// Later nodes lead to earlier ones and the other way round, so from each node the one way on is followed to where it
+// parts.
+void Automaton::find_ends() {
+  constexpr int kMostSteps = 1000;
+  for (Node& first : nodes_) {
+    const Node* at = &first;
+    for (int i = 0; i < kMostSteps && at->edges.empty() && at->calls.empty() && !at->accepts && at->epsilon.size() == 1;
+         ++i)
+      at = &node(at->epsilon.front());
+    first.only_ends = at->accepts && at->edges.empty() && at->epsilon.empty() && at->calls.empty();
+  }
 }
 
 // A rule from which its own beginning is reached without reading a byte would push returns without end. Rules that may

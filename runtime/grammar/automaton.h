@@ -32,8 +32,7 @@ class Automaton {
     bool accepts = false;  // its rule ends here
     // So many plain string characters may follow, whichever they are: what lets a mask take most tokens at once.
     int32_t plain_run = 0;
-
-    bool is_bare_end() const { return accepts && edges.empty() && epsilon.empty() && calls.empty(); }
+    bool only_ends = false;  // nothing can be read from here on, but the rule ends
   };
   static constexpr int32_t kEndless = std::numeric_limits<int32_t>::max();
 
@@ -51,6 +50,7 @@ class Automaton {
   int32_t compile_chars(const CharSet& set, int32_t from);
   int32_t compile_repeat(const Expr& repeat, int32_t from);
   void mark_plain_run(int32_t at, int32_t run);
+  void find_ends();
   void check_left_recursion(const Grammar& grammar) const;
 
   AutomatonLimits limits_;

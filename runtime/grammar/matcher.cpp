@@ -56,7 +56,7 @@ void Matcher::close(int32_t node, int32_t below, Closure& out) {
     for (const int32_t to : here.epsilon) open.emplace_back(to, under);
     for (const Automaton::Call& call : here.calls) {
       // A call that is the last thing of its rule returns to where the rule does.
-      const bool is_last = automaton_->node(call.return_to).is_bare_end();
+      const bool is_last = automaton_->node(call.return_to).only_ends;
       const int32_t caller = is_last ? under : frame(call.return_to, under);
       if (caller == kNoFrame || frames_[static_cast<size_t>(caller)].depth <= kMaxDepth)
         open.emplace_back(call.rule_begin, caller);
