@@ -67,8 +67,7 @@ void Matcher::close(int32_t node, int32_t below, Closure& out) {
 
 Matcher::State Matcher::intern(Closure closure) {
   std::ranges::sort(closure.tops);
-  const auto duplicates = std::ranges::unique(closure.tops);
-  closure.tops.erase(duplicates.begin(), duplicates.end());
+  closure.tops.erase(std::unique(closure.tops.begin(), closure.tops.end()), closure.tops.end());
   if (closure.tops.empty() && !closure.may_end) return kDead;
   const auto [known, is_new] =
       state_of_[closure.may_end ? 1 : 0].try_emplace(closure.tops, static_cast<State>(states_.size()));

@@ -105,23 +105,24 @@ TEST(JsonSchema, WhatCannotBeEnforcedIsRefusedWhereItStands) {
   struct Case {
     const char *schema, *pointer, *part;
   };
-  for (const Case& one : std::vector<Case>{
-           {R"({"properties": {"a/b": {"not": {}}}})", "/properties/a~1b/not", "'not' is not supported"},
-           {R"({"minlength": 3})", "/minlength", "did you mean 'minLength'?"},
-           {R"({"type": "strnig"})", "/type", "did you mean 'string'?"},
-           {R"({"type": "string", "format": "uri-template"})", "/format", "it is one of date"},
-           {R"_({"type": "string", "pattern": "(?=a)"})_", "/pattern", "lookaround"},
-           {R"({"oneOf": [{"type": "integer"}, {"type": "number"}]})", "/oneOf", "not told apart"},
-           {R"({"$ref": "#/$defs/none"})", "/$ref", "is not there"},
-           {R"({"$ref": "https://example.com/s.json"})", "/$ref", "same schema"},
-           {R"({"items": 3})", "/items", "a schema is an object"},
-           {R"({"enum": 3})", "/enum", "it must be a list"},
-           {R"({"maxItems": -1})", "/maxItems", "whole number"},
-           {R"({"anyOf": []})", "/anyOf", "list of schemas"},
-           {R"({"$schema": "urn:mine"})", "/$schema", "dialects"},
-           {R"(false)", "", "no value satisfies"},
-           {R"({"type": "integer", "minimum": 3, "maximum": 2})", "", "no value satisfies"},
-           {R"({"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]})", "", "no value satisfies"}}) {
+  for (const Case& one :
+       std::vector<Case>{{R"({"properties": {"a/b": {"not": {}}}})", "/properties/a~1b/not", "'not' is not supported"},
+                         {R"({"minlength": 3})", "/minlength", "did you mean 'minLength'?"},
+                         {R"({"type": "strnig"})", "/type", "did you mean 'string'?"},
+                         {R"({"type": "string", "format": "uri-template"})", "/format", "it is one of date"},
+                         {R"_({"type": "string", "pattern": "(?=a)"})_", "/pattern", "lookaround"},
+                         {R"({"oneOf": [{"type": "integer"}, {"type": "number"}]})", "/oneOf", "not told apart"},
+                         {R"({"$ref": "#/$defs/none"})", "/$ref", "is not there"},
+                         {R"({"$ref": "https://example.com/s.json"})", "/$ref", "same schema"},
+                         {R"({"items": 3})", "/items", "a schema is an object"},
+                         {R"({"enum": 3})", "/enum", "it must be a list"},
+                         {R"({"maxItems": -1})", "/maxItems", "whole number"},
+                         {R"({"anyOf": []})", "/anyOf", "list of schemas"},
+                         {R"({"$schema": "urn:mine"})", "/$schema", "dialects"},
+                         {R"(false)", "", "no value satisfies"},
+                         {R"({"type": "integer", "minimum": 3, "maximum": 2})", "", "no value satisfies"},
+                         {R"({"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]})", "",
+                          "no value satisfies"}}) {
     try {
       matcher_of(one.schema);
       ADD_FAILURE() << one.schema << " is taken";
