@@ -29,7 +29,8 @@ using grammar::sequence;
 using grammar::text;
 
 constexpr int kMaxAlternatives = 500;
-constexpr size_t kMaxRules = 100'000;
+constexpr size_t kMaxRules = 50'000, kMaxProperties = 1000, kMaxNameBytes = 500, kMaxOneOf = 50;
+constexpr int64_t kMaxVisits = 200'000;  // of schemas, in all that is tried
 
 unsigned type_of(const Json& value) {
   switch (value.type()) {
@@ -54,7 +55,7 @@ unsigned type_of(const Json& value) {
 
 class SchemaCompiler {
  public:
-  explicit SchemaCompiler(const Json& schema) : root_(schema), reader_(schema) {}
+  explicit SchemaCompiler(const Json& schema) : SchemaCompiler(schema, std::make_shared<int64_t>(0)) {}
 
   Grammar compile() {
     grammar_.rules.push_back(grammar::nothing());
@@ -72,6 +73,10 @@ class SchemaCompiler {
   }
 
  private:
+  // `visits`: so many schemas were visited before.
+  SchemaCompiler(const Json& schema, std::shared_ptr<int64_t> visits)
+      : root_(schema), reader_(schema), visits_(std::move(visits)) {}
+
   int new_rule() {
     if (grammar_.rules.size() >= kMaxRules) throw SchemaError("", "the schema is too large");
     grammar_.rules.push_back(grammar::nothing());
@@ -94,6 +99,8 @@ class SchemaCompiler {
 
   Expr alternatives(const Conjunction& given) {
     const Conjunction all = reader_.flatten(given);
+    if ((*visits_ += static_cast<int64_t>(all.size())) > kMaxVisits)
+      throw SchemaError(given.empty() ? "" : given.front().pointer, "the schema combines too many others");
     const Collected collected = SchemaReader::collect(all);
     if (collected.is_false) return grammar::nothing();
     if (collected.choices.empty()) return plain_value(collected);
@@ -156,9 +163,10 @@ class SchemaCompiler {
       if (!where.schema->is_object() || !where.schema->contains("oneOf")) continue;
       if (!checked_.insert(where.pointer).second) continue;
       const std::vector<Located> list = SchemaReader::list_of(where, "oneOf");
+      if (list.size() > kMaxOneOf) fail(where, "oneOf", fmt::format("more than {} alternatives; use anyOf", kMaxOneOf));
       for (size_t i = 0; i < list.size(); ++i)
         for (size_t j = i + 1; j < list.size(); ++j) {
-          SchemaCompiler both(root_);
+          SchemaCompiler both(root_, visits_);
           both.checked_ = checked_;
           both.grammar_.rules.push_back(grammar::nothing());
           Expr common = both.value({list[i], list[j]});
@@ -190,7 +198,7 @@ class SchemaCompiler {
     const auto holds = [&](const Json& value) {
       if (!(type_of(value) & collected.types)) return false;
       if (!allowed) {
-        SchemaCompiler compiler(root_);
+        SchemaCompiler compiler(root_, visits_);
         compiler.grammar_.rules.push_back(grammar::nothing());
         Expr expr = compiler.plain_value(others);
         compiler.grammar_.rules[0] = std::move(expr);
@@ -326,12 +334,15 @@ class SchemaCompiler {
       const auto properties = where.schema->find("properties");
       if (properties == where.schema->end()) continue;
       if (!properties->is_object()) fail(where, "properties", "it must be an object of schemas");
+      if (properties->size() > kMaxProperties)
+        fail(where, "properties", fmt::format("more than {} properties", kMaxProperties));
       for (const auto& [name, schema] : properties->items()) find(name);
     }
     for (const Located& where : members) {
       const auto required = where.schema->find("required");
       if (required == where.schema->end()) continue;
-      if (!required->is_array()) fail(where, "required", "it must be a list of names");
+      if (!required->is_array() || required->size() > kMaxProperties)
+        fail(where, "required", fmt::format("it must be a list of at most {} names", kMaxProperties));
       for (const Json& name : *required) {
         if (!name.is_string()) fail(where, "required", "it must be a list of names");
         find(name.get<std::string>()).required = true;
@@ -347,6 +358,9 @@ class SchemaCompiler {
 
   Expr object(const Conjunction& members) {
     const std::vector<Property> properties = properties_of(members);
+    for (const Property& one : properties)
+      if (one.name.size() > kMaxNameBytes)
+        fail(members.front(), "properties", fmt::format("a name of more than {} bytes", kMaxNameBytes));
     std::vector<std::string> names;
     for (const Property& one : properties) names.push_back(one.name);
     Conjunction additional;
@@ -381,6 +395,7 @@ class SchemaCompiler {
 
   const Json& root_;
   const SchemaReader reader_;
+  const std::shared_ptr<int64_t> visits_;
   Grammar grammar_;
   std::map<std::set<std::string>, int> rule_of_;
   std::map<std::string, std::unique_ptr<Json>> bare_;

@@ -44,6 +44,7 @@ void Matcher::close(int32_t node, int32_t below, Closure& out) {
     const auto [at, under] = open.back();
     open.pop_back();
     if (std::exchange(visited_[key_of(at, under)], pass_) == pass_) continue;
+    ++work_;
     const Automaton::Node& here = automaton_->node(at);
     if (here.accepts) {
       if (under == kNoFrame) {
@@ -87,6 +88,7 @@ Matcher::State Matcher::find_next(State state, uint8_t byte) {
   // By index: close() adds frames.
   const std::vector<int32_t> tops = states_[static_cast<size_t>(state)].tops;
   for (const int32_t top : tops) {
+    ++work_;
     const Frame here = frames_[static_cast<size_t>(top)];
     for (const Automaton::Edge& edge : automaton_->node(here.node).edges)
       if (edge.first <= byte && byte <= edge.last) close(edge.to, here.below, closure);

@@ -40,6 +40,8 @@ class Matcher {
   int32_t plain_run(State state) const { return states_[static_cast<size_t>(state)].plain_run; }
 
   int64_t size() const { return static_cast<int64_t>(states_.size()); }
+  // Nodes that were looked at in all.
+  int64_t work() const { return work_; }
   // A state in terms that outlive forget_all().
   std::vector<Stack> stacks(State state) const;
   State state_of(std::span<const Stack> stacks, bool may_end);
@@ -81,6 +83,7 @@ class Matcher {
   std::array<std::unordered_map<std::vector<int32_t>, State, TopsHash>, 2> state_of_;  // by may_end
   std::unordered_map<uint64_t, uint64_t> visited_;  // (node, frame below) -> the pass that was there last
   uint64_t pass_ = 0;
+  int64_t work_ = 0;
   State begin_ = 0;
 };
 

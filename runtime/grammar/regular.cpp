@@ -13,6 +13,7 @@ namespace hearth {
 namespace {
 
 constexpr size_t kMaxNodes = 20'000, kMaxStates = 20'000;
+constexpr int64_t kMaxSteps = 1'000'000;
 
 [[noreturn]] void fail_too_large() {
   throw invalid_argument("patterns and lengths together take an automaton of more than {} states: lower the lengths",
@@ -41,6 +42,7 @@ class CharNfa {
     while (!open.empty()) {
       const int at = open.back();
       open.pop_back();
+      if (++steps_ > kMaxSteps) fail_too_large();
       if (known->second.insert(at).second)
         open.insert(open.end(), nodes_[static_cast<size_t>(at)].epsilon.begin(),
                     nodes_[static_cast<size_t>(at)].epsilon.end());
@@ -110,6 +112,7 @@ class CharNfa {
 
   std::vector<Node> nodes_;
   std::map<int, std::set<int>> closures_;
+  int64_t steps_ = 0;
   int end_ = 0;
 };
 
@@ -152,6 +155,7 @@ class Product {
 
   // All ways to read a character that every automaton from `a` on reads too.
   void walk(const Place& from, size_t a, const CharSet& chars, const Place& to, std::map<Place, CharSet>& steps) {
+    if (++steps_ > kMaxSteps) fail_too_large();
     if (chars.empty()) return;
     if (a == automata_.size()) {
       steps[to].add(chars);
@@ -166,6 +170,7 @@ class Product {
   }
 
   std::vector<CharNfa> automata_;
+  int64_t steps_ = 0;
   std::map<Place, int> states_;
   std::vector<Place> places_;
   std::vector<Expr> rules_;

@@ -45,6 +45,7 @@ constexpr std::string_view kAnnotations[] = {
     "$anchor",    "$comment",    "$defs",         "$id",      "$schema",  "$vocabulary", "default", "definitions",
     "deprecated", "description", "discriminator", "examples", "readOnly", "strict",      "title",   "writeOnly"};
 constexpr int kMaxConjunction = 200;
+constexpr size_t kMaxValues = 5000;
 
 std::string escaped_token(std::string_view key) {
   std::string out;
@@ -145,7 +146,8 @@ void add_keyword(const Located& where, const std::string& key, const Json& value
   }
   out.constrains_more_than_type = true;
   if (key == "enum" || key == "const") {
-    if (key == "enum" && !value.is_array()) fail(where, key, "it must be a list");
+    if (key == "enum" && (!value.is_array() || value.size() > kMaxValues))
+      fail(where, key, fmt::format("it must be a list of at most {} values", kMaxValues));
     std::vector<Json> values = key == "enum" ? value.get<std::vector<Json>>() : std::vector<Json>{value};
     if (out.values)
       std::erase_if(values, [&](const Json& one) { return std::ranges::find(*out.values, one) == out.values->end(); });

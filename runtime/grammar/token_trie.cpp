@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include "runtime/base/error.h"
 #include "runtime/grammar/automaton.h"
 #include "runtime/tokenizer/utf8.h"
 
@@ -11,6 +12,7 @@ namespace hearth {
 namespace {
 
 constexpr size_t kBits = 64;
+constexpr int64_t kMostWork = 20'000'000;  // of one mask: tenths of a second
 
 void set(TokenMask& mask, TokenId id) {
   mask[static_cast<size_t>(id) / kBits] |= uint64_t{1} << (static_cast<size_t>(id) % kBits);
@@ -54,9 +56,12 @@ TokenTrie::TokenTrie(std::vector<Token> tokens) {
 void TokenTrie::add_readable(Matcher& matcher, Matcher::State state, TokenMask& mask) const {
   std::vector<Matcher::State> before(depth_ + 1);  // before[d]: where a node of depth d begins
   before[0] = state;
+  const int64_t most = matcher.work() + kMostWork;
   for (size_t i = 0; i < nodes_.size();) {
     const Node& node = nodes_[i];
     const Matcher::State after = matcher.next(before[node.depth], node.byte);
+    if (matcher.work() > most)
+      throw resource_exhausted("the grammar is in too many places at once: what may come next takes too long to find");
     if (after == Matcher::kDead) {
       i = node.end;
       continue;

@@ -30,7 +30,7 @@ class TokenTrie {
   TokenTrie() = default;
   explicit TokenTrie(std::vector<Token> tokens);
 
-  // Adds those whose bytes `matcher` can read from `state`.
+  // Adds those whose bytes `matcher` can read from `state`. Throws kResourceExhausted where that takes too long.
   void add_readable(Matcher& matcher, Matcher::State state, TokenMask& mask) const;
   size_t size() const { return nodes_.size(); }
 

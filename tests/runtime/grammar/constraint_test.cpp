@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "runtime/base/error.h"
 #include "runtime/grammar/json_schema.h"
 #include "tests/support/list_tokenizer.h"
 
@@ -146,6 +147,21 @@ TEST(GrammarConstraint, RefusesATokenThatWasNotAllowed) {
   GrammarConstraint constraint(
       std::make_shared<TokenGrammar>(automaton_of(kSchema), std::make_shared<TokenTable>(*tokenizer)));
   EXPECT_THROW(constraint.accept('x'), std::exception);
+}
+
+TEST(TokenMask, OfAGrammarInTooManyPlacesAtOnceIsRefused) {
+  const auto tokenizer = vocabulary();
+  const TokenTable table(*tokenizer);
+  Matcher matcher(automaton_of(R"_({"type": "string", "pattern": "^(.?){3000}x$"})_"));
+  EXPECT_THROW(
+      {
+        Matcher::State state = matcher.begin();
+        for (int i = 0; i < 100; ++i) {
+          table.readable(matcher, state);
+          state = matcher.read(state, i == 0 ? "\"" : "a");
+        }
+      },
+      Error);
 }
 
 // A control token is none of the answer's text, whatever it is called.

@@ -141,6 +141,18 @@ TEST(JsonSchema, ItsSizeIsBounded) {
         R"_({"type": "string", "pattern": "^((a{900}){900}){900}$", "maxLength": 5})_",
         R"({"type": "string", "pattern": "^(a|b)*$", "minLength": 30000})"})
     EXPECT_THROW(matcher_of(schema), Error) << schema;
+  EXPECT_THROW(matcher_of(R"_({"type": "string", "pattern": "^(a?){3000}$", "maxLength": 3000})_"), Error);
+  Json wide, twice = {{"$defs", Json::object()}, {"$ref", "#/$defs/d0"}};
+  for (int i = 0; i < 1001; ++i) wide["properties"][std::to_string(i)] = true;
+  EXPECT_THROW(json_schema_grammar(wide), SchemaError);
+  EXPECT_THROW(json_schema_grammar({{"required", {std::string(100'000, 'x')}}}), SchemaError);
+  // Each level has two ways to the next: 2^40 combinations.
+  for (int i = 0; i < 40; ++i) {
+    const Json next = {{"$ref", fmt::format("#/$defs/d{}", i + 1)}};
+    twice["$defs"][fmt::format("d{}", i)] = {{"anyOf", {next, {{"allOf", {next}}}}}};
+  }
+  twice["$defs"]["d40"] = true;
+  EXPECT_THROW(json_schema_grammar(twice), SchemaError);
   std::string deep;
   for (int i = 0; i < 90; ++i) deep += R"({"properties": {"a": )";
   deep += "true";
