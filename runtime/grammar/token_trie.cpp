@@ -12,7 +12,7 @@ namespace hearth {
 namespace {
 
 constexpr size_t kBits = 64;
-constexpr int64_t kMostWork = 20'000'000;  // of one mask: tenths of a second
+constexpr int64_t kMostWork = 2'000'000;  // of one mask: hundredths of a second
 
 void set(TokenMask& mask, TokenId id) {
   mask[static_cast<size_t>(id) / kBits] |= uint64_t{1} << (static_cast<size_t>(id) % kBits);

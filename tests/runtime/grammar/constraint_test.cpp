@@ -152,7 +152,7 @@ TEST(GrammarConstraint, RefusesATokenThatWasNotAllowed) {
 TEST(TokenMask, OfAGrammarInTooManyPlacesAtOnceIsRefused) {
   const auto tokenizer = vocabulary();
   const TokenTable table(*tokenizer);
-  Matcher matcher(automaton_of(R"_({"type": "string", "pattern": "^(.?){3000}x$"})_"));
+  Matcher matcher(automaton_of(R"_({"type": "string", "pattern": "^([a-z]?){9000}x$"})_"));
   EXPECT_THROW(
       {
         Matcher::State state = matcher.begin();
