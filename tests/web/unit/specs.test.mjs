@@ -6,7 +6,10 @@ const { bareSpec, canPredict, cleanName, exportSpec, freeName, predictionSpec, t
   await bundled("train/new_specs.ts");
 const { readSpec } = await bundled("train/yaml_spec.ts");
 
+const { purposeOf, resultKeyOf } = await bundled("train/fields.ts");
+
 const JOB = {
+  kind: "train",
   status: "succeeded",
   output_dir: "/state/saves/mine",
   spec: 'model_name_or_path: base\nstage: sft\nfinetuning_type: lora\ntemplate: qwen\ndataset: ["a", "b"]\ndataset_dir: "/d"\ncutoff_len: 512\n',
@@ -52,6 +55,19 @@ test("only what chats and has ended can be asked to predict", () => {
   assert.equal(canPredict({ ...JOB, status: "running" }), false);
   assert.equal(canPredict({ ...JOB, spec: JOB.spec.replace("sft", "rm") }), false);
   assert.equal(canPredict({ ...JOB, spec: `${JOB.spec}do_predict: true\n` }), false);
+});
+
+test("what a YAML is for decides where its result is named", () => {
+  for (const [yaml, purpose, key] of [
+    ["stage: sft\ndo_train: true\n", "training", "output_dir"],
+    ["do_predict: true\n", "prediction", "output_dir"],
+    ["task: mmlu_test\n", "questions", "save_dir"],
+    ["export_dir: out\n", "export", "export_dir"],
+  ]) {
+    const { values } = readSpec(yaml);
+    assert.deepEqual([purposeOf(values), resultKeyOf(values)], [purpose, key]);
+  }
+  assert.equal(canPredict({ ...JOB, kind: "eval" }), false);
 });
 
 test("names become names of folders, and free ones", () => {

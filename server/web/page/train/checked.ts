@@ -42,7 +42,7 @@ function consider() {
   const hasData = listOf(values.dataset).length + listOf(values.eval_dataset).length > 0;
   if (!spec || problem) check.value = { state: "none" };
   else if (!values.model_name_or_path) check.value = { state: "incomplete", lacks: "model" };
-  else if (!hasData && !values.export_dir) check.value = { state: "incomplete", lacks: "data" };
+  else if (!hasData && !values.export_dir && !values.task) check.value = { state: "incomplete", lacks: "data" };
   else {
     check.value = { state: "checking" };
     timer = window.setTimeout(() => void ask(spec, directory), AFTER_MS);

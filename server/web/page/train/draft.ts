@@ -3,7 +3,7 @@ import { computed } from "@preact/signals";
 import { go } from "../shell/route";
 import { kept } from "../shell/settings";
 import { withChoice } from "./choices";
-import { purposeOf, type Values } from "./fields";
+import { resultKeyOf, type Values } from "./fields";
 import { jobs } from "./jobs";
 import { cleanName, freeName, outputOf } from "./new_specs";
 import { readSpec, withValue, type ReadSpec } from "./yaml_spec";
@@ -39,7 +39,7 @@ export function set(key: string, value: unknown) {
 
 /** Names the result too, where it lies where this page puts results. */
 export function rename(name: string) {
-  const key = purposeOf(read.value.values) === "export" ? "export_dir" : "output_dir";
+  const key = resultKeyOf(read.value.values);
   const output = String(read.value.values[key] ?? "");
   const isOurs = output === "" || output.startsWith(outputOf(""));
   const spec = isOurs ? withValue(draft.value.spec, key, outputOf(cleanName(name) || "tuned")) : draft.value.spec;

@@ -37,6 +37,10 @@ const ENGLISH: Record<string, Text> = {
   val_size: ["Rows held out", "To evaluate: a part (0.1) or a number (100)"],
   eval_steps: ["Evaluate every", "Steps; below 1: a part of all"],
   max_new_tokens: ["Longest answer", "In tokens"],
+  task: ["Task", "NAME_SPLIT of a folder in the place of tasks: mmlu_test"],
+  task_dir: ["Place of tasks", "The folder with mmlu, ceval, cmmlu or your own"],
+  lang: ["Language of the prompts", ""],
+  n_shot: ["Examples before a question", ""],
   export_format: ["Kind of files", "Without a choice: as the base model is"],
   export_quantization: ["Precision of a GGUF", "Without a choice: as the base model is"],
 };
@@ -75,6 +79,10 @@ const CHINESE: Record<string, Text> = {
   val_size: ["留出行数", "用于评估：比例（0.1）或数量（100）"],
   eval_steps: ["评估间隔", "步数；小于 1 表示总步数的比例"],
   max_new_tokens: ["最长回答", "以词元计"],
+  task: ["任务", "任务目录中的 名称_划分，例如 mmlu_test"],
+  task_dir: ["任务目录", "其中有 mmlu、ceval、cmmlu 或您自己的任务"],
+  lang: ["提示语言", ""],
+  n_shot: ["题前示例数", ""],
   export_format: ["文件格式", "不选则与基础模型相同"],
   export_quantization: ["GGUF 精度", "不选则与基础模型相同"],
 };

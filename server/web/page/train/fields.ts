@@ -1,18 +1,27 @@
 // The keys of LLaMA-Factory's YAML that the form has; every other one is written in the YAML itself. The order is that of a written YAML.
 
 export type Values = Record<string, unknown>;
-export type Section = "model" | "data" | "method" | "training" | "evaluation" | "export" | "output";
-export type Purpose = "training" | "prediction" | "export";
+export type Section = "model" | "data" | "method" | "training" | "evaluation" | "questions" | "export" | "output";
+export type Purpose = "training" | "prediction" | "questions" | "export";
 
 /** What a YAML is for. */
 export function purposeOf({
+  task,
   do_predict: predicts,
   do_train: trains,
   export_dir: exported,
   output_dir: output,
 }: Values): Purpose {
+  if (task) return "questions";
   if (exported && !output) return "export";
   return predicts === true && trains !== true ? "prediction" : "training";
+}
+
+/** The key of where its result lies. */
+export function resultKeyOf(values: Values): string {
+  return { training: "output_dir", prediction: "output_dir", questions: "save_dir", export: "export_dir" }[
+    purposeOf(values)
+  ];
 }
 
 export interface Field {
@@ -41,7 +50,9 @@ const stageIs =
 const evaluates = ({ val_size: size, eval_dataset: other }: Values) => Number(size ?? 0) > 0 || Boolean(other);
 const predicts = ({ do_predict: does }: Values) => does === true;
 const exportsModel = (values: Values) => purposeOf(values) === "export";
-const trains = (values: Values) => values.do_train === true || !(predicts(values) || exportsModel(values));
+const asks = (values: Values) => purposeOf(values) === "questions";
+const trains = (values: Values) =>
+  values.do_train === true || !(predicts(values) || exportsModel(values) || asks(values));
 const both = (a: (values: Values) => boolean, b: (values: Values) => boolean) => (values: Values) =>
   a(values) && b(values);
 
@@ -199,6 +210,10 @@ export const FIELDS: Field[] = [
     fallback: 500,
     when: both(trains, evaluates),
   },
+  { key: "task", section: "questions", kind: "text", when: asks },
+  { key: "task_dir", section: "questions", kind: "text", fallback: "evaluation", when: asks },
+  { key: "lang", section: "questions", kind: "choice", options: ["en", "zh"], fallback: "en", when: asks },
+  { key: "n_shot", section: "questions", kind: "number", min: 0, step: 1, fallback: 5, when: asks },
   { key: "export_format", section: "export", kind: "choice", options: ["safetensors", "gguf"], when: exportsModel },
   {
     key: "export_quantization",

@@ -100,7 +100,7 @@ export function outputDirOf(job: JobDetails): string {
 
 export function canPredict(job: JobDetails): boolean {
   const { stage, do_predict: predicts } = readSpec(job.spec ?? "").values;
-  const isModel = job.status === "succeeded" && outputDirOf(job) !== "" && predicts !== true;
+  const isModel = job.status === "succeeded" && job.kind === "train" && outputDirOf(job) !== "" && predicts !== true;
   return isModel && ["sft", "dpo", "kto"].includes(String(stage));
 }
 

@@ -90,7 +90,16 @@ function ExportParts() {
   return <Part section="export" />;
 }
 
-const PARTS = { training: TrainingParts, prediction: PredictionParts, export: ExportParts };
+function QuestionParts() {
+  return <Part section="questions" />;
+}
+
+const PARTS = {
+  training: TrainingParts,
+  prediction: PredictionParts,
+  questions: QuestionParts,
+  export: ExportParts,
+};
 
 function Form() {
   const isTraining = purpose() === "training";
@@ -203,7 +212,7 @@ function Start() {
   );
 }
 
-const TITLES = { training: "newTraining", prediction: "evaluation", export: "export" } as const;
+const TITLES = { training: "newTraining", prediction: "evaluation", questions: "questions", export: "export" } as const;
 
 function hasBegun(): boolean {
   return draft.value.spec !== "" || draft.value.name !== "";
