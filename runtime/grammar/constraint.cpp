@@ -7,9 +7,9 @@
 namespace hearth {
 namespace {
 
-// Of a grammar, before it forgets what it knows: a state takes about a kilobyte, a mask an eighth of the vocabulary.
-constexpr int64_t kMostStates = 50'000;
-constexpr size_t kMostMasks = 1'000;
+// Of a grammar, before it forgets what it knows; a mask takes an eighth of the vocabulary.
+constexpr int64_t kMostBytes = int64_t{32} << 20;
+constexpr size_t kMostMasks = 500;
 
 }  // namespace
 
@@ -25,7 +25,7 @@ void TokenGrammar::describe(Position& position, Matcher::State state) {
 }
 
 Matcher::State TokenGrammar::state_of(Position& position) {
-  if (matcher_.size() > kMostStates || masks_.size() > kMostMasks) {
+  if (matcher_.bytes() > kMostBytes || masks_.size() > kMostMasks) {
     matcher_.forget_all();
     masks_.clear();
     ++generation_;

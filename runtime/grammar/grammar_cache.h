@@ -22,15 +22,20 @@ class GrammarCache {
   std::shared_ptr<TokenGrammar> get(const std::string& key, const std::function<Grammar()>& make);
 
  private:
-  static constexpr size_t kKept = 64;
+  static constexpr size_t kMostKept = 64;
+  static constexpr int64_t kMostNodes = 500'000;  // of the automata that are kept, of about 100 bytes
   struct Entry {
     std::string key;
+    int64_t nodes;
     std::shared_ptr<TokenGrammar> grammar;
   };
+
+  std::shared_ptr<TokenGrammar> find(const std::string& key);  // null: it is not kept
 
   const std::shared_ptr<const Tokenizer> tokenizer_;
   std::mutex mutex_;
   std::shared_ptr<const TokenTable> tokens_;
+  int64_t nodes_ = 0;
   std::list<Entry> entries_;  // the one used last first
 };
 

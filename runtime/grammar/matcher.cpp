@@ -23,6 +23,7 @@ Matcher::Matcher(std::shared_ptr<const Automaton> automaton) : automaton_(std::m
 void Matcher::forget_all() {
   frames_.clear();
   frame_of_.clear();
+  visited_.clear();
   states_.clear();
   transitions_.clear();
   for (auto& by_tops : state_of_) by_tops.clear();

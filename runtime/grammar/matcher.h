@@ -39,7 +39,11 @@ class Matcher {
   // Node::plain_run, the most of all stacks.
   int32_t plain_run(State state) const { return states_[static_cast<size_t>(state)].plain_run; }
 
-  int64_t size() const { return static_cast<int64_t>(states_.size()); }
+  // What is kept, roughly.
+  int64_t bytes() const {
+    constexpr int64_t kOfState = 1200, kOfFrame = 120;
+    return kOfState * static_cast<int64_t>(states_.size()) + kOfFrame * static_cast<int64_t>(frames_.size());
+  }
   // Nodes that were looked at in all.
   int64_t work() const { return work_; }
   // A state in terms that outlive forget_all().
