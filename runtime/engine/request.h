@@ -11,7 +11,7 @@
 
 #include "runtime/adapter.h"
 #include "runtime/batch.h"
-#include "runtime/engine/token_constraint.h"
+#include "runtime/token_constraint.h"
 #include "runtime/value_head.h"
 
 namespace hearth {

@@ -9,9 +9,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "runtime/engine/token_constraint.h"
 #include "runtime/grammar/matcher.h"
 #include "runtime/grammar/token_trie.h"
+#include "runtime/token_constraint.h"
 
 namespace hearth {
 
