@@ -77,13 +77,13 @@ def models_are_checked(results, folder):
 
 
 def speed_is_measured(results):
-    small = ["--prompt", "64", "--generate", "8", "--sequences", "1,2", "--train-rows", "1", "--train-tokens", "32", "--repetitions", "1"]
-    report = json.loads(hearth("bench", "--model", MODEL, *small, "--json").stdout)
+    small = ["--prompt", "64", "--generate", "8", "--sequences", "1,2", "--train-tokens", "32", "--repetitions", "1", "--train-rows"]
+    report = json.loads(hearth("bench", "--model", MODEL, *small, "1", "--json").stdout)
     results["bench says on what"] = report["threads"] > 0 and "llama" in report["description"] and report["model"] == MODEL
     tests = [(one["test"], one["sequences"], one["tokens"]) for one in report["results"]]
     results["bench measures reading, writing and learning"] = tests == [("prefill", 1, 64), ("decode", 1, 8), ("decode", 2, 8), ("train", 1, 32)]
     results["bench has a number of each"] = all(one["tokens_per_second"] == one["samples"][0] > 1 for one in report["results"])
-    table = hearth("bench", "--model", MODEL, *small, "--train-rows", "0").stdout
+    table = hearth("bench", "--model", MODEL, *small, "0").stdout
     results["bench draws a table"] = [line.split()[0] for line in table.splitlines()[3:]] == ["test", "prefill", "decode", "decode"]
     results["bench of more than fits"] = refused(1, "8192 positions", "bench", "--model", MODEL, "--prompt", "9000")
 
