@@ -84,7 +84,6 @@ def a_job_of_the_queue_does_the_same(job, daemon, expected):
 def a_killed_worker_begins_anew(job, daemon, expected):
     spec = (job.folder / "choice.yaml").read_text()
     id = daemon.post("/v1/jobs", {"spec": spec, "directory": str(job.folder), "overrides": ["save_dir=killed", "batch_size=1"]})["id"]
-    daemon.wait_for_step(id, 1)
     os.kill(the_worker(daemon.state), signal.SIGKILL)
     assert daemon.wait(id, "succeeded")["attempt"] == 2
     assert (job.out("killed") / "results.json").read_bytes() == expected.letters
