@@ -176,7 +176,7 @@ class Product {
   std::vector<Expr> rules_;
 };
 
-Expr all_but(std::vector<std::u32string_view> texts) {
+Expr all_but(const std::vector<std::u32string_view>& texts) {
   std::vector<Expr> alternatives;
   std::map<char32_t, std::vector<std::u32string_view>> by_first;
   bool has_empty = false;
@@ -189,9 +189,9 @@ Expr all_but(std::vector<std::u32string_view> texts) {
   }
   if (!has_empty) alternatives.push_back(grammar::sequence({}));
   CharSet begins;
-  for (auto& [first, rest] : by_first) {
+  for (const auto& [first, rest] : by_first) {
     begins.add(first, first);
-    alternatives.push_back(grammar::sequence({grammar::chars({{first, first}}), all_but(std::move(rest))}));
+    alternatives.push_back(grammar::sequence({grammar::chars({{first, first}}), all_but(rest)}));
   }
   alternatives.push_back(
       grammar::sequence({grammar::chars(begins.complement()), grammar::repeat(grammar::chars(CharSet::all()), 0)}));
