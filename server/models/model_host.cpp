@@ -176,7 +176,7 @@ void ModelHost::serve_adapters(HostedBase& base, const ServedModel& model, const
     const auto next = std::find_if(base.adapters.begin(), base.adapters.end(),
                                    [](const auto& adapter) { return !adapter->served && !adapter->failure; });
     if (next == base.adapters.end()) return;
-    const std::shared_ptr<HostedAdapter> adapter = *next;
+    const std::shared_ptr<HostedAdapter> adapter = *next;  // NOLINT: it may be taken out of the list meanwhile
     std::shared_ptr<ServedModel> served;
     std::optional<ApiError> failure;
     lock.unlock();
