@@ -21,8 +21,6 @@ struct Expr {
   int rule = 0;                  // kRule
 
   static constexpr int64_t kUnbounded = -1;
-
-  bool is_nothing() const { return kind == Kind::kChoice && parts.empty(); }
 };
 
 namespace grammar {

@@ -20,6 +20,7 @@
 namespace hearth {
 namespace {
 
+using namespace json_schema;
 using Json = nlohmann::ordered_json;
 using grammar::choice;
 using grammar::optional;

@@ -1,11 +1,9 @@
 // JSON Schema (draft 2020-12) as a grammar of the JSON that it allows. What cannot be enforced is refused, never
-// ignored: keywords are those of kSchemaKeywords, annotations are passed over. Properties come in the order of the
+// ignored: schema_reader.cpp has the keywords, annotations are passed over. Properties come in the order of the
 // schema, others behind them; blanks are those that people write.
 #pragma once
 
-#include <span>
 #include <string>
-#include <string_view>
 
 #include <nlohmann/json.hpp>
 
@@ -24,8 +22,5 @@ struct SchemaError : Error {
 Grammar json_schema_grammar(const nlohmann::ordered_json& schema);
 // Any JSON object.
 Grammar json_object_grammar();
-
-// Those that are enforced.
-std::span<const std::string_view> schema_keywords();
 
 }  // namespace hearth

@@ -13,7 +13,7 @@
 #include "runtime/grammar/regex.h"
 #include "runtime/grammar/schema_formats.h"
 
-namespace hearth {
+namespace hearth::json_schema {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -144,7 +144,6 @@ void add_keyword(const Located& where, const std::string& key, const Json& value
     out.types &= types;
     return;
   }
-  out.constrains_more_than_type = true;
   if (key == "enum" || key == "const") {
     if (key == "enum" && (!value.is_array() || value.size() > kMaxValues))
       fail(where, key, fmt::format("it must be a list of at most {} values", kMaxValues));
@@ -180,8 +179,6 @@ void add_keyword(const Located& where, const std::string& key, const Json& value
 }
 
 }  // namespace
-
-std::span<const std::string_view> schema_keywords() { return kEnforced; }
 
 Located at(const Located& where, std::string_view key) {
   return {&where.schema->at(std::string(key)), where.pointer + "/" + escaped_token(key)};
@@ -248,4 +245,4 @@ Collected SchemaReader::collect(const Conjunction& all) {
   return out;
 }
 
-}  // namespace hearth
+}  // namespace hearth::json_schema

@@ -12,7 +12,7 @@
 
 #include "runtime/grammar/json_text.h"
 
-namespace hearth {
+namespace hearth::json_schema {
 
 enum Type : unsigned {
   kNull = 1,
@@ -48,7 +48,6 @@ struct Collected {
   std::vector<std::string> patterns;
   Conjunction arrays, objects;                    // members with keywords of arrays, of objects
   std::vector<std::vector<Conjunction>> choices;  // of each anyOf and oneOf: its alternatives
-  bool constrains_more_than_type = false;
 };
 
 class SchemaReader {
@@ -68,4 +67,4 @@ class SchemaReader {
   const nlohmann::ordered_json& root_;
 };
 
-}  // namespace hearth
+}  // namespace hearth::json_schema

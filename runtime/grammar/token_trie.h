@@ -32,7 +32,6 @@ class TokenTrie {
 
   // Adds those whose bytes `matcher` can read from `state`. Throws kResourceExhausted where that takes too long.
   void add_readable(Matcher& matcher, Matcher::State state, TokenMask& mask) const;
-  size_t size() const { return nodes_.size(); }
 
  private:
   struct Node {
