@@ -1,4 +1,4 @@
-// Of a process that another one speaks for: it shows nothing, and stops when it is told to.
+// Of a job that shows nothing, since another process speaks for it or nobody looks; it stops when it is told to.
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,6 @@
 // do_eval of tiny models against LLaMA-Factory's (tests/golden/make_evaluation.py): losses and perplexities within
 // 1e-4, accuracies within 1e-6.
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
@@ -13,6 +14,7 @@
 #include "finetune/reports/results.h"
 #include "finetune/spec/load_train_spec.h"
 #include "finetune/trainer/evaluation.h"
+#include "finetune/trainer/silent_monitor.h"
 #include "finetune/trainer/train.h"
 #include "runtime/base/file.h"
 #include "tests/models/tiny_models.h"
@@ -26,17 +28,7 @@ using Json = nlohmann::json;
 
 const fs::path kGolden = "tests/golden/evaluation";
 
-struct Monitor : JobMonitor {
-  void on_note(const std::string&) override {}
-  void on_warning(const std::string&) override {}
-  void on_steps(int64_t, int64_t) override {}
-  void on_predicting(int64_t, int64_t, double) override {}
-  void on_step(const TrainerState&, double, double) override {}
-  void on_log(const LogRecord&) override {}
-  void on_evaluating(int64_t, int64_t) override {}
-  void on_checkpoint(const fs::path&) override {}
-  bool stop_requested() override { return false; }
-};
+const std::atomic<bool> kNeverStops{false};
 
 class GoldenEvaluation : public testing::TestWithParam<const char*> {};
 
@@ -49,7 +41,7 @@ TEST_P(GoldenEvaluation, EqualsLlamaFactory) {
   keys["model_name_or_path"] = model.string();
   keys["dataset_dir"] = kGolden.string();
   keys["output_dir"] = out.string();
-  Monitor monitor;
+  SilentMonitor monitor(kNeverStops);
   SingleProcess alone;
   run_job(parse_train_spec(keys.dump(), "eval.yaml"), monitor, alone);
   const Json found = Json::parse(read_file(out / "eval_results.json"));
