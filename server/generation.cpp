@@ -188,19 +188,23 @@ std::shared_ptr<void> Generation::watch(Client* client) {
   return client ? client->on_gone([this] { cancel(); }) : nullptr;
 }
 
-nlohmann::ordered_json Generation::usage() const {
-  int prompt = 0, cached = 0, completion = 0;
+TokenUsage Generation::usage() const {
+  TokenUsage usage;
   for (size_t i = 0; i < answers_.size(); ++i) {
-    completion += answers_[i].completion_tokens;
-    if (i % per_prompt_ != 0) continue;  // a prompt counts once, however many answers it gets
-    prompt += answers_[i].prompt_tokens;
-    cached += answers_[i].cached_tokens;
+    usage.completion += answers_[i].completion_tokens;
+    if (i % per_prompt_ != 0) continue;
+    usage.prompt += answers_[i].prompt_tokens;
+    usage.cached += answers_[i].cached_tokens;
   }
-  return {{"prompt_tokens", prompt},
-          {"completion_tokens", completion},
-          {"total_tokens", prompt + completion},
-          {"prompt_tokens_details", {{"cached_tokens", cached}, {"audio_tokens", 0}}},
-          {"completion_tokens_details", {{"reasoning_tokens", 0}, {"audio_tokens", 0}}}};
+  return usage;
+}
+
+nlohmann::ordered_json usage_json(const TokenUsage& usage) {
+  return {{"prompt_tokens", usage.prompt},
+          {"completion_tokens", usage.completion},
+          {"total_tokens", usage.prompt + usage.completion},
+          {"prompt_tokens_details", {{"cached_tokens", usage.cached}, {"audio_tokens", 0}}},
+          {"completion_tokens_details", {{"reasoning_tokens", usage.reasoning}, {"audio_tokens", 0}}}};
 }
 
 std::string_view finish_reason_name(FinishReason reason) { return reason == FinishReason::kLength ? "length" : "stop"; }

@@ -24,6 +24,16 @@ struct GenerationInputs {
   bool prompt_logprobs = false;   // a kPrompt event for every answer
 };
 
+// What a request cost, in tokens.
+struct TokenUsage {
+  int prompt = 0;      // each prompt once, however many answers it got
+  int cached = 0;      // of them, those that were known from earlier requests
+  int completion = 0;  // of all answers
+  int reasoning = 0;   // of them
+};
+// OpenAI's "usage" of chat completions and completions.
+nlohmann::ordered_json usage_json(const TokenUsage& usage);
+
 class Generation {
  public:
   // Submits every answer (index = prompt * n + j) or none. Throws a 400 context_length_exceeded, a 503
@@ -45,7 +55,7 @@ class Generation {
   std::shared_ptr<void> watch(Client* client);
 
   size_t size() const { return answers_.size(); }
-  nlohmann::ordered_json usage() const;  // complete once finished
+  TokenUsage usage() const;  // complete once finished
 
  private:
   struct Answer {

@@ -2,10 +2,9 @@
 // chunks go out as soon as the request is admitted, also when it waits.
 #include "server/api_error.h"
 #include "server/app.h"
-#include "server/generation.h"
+#include "server/chat_answers.h"
 #include "server/ids.h"
 #include "server/json_reader.h"
-#include "server/prompt.h"
 #include "server/routes/handlers.h"
 #include "server/sse.h"
 
@@ -33,13 +32,29 @@ Json logprobs_json(const std::vector<TextLogprob>& tokens) {
   return {{"content", std::move(content)}, {"refusal", nullptr}};
 }
 
+Json calls_json(const std::vector<ChatMessage::Call>& calls) {
+  Json out = Json::array();
+  for (const ChatMessage::Call& call : calls)
+    out.push_back({{"id", call.id},
+                   {"type", "function"},
+                   {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
+  return out;
+}
+
+Json message_json(const ChatMessage& message) {
+  Json out = {{"role", "assistant"}, {"content", message.text}, {"refusal", nullptr}};
+  if (!message.reasoning.empty()) out["reasoning_content"] = out["reasoning"] = message.reasoning;
+  if (message.calls.empty()) return out;
+  if (message.text.empty()) out["content"] = nullptr;
+  out["tool_calls"] = calls_json(message.calls);
+  return out;
+}
+
 // One request's answers as OpenAI's objects.
 class ChatReply {
  public:
-  ChatReply(const ServedModel& model, const GenerationFields& fields, std::shared_ptr<Generation> generation)
-      : generation_(std::move(generation)),
-        with_logprobs_(fields.top_logprobs >= 0),
-        with_usage_(fields.include_usage) {
+  ChatReply(const ServedModel& model, const GenerationFields& fields, std::unique_ptr<ChatAnswers> answers)
+      : answers_(std::move(answers)), with_logprobs_(fields.top_logprobs >= 0), with_usage_(fields.include_usage) {
     head_ = {{"id", random_id("chatcmpl-")},
              {"object", fields.stream ? "chat.completion.chunk" : "chat.completion"},
              {"created", std::time(nullptr)},
@@ -48,67 +63,70 @@ class ChatReply {
   }
 
   Reply whole(Client* client) {
-    const std::shared_ptr<void> watch = generation_->watch(client);
-    std::vector<std::string> texts(generation_->size());
-    std::vector<std::vector<TextLogprob>> logprobs(generation_->size());
-    std::vector<std::string_view> reasons(generation_->size());
-    while (!generation_->finished()) {
-      std::optional<Generation::Event> next = generation_->next(kPingEvery);
-      if (!next) continue;
-      auto& [index, event] = *next;
-      texts[index] += event.text;
-      std::move(event.logprobs.begin(), event.logprobs.end(), std::back_inserter(logprobs[index]));
-      if (event.kind == TextEvent::Kind::kFinished) reasons[index] = finish_reason_name(event.finish_reason);
-    }
+    const std::shared_ptr<void> watch = answers_->watch(client);
     Json choices = Json::array();
-    for (size_t i = 0; i < texts.size(); ++i) {
-      choices.push_back({{"index", i},
-                         {"message", {{"role", "assistant"}, {"content", texts[i]}, {"refusal", nullptr}}},
-                         {"logprobs", with_logprobs_ ? logprobs_json(logprobs[i]) : Json()},
-                         {"finish_reason", reasons[i]}});
+    for (const ChatMessage& message : answers_->whole()) {
+      choices.push_back({{"index", choices.size()},
+                         {"message", message_json(message)},
+                         {"logprobs", with_logprobs_ ? logprobs_json(message.logprobs) : Json()},
+                         {"finish_reason", message.finish_reason}});
     }
     Json reply = head_;
     reply["choices"] = std::move(choices);
-    reply["usage"] = generation_->usage();
+    reply["usage"] = usage_json(answers_->usage());
     return json_reply(reply);
   }
 
   void stream(Client* client, BodyWriter& body) {
-    const std::shared_ptr<void> watch = generation_->watch(client);
+    const std::shared_ptr<void> watch = answers_->watch(client);
     SseWriter writer(body);
     try {
       write_chunks(writer);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kCancelled) writer.event(error_object(error));
     }
-    generation_->cancel();  // what a failed write or another answer's error left
+    answers_->cancel();  // what a failed write or another answer's error left
   }
 
  private:
   void write_chunks(SseWriter& writer) {
-    for (size_t i = 0; i < generation_->size(); ++i)
+    for (size_t i = 0; i < answers_->size(); ++i)
       if (!writer.event(chunk(i, {{"role", "assistant"}, {"content", ""}}, nullptr))) return;
-    while (!generation_->finished()) {
-      const std::optional<Generation::Event> next = generation_->next(kPingEvery);
-      if (!next ? !writer.ping() : !write_event(writer, *next)) return;
+    while (!answers_->finished()) {
+      const std::optional<ChatPiece> piece = answers_->next(kPingEvery);
+      if (!piece ? !writer.ping() : !write_piece(writer, *piece)) return;
     }
     if (with_usage_) {
       Json last = head_;
       last["choices"] = Json::array();
-      last["usage"] = generation_->usage();
+      last["usage"] = usage_json(answers_->usage());
       if (!writer.event(last)) return;
     }
     writer.done();
   }
 
-  bool write_event(SseWriter& writer, const Generation::Event& next) const {
-    const TextEvent& event = next.event;
-    if (event.kind == TextEvent::Kind::kFinished)
-      return writer.event(chunk(next.index, Json::object(), std::string(finish_reason_name(event.finish_reason))));
-    if (event.kind != TextEvent::Kind::kText) return true;
-    Json out = chunk(next.index, {{"content", event.text}}, nullptr);
-    if (with_logprobs_) out["choices"][0]["logprobs"] = logprobs_json(event.logprobs);
+  bool write_piece(SseWriter& writer, const ChatPiece& piece) const {
+    if (piece.kind == ChatPiece::Kind::kFinished)
+      return writer.event(chunk(piece.answer, Json::object(), std::string(piece.finish_reason)));
+    Json out = chunk(piece.answer, delta(piece), nullptr);
+    if (with_logprobs_ && piece.kind == ChatPiece::Kind::kText)
+      out["choices"][0]["logprobs"] = logprobs_json(piece.logprobs);
     return writer.event(out);
+  }
+
+  static Json delta(const ChatPiece& piece) {
+    if (piece.kind == ChatPiece::Kind::kText) return {{"content", piece.text}};
+    if (piece.kind == ChatPiece::Kind::kReasoning)
+      return {{"reasoning_content", piece.text}, {"reasoning", piece.text}};
+    Json call = {{"index", piece.call}};
+    if (piece.kind == ChatPiece::Kind::kCall) {  // id and name once, for clients put the pieces of each key together
+      call["id"] = piece.call_id;
+      call["type"] = "function";
+      call["function"] = {{"name", piece.text}, {"arguments", ""}};
+    } else {
+      call["function"] = {{"arguments", piece.text}};
+    }
+    return {{"tool_calls", Json::array({std::move(call)})}};
   }
 
   Json chunk(size_t index, Json delta, const Json& finish_reason) const {
@@ -120,7 +138,7 @@ class ChatReply {
     return out;
   }
 
-  std::shared_ptr<Generation> generation_;
+  std::unique_ptr<ChatAnswers> answers_;
   bool with_logprobs_, with_usage_;
   Json head_;  // what every object of this request has
 };
@@ -130,13 +148,10 @@ class ChatReply {
 Reply handle_chat_completions(const Request& request, App& app) {
   ChatRequest body = read_chat_request(JsonReader(parse_json(request.body)));
   const std::shared_ptr<ServedModel> model = app.model_for_generation(body.model, request.client);
-  if (!body.generation.ignore_eos)
-    for (const std::string& word : model->loaded.stop_strings) body.generation.stop.push_back(word);
-  GenerationInputs inputs{.prompts = {prompt_of(*model, body.conversation).token_ids}, .prompt_param = "messages"};
-  auto generation = std::make_shared<Generation>(model, body.generation, std::move(inputs),
-                                                 app.metrics().model(model->id), request.received);
-  auto reply = std::make_shared<ChatReply>(*model, body.generation, std::move(generation));
-  if (!body.generation.stream) return reply->whole(request.client);
+  const GenerationFields fields = body.generation;
+  auto answers = std::make_unique<ChatAnswers>(std::move(body), model, app, request.received);
+  auto reply = std::make_shared<ChatReply>(*model, fields, std::move(answers));
+  if (!fields.stream) return reply->whole(request.client);
   return sse_reply([reply, client = request.client](BodyWriter& writer) { reply->stream(client, writer); });
 }
 

@@ -71,7 +71,7 @@ class CompletionReply {
                                   {"text", answers[i].text},
                                   {"logprobs", with_logprobs_ ? answers[i].logprobs.json() : Json()},
                                   {"finish_reason", answers[i].reason}});
-    reply["usage"] = generation_->usage();
+    reply["usage"] = usage_json(generation_->usage());
     return json_reply(reply);
   }
 
@@ -119,7 +119,7 @@ class CompletionReply {
     if (with_usage_) {
       Json last = head_;
       last["choices"] = Json::array();
-      last["usage"] = generation_->usage();
+      last["usage"] = usage_json(generation_->usage());
       if (!writer.event(last)) return;
     }
     writer.done();

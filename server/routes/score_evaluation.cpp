@@ -72,7 +72,7 @@ Reply handle_score_evaluation(const Request& request, App& app) {
                      {"object", "score.evaluation"},
                      {"model", model->id},
                      {"scores", scores},
-                     {"usage", generation.usage()}});
+                     {"usage", usage_json(generation.usage())}});
 }
 
 }  // namespace hearth
