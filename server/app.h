@@ -52,8 +52,9 @@ struct AppOptions {
   std::vector<std::string> cors_origins;  // "*" or origins; empty: no CORS headers
   EngineOptions engine;
   ComputeDtype compute_dtype = ComputeDtype::kAuto;
-  GenerationDefaults generation;  // before the checkpoints' own
-  int default_max_tokens = 0;     // of a chat answer that does not say; 0: what the context holds
+  GenerationDefaults generation;      // before the checkpoints' own
+  std::string tool_call_parser = {};  // how calls of tools are read (CallFormat); empty: by the template
+  int default_max_tokens = 0;         // of a chat answer that does not say; 0: what the context holds
   std::chrono::seconds drain_timeout{30};
   TlsFiles tls;                                 // empty: plain HTTP
   std::filesystem::path state_directory = {};   // empty: no jobs, no files and no keys of its own

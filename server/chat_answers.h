@@ -13,6 +13,7 @@
 #include "server/generation.h"
 #include "server/openai_types.h"
 #include "server/served_model.h"
+#include "templates/tool_parsers/message_parser.h"
 
 namespace hearth {
 
@@ -58,14 +59,16 @@ class ChatAnswers {
   std::vector<ChatMessage> whole();
 
   size_t size() const { return generation_->size(); }
-  TokenUsage usage() const { return generation_->usage(); }  // complete once finished
-  const ServedModel& model() const { return *model_; }
+  TokenUsage usage() const;  // complete once finished
 
  private:
   void take(const Generation::Event& next);
+  void give(size_t answer, std::vector<MessagePiece> pieces, std::vector<TextLogprob> logprobs);
 
   std::shared_ptr<ServedModel> model_;
   std::unique_ptr<Generation> generation_;
+  std::vector<MessageParser> parsers_;  // one an answer
+  int reasoning_tokens_ = 0;
   std::deque<ChatPiece> ready_;
 };
 

@@ -1,6 +1,7 @@
 #include "server/chat_messages.h"
 
 #include <algorithm>
+#include <set>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -108,7 +109,7 @@ Json read_message(const JsonReader& message) {
   for (const char* key : {"reasoning_content", "reasoning"}) {
     const JsonReader reasoning = message[key];
     if (!reasoning || !reasoning.is_string()) continue;
-    out["reasoning_content"] = reasoning.string();
+    out["reasoning_content"] = out["thinking"] = reasoning.string();  // gpt-oss's template has the other name
     break;
   }
   return out;
@@ -122,7 +123,23 @@ void check_function_name(const JsonReader& field) {
   if (!good) field.fail(fmt::format("a function's name has 1 to {} letters, digits, '_' and '-'", kMaxFunctionName));
 }
 
+// Calls are told apart by name.
+void check_distinct(const std::vector<JsonReader>& tools) {
+  std::set<std::string> names;
+  for (const JsonReader& tool : tools) {
+    const JsonReader name = tool["function"]["name"];
+    if (!names.insert(name.string()).second) name.fail(fmt::format("there is another tool named '{}'", name.string()));
+  }
+}
+
 }  // namespace
+
+void check_function(const JsonReader& function) {
+  check_function_name(function.required("name"));
+  if (const JsonReader parameters = function["parameters"]; parameters && !parameters.is_object())
+    parameters.fail_type("an object (JSON Schema)");
+  if (const JsonReader strict = function["strict"]) strict.boolean();
+}
 
 Json read_messages(const JsonReader& messages) {
   const std::vector<JsonReader> elements = messages.elements();
@@ -141,11 +158,9 @@ Json read_tools(const JsonReader& tools) {
     const JsonReader type = tool.required("type");
     if (type.string() != "function")
       throw unsupported_field(type.path(), fmt::format("'{}': only function tools are supported", type.path()));
-    const JsonReader function = tool.required("function");
-    check_function_name(function.required("name"));
-    if (const JsonReader parameters = function["parameters"]; parameters && !parameters.is_object())
-      parameters.fail_type("an object (JSON Schema)");
+    check_function(tool.required("function"));
   }
+  check_distinct(elements);
   return tools.json();
 }
 

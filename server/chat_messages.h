@@ -11,7 +11,9 @@ namespace hearth {
 // An array of messages with content as one string (text parts joined by line breaks) and tool calls whose arguments are
 // objects. Throws a 400 with the path of what is wrong; parts that are no text are unsupported.
 nlohmann::ordered_json read_messages(const JsonReader& messages);
-// An array of function tools, or null when there are none.
+// Throws a 400 for what is no function of a tool.
+void check_function(const JsonReader& function);
+// An array of function tools of different names, or null when there are none.
 nlohmann::ordered_json read_tools(const JsonReader& tools);
 
 }  // namespace hearth

@@ -63,6 +63,7 @@ struct ServeConfig {
   GenerationDefaults generation;
   int default_max_tokens = 0;
   ChatOptions chat;                                     // of every model
+  std::string tool_call_parser;                         // of every model; empty: by its template
   int requests_per_minute = 0, requests_in_flight = 0;  // of a key; 0: as many as it likes
   std::chrono::seconds drain_timeout{30};
   TlsFiles tls;                                 // empty: plain HTTP

@@ -92,11 +92,11 @@ Generation::Generation(std::shared_ptr<ServedModel> model, const GenerationField
   if (!fields.ignore_eos) request.stop_token_ids = model_->loaded.stop_token_ids;
   request.stop_token_ids.insert(request.stop_token_ids.end(), fields.stop_token_ids.begin(),
                                 fields.stop_token_ids.end());
-  std::shared_ptr<TokenGrammar> grammar;
-  if (fields.format) grammar = compile(*fields.format, *model_->grammars);
   const uint64_t seed = fields.seed ? static_cast<uint64_t>(*fields.seed) : random_seed();
-  const TextStreamOptions options = {
-      .stop = fields.stop, .min_tokens = fields.min_tokens, .logprobs = fields.top_logprobs >= 0};
+  const TextStreamOptions options = {.stop = fields.stop,
+                                     .min_tokens = fields.min_tokens,
+                                     .logprobs = fields.top_logprobs >= 0,
+                                     .shown_tokens = std::move(inputs.shown_tokens)};
   std::vector<int> max_tokens;
   for (const auto& prompt : inputs.prompts)
     max_tokens.push_back(max_tokens_of(fields, *model_, static_cast<int64_t>(prompt.size()), inputs.prompt_param));
@@ -107,7 +107,7 @@ Generation::Generation(std::shared_ptr<ServedModel> model, const GenerationField
       copy.max_tokens = max_tokens[i / per_prompt_];
       copy.sampling.seed = seed + i;
       copy.prompt_logprobs = inputs.prompt_logprobs;
-      if (grammar) copy.constraint = std::make_shared<GrammarConstraint>(grammar);
+      if (inputs.grammar) copy.constraint = std::make_shared<GrammarConstraint>(inputs.grammar);
       answers_.push_back(
           {.stream = TextStream(model_->engine->submit(std::move(copy)), model_->loaded.tokenizer, options)});
     }

@@ -20,8 +20,10 @@ namespace hearth {
 
 struct GenerationInputs {
   std::vector<std::vector<TokenId>> prompts = {};
-  std::string prompt_param = {};  // the request's field that holds them, for errors
-  bool prompt_logprobs = false;   // a kPrompt event for every answer
+  std::string prompt_param = {};               // the request's field that holds them, for errors
+  bool prompt_logprobs = false;                // a kPrompt event for every answer
+  std::shared_ptr<TokenGrammar> grammar = {};  // what every answer must be; null: any text
+  std::vector<TokenId> shown_tokens = {};      // control tokens that are part of the text
 };
 
 // What a request cost, in tokens.

@@ -72,6 +72,15 @@ void warm_up(const ServedModel& model) {
   }
 }
 
+// By the template that it answers in; adapters share what they have in common with their model.
+void set_messages(ServedModel& model) {
+  model.messages = message_format(model.loaded, model.tool_call_parser);
+  std::vector<TokenId> tokens = mark_tokens(*model.loaded.tokenizer, model.messages);
+  if (model.grammars && tokens == model.mark_tokens) return;
+  model.mark_tokens = std::move(tokens);
+  model.grammars = std::make_shared<GrammarCache>(model.loaded.tokenizer, model.mark_tokens);
+}
+
 // Null: there is none.
 std::shared_ptr<ValueHead> value_head_in(const std::filesystem::path& directory, const LanguageModel& model) {
   return has_value_head(directory) ? std::make_shared<ValueHead>(read_value_head(directory, model)) : nullptr;
@@ -104,6 +113,7 @@ std::shared_ptr<ServedModel> serve_adapter(const ServedModel& model, const AppOp
   served->adapter = served_adapter(read_adapter(source.path, tensors), tensors);
   served->value_head = value_head_in(source.path, *model.loaded.model);
   chat_as_trained(source.path, source.id, served->loaded);
+  set_messages(*served);
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   log::info("{}: {} on {}, ready after {:.2f} s", source.id, served->value_head ? "reward model" : "adapter", model.id,
             seconds);
@@ -122,7 +132,8 @@ std::shared_ptr<ServedModel> load_base(const AppOptions& options, const AppOptio
   for (const std::filesystem::path& adapter : source.applied) description += version_of(adapter);
   model->fingerprint = fingerprint(description, options.compute_dtype, source.chat);
   model->max_running = options.engine.max_running;
-  model->grammars = std::make_shared<GrammarCache>(model->loaded.tokenizer);
+  model->tool_call_parser = options.tool_call_parser;
+  set_messages(*model);
   model->engine = std::make_shared<Engine>(model->loaded.model, engine_options(options));
   warm_up(*model);
   model->value_head = value_head_in(value_head_place(source.path, source.applied), *model->loaded.model);

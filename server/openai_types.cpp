@@ -1,5 +1,6 @@
 #include "server/openai_types.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 
@@ -102,22 +103,63 @@ GenerationFields read_generation(const JsonReader& body) {
   return out;
 }
 
-void check_tool_choice(const JsonReader& choice, ConversationFields& out) {
+// A function that a choice names must be among the tools.
+std::string read_choice_name(const JsonReader& function, const nlohmann::ordered_json& tools) {
+  const JsonReader name = function.required("name");
+  for (const auto& tool : tools)
+    if (tool.at("function").at("name") == name.string()) return name.string();
+  name.fail(fmt::format("'{}' is none of the tools", name.string()));
+}
+
+// {"mode": "auto" or "required", "tools": [{"type": "function", "function": {"name": ...}}, ...]}
+void read_allowed_tools(const JsonReader& allowed, ConversationFields& out) {
+  const JsonReader mode = allowed.required("mode");
+  if (mode.string() != "auto" && mode.string() != "required") mode.fail("there are auto and required");
+  out.tool_choice.required = mode.string() == "required";
+  const std::vector<JsonReader> tools = allowed.required("tools").elements();
+  if (tools.empty()) allowed["tools"].fail("at least one tool is needed");
+  for (const JsonReader& tool : tools) {
+    const JsonReader function = tool["function"];
+    out.tool_choice.names.push_back(read_choice_name(function ? function : tool, out.tools));
+  }
+}
+
+void read_tool_choice(const JsonReader& choice, ConversationFields& out) {
   if (!choice) return;
   const std::string name = choice.is_string() ? choice.string() : "";
   if (name == "none") out.tools = nullptr;
   if (name == "none" || name == "auto") return;
-  if (!choice.is_string() && !choice.is_object()) choice.fail_type("a string or an object");
-  if (choice.is_string() && name != "required") choice.fail("there are none, auto, required and objects");
-  throw unsupported_field(
-      choice.path(), fmt::format("'{}': a call cannot be forced, only 'auto' and 'none' are supported", choice.path()));
+  if (!choice.is_object() && name != "required") choice.fail("there are none, auto, required and objects");
+  if (out.tools.is_null()) choice.fail("only with 'tools'");
+  if (!choice.is_object()) {
+    out.tool_choice.required = true;
+    return;
+  }
+  const JsonReader type = choice["type"];
+  if (type && type.string() == "allowed_tools") {
+    // OpenAI's own clients nest it, and its Responses API does not.
+    const JsonReader nested = choice["allowed_tools"];
+    return read_allowed_tools(nested ? nested : choice, out);
+  }
+  if (type && type.string() != "function") type.fail("there are function and allowed_tools");
+  const JsonReader function = choice["function"];
+  out.tool_choice = {.required = true, .names = {read_choice_name(function ? function : choice, out.tools)}};
+}
+
+std::string read_reasoning_effort(const JsonReader& effort) {
+  if (!effort) return "";
+  constexpr std::string_view kEfforts[] = {"none", "minimal", "low", "medium", "high", "xhigh", "max"};
+  std::string name = effort.string();
+  if (std::ranges::find(kEfforts, name) == std::end(kEfforts))
+    effort.fail(fmt::format("'{}' is none of {}", name, fmt::join(kEfforts, ", ")));
+  return name;
 }
 
 // {"functions": [...]}, older than tools.
 nlohmann::ordered_json tools_from_functions(const JsonReader& functions) {
   nlohmann::ordered_json tools = nlohmann::ordered_json::array();
   for (const JsonReader& function : functions.elements()) {
-    function.required("name").string();
+    check_function(function);
     tools.push_back({{"type", "function"}, {"function", function.json()}});
   }
   return tools.empty() ? nlohmann::ordered_json() : tools;
@@ -157,10 +199,13 @@ ConversationFields read_conversation(const JsonReader& body) {
   ConversationFields out;
   out.messages = read_messages(body.required("messages"));
   out.tools = body["tools"] ? read_tools(body["tools"]) : tools_from_functions(body["functions"]);
-  check_tool_choice(body["tool_choice"] ? body["tool_choice"] : body["function_call"], out);
+  out.legacy_functions = !body["tools"] && body["functions"];
+  read_tool_choice(body["tool_choice"] ? body["tool_choice"] : body["function_call"], out);
+  out.tool_choice.parallel = !out.legacy_functions && read_flag(body["parallel_tool_calls"], true);
   const JsonReader arguments = body["chat_template_kwargs"];
   if (arguments && !arguments.is_object()) arguments.fail_type("an object");
   out.template_arguments = arguments.json();
+  out.reasoning_effort = read_reasoning_effort(body["reasoning_effort"]);
   out.add_generation_prompt = read_flag(body["add_generation_prompt"], true);
   const JsonReader resume = body["continue_final_message"];
   out.continue_final_message = read_flag(resume);

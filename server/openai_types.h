@@ -36,11 +36,21 @@ struct GenerationFields {
   bool stream = false, include_usage = false;
 };
 
+// Which of the tools an answer may call, and whether it must.
+struct ToolChoice {
+  bool required = false;                // the answer is calls, one at least
+  std::vector<std::string> names = {};  // only these; empty: all
+  bool parallel = true;                 // there may be several
+};
+
 // What a chat template renders.
 struct ConversationFields {
   nlohmann::ordered_json messages;  // as templates expect them: text content as one string, tool arguments as objects
-  nlohmann::ordered_json tools;     // array or null
+  nlohmann::ordered_json tools;     // array or null; null too where none may be called
+  ToolChoice tool_choice = {};
+  bool legacy_functions = false;              // "functions" in place of tools: the answer says function_call
   nlohmann::ordered_json template_arguments;  // chat_template_kwargs: object or null
+  std::string reasoning_effort = {};          // "none", "low", ...; empty: the template's default
   bool add_generation_prompt = true;
   bool continue_final_message = false;
 };

@@ -56,13 +56,16 @@ OutputFormat guided_json_of(const JsonReader& field) {
   return {Kind::kJsonSchema, parse_json(field.string(), {}, fmt::format("'{}'", field.path())), field.path()};
 }
 
+// "tools[0].function" -> "/tools/0/function"
 std::string pointer_of(const std::string& param) {
   std::string pointer = "/" + param;
-  std::ranges::replace(pointer, '.', '/');
+  std::erase(pointer, ']');
+  std::ranges::replace_if(
+      pointer, [](char c) { return c == '.' || c == '['; }, '/');
   return pointer;
 }
 
-Grammar grammar_of(const OutputFormat& format) {
+Grammar build(const OutputFormat& format) {
   switch (format.kind) {
     case Kind::kJsonObject:
       return json_object_grammar();
@@ -110,12 +113,27 @@ std::optional<OutputFormat> read_output_format(const JsonReader& body) {
   return std::move(found.front());
 }
 
+ApiError unsupported_schema(const std::string& param, const SchemaError& error) {
+  return invalid_field(pointer_of(param) + error.pointer, error.what());
+}
+
+Grammar grammar_of(const OutputFormat& format) {
+  try {
+    return build(format);
+  } catch (const SchemaError& error) {
+    throw unsupported_schema(format.param, error);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInvalidArgument) throw;
+    throw invalid_field(format.param, fmt::format("'{}': {}", format.param, error.what()));
+  }
+}
+
 std::shared_ptr<TokenGrammar> compile(const OutputFormat& format, GrammarCache& grammars) {
   try {
     return grammars.get(fmt::format("{}:{}", static_cast<int>(format.kind), format.value.dump()),
                         [&] { return grammar_of(format); });
-  } catch (const SchemaError& error) {
-    throw invalid_field(pointer_of(format.param) + error.pointer, error.what());
+  } catch (const ApiError&) {
+    throw;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kInvalidArgument) throw;
     throw invalid_field(format.param, fmt::format("'{}': {}", format.param, error.what()));

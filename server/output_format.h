@@ -9,6 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/grammar/grammar_cache.h"
+#include "runtime/grammar/json_schema.h"
+#include "server/api_error.h"
 #include "server/json_reader.h"
 
 namespace hearth {
@@ -23,7 +25,11 @@ struct OutputFormat {
 // Nothing where any text may come. Throws a 400.
 std::optional<OutputFormat> read_output_format(const JsonReader& body);
 
-// Throws a 400 for what cannot be enforced; its param is the place within a schema as a JSON pointer into the body.
+// Both throw a 400 for what cannot be enforced; its param is the place within a schema as a JSON pointer into the body.
+Grammar grammar_of(const OutputFormat& format);
 std::shared_ptr<TokenGrammar> compile(const OutputFormat& format, GrammarCache& grammars);
+
+// A 400 for what a schema at `param` ("tools[0].function.parameters") says and cannot be enforced.
+ApiError unsupported_schema(const std::string& param, const SchemaError& error);
 
 }  // namespace hearth

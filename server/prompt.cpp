@@ -4,6 +4,7 @@
 
 #include "models/prompt.h"
 #include "server/api_error.h"
+#include "templates/tool_parsers/argument_text.h"
 
 namespace hearth {
 namespace {
@@ -33,6 +34,42 @@ bool knows_developer(const LoadedModel& loaded) {
   return !loaded.named_template && loaded.chat_template->source().find("developer") != std::string::npos;
 }
 
+// What templates know of it: the word, and whether there is any reasoning. What the request says itself stands.
+nlohmann::ordered_json template_arguments(const ConversationFields& conversation, bool is_named) {
+  nlohmann::ordered_json arguments = conversation.template_arguments;
+  if (conversation.reasoning_effort.empty()) return arguments;
+  if (arguments.is_null()) arguments = nlohmann::ordered_json::object();
+  const bool reasons = conversation.reasoning_effort != "none";
+  const auto add = [&](const char* key, nlohmann::ordered_json value) {
+    if (!arguments.contains(key)) arguments[key] = std::move(value);
+  };
+  add("enable_thinking", reasons);
+  if (is_named) return arguments;
+  add("thinking", reasons);
+  if (reasons) add("reasoning_effort", conversation.reasoning_effort);
+  return arguments;
+}
+
+// Templates differ in whether they take a call's arguments as an object or as its text.
+std::vector<PromptSegment> render(const LoadedModel& loaded, ChatTemplateInputs inputs) {
+  try {
+    return render_prompt(loaded, inputs);
+  } catch (const Error& error) {
+    bool has_calls = false;
+    for (auto& message : inputs.messages) {
+      if (!message.contains("tool_calls")) continue;
+      has_calls = true;
+      for (auto& call : message["tool_calls"]) call["function"]["arguments"] = json_line(call["function"]["arguments"]);
+    }
+    if (error.code() != ErrorCode::kInvalidArgument || !has_calls || loaded.named_template) throw;
+    try {
+      return render_prompt(loaded, inputs);
+    } catch (const Error&) {
+      throw error;
+    }
+  }
+}
+
 }  // namespace
 
 ConversationPrompt prompt_of(const ServedModel& model, const ConversationFields& conversation) {
@@ -42,7 +79,7 @@ ConversationPrompt prompt_of(const ServedModel& model, const ConversationFields&
   ChatTemplateInputs inputs;
   inputs.messages = conversation.messages;
   inputs.tools = conversation.tools;
-  inputs.extra = conversation.template_arguments;
+  inputs.extra = template_arguments(conversation, loaded.named_template != nullptr);
   inputs.add_generation_prompt = conversation.add_generation_prompt;
   if (!knows_developer(loaded)) {
     for (auto& message : inputs.messages)
@@ -54,7 +91,7 @@ ConversationPrompt prompt_of(const ServedModel& model, const ConversationFields&
   }
   std::vector<PromptSegment> segments;
   try {
-    segments = render_prompt(loaded, inputs);
+    segments = render(loaded, with_tools_as_text(model.messages, std::move(inputs)));
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kInvalidArgument) throw;
     throw invalid_field("messages", fmt::format("the chat template of '{}': {}", model.id, error.what()));

@@ -11,6 +11,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/memory.h"
 #include "runtime/base/nearest_name.h"
+#include "templates/tool_parsers/call_format.h"
 
 namespace hearth {
 namespace {
@@ -72,6 +73,12 @@ int64_t bytes_of(const YamlEntry& entry) {
 
 void read_chat_entry(const YamlEntry& entry, ServeConfig& config) { read_chat_key(entry, config.chat); }
 
+std::string tool_call_parser_of(const YamlEntry& entry) {
+  std::string name = yaml_string(entry);
+  check_call_format(name, entry.where);
+  return name;
+}
+
 using enum OptionGroup;
 
 constexpr ServeOption kOptions[] = {
@@ -87,6 +94,9 @@ constexpr ServeOption kOptions[] = {
      "One of LLaMA-Factory's templates for every model (default: each checkpoint's own)", read_chat_entry},
     {kModels, "default_system", "--default-system", "TEXT", "System message of chats that bring none", read_chat_entry},
     {kModels, "tool_format", "--tool-format", "NAME", "How a named template writes tools", read_chat_entry},
+    {kModels, "tool_call_parser", "--tool-call-parser", "NAME",
+     "How calls of tools are read: hermes, llama3_json, mistral, ... (default: by the template)",
+     [](const YamlEntry& e, ServeConfig& c) { c.tool_call_parser = tool_call_parser_of(e); }},
     {kModels, "enable_thinking", "--enable-thinking", "BOOL", "true (default) or false: whether models reason first",
      read_chat_entry},
     {kModels, "preserve_thinking", "--preserve-thinking", "BOOL", "Keep the reasoning of earlier turns in the prompt",

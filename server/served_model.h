@@ -5,8 +5,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "models/loader.h"
+#include "models/message_format.h"
 #include "runtime/adapter.h"
 #include "runtime/engine/engine.h"
 #include "runtime/grammar/grammar_cache.h"
@@ -22,7 +24,10 @@ struct ServedModel {
   int max_running = 0;         // of the engine
   std::string fingerprint;     // of what decides about the answers: version, model, computation
   std::shared_ptr<Engine> engine;
-  std::shared_ptr<GrammarCache> grammars;  // of its tokenizer
+  std::string tool_call_parser;            // the configured one; empty: by the template
+  MessageFormat messages;                  // what its answers consist of
+  std::vector<TokenId> mark_tokens;        // the control tokens among their marks
+  std::shared_ptr<GrammarCache> grammars;  // of its tokenizer and mark_tokens
   std::shared_ptr<const Adapter> adapter;  // what every request goes through; null: the model as it is loaded
   std::shared_ptr<ValueHead> value_head;   // not null: a reward model, which scores texts and writes none
 

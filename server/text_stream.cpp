@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -39,7 +40,7 @@ TextStream::TextStream(std::shared_ptr<Stream> stream, std::shared_ptr<const Tok
                        TextStreamOptions options)
     : stream_(std::move(stream)),
       tokenizer_(std::move(tokenizer)),
-      decoder_(tokenizer_),
+      decoder_(tokenizer_, /*skip_special=*/true, options.shown_tokens),
       options_(std::move(options)) {}
 
 TextStream::~TextStream() {
@@ -112,7 +113,9 @@ void TextStream::release(size_t end, bool everything) {
     event.logprobs.push_back(std::move(held_tokens_.front().logprob));
     held_tokens_.pop_front();
   }
-  if (!event.text.empty() || !event.logprobs.empty()) ready_.push_back(std::move(event));
+  if (event.text.empty() && event.logprobs.empty()) return;
+  event.tokens = tokens_ - std::exchange(told_tokens_, tokens_);
+  ready_.push_back(std::move(event));
 }
 
 void TextStream::finish(const StreamEvent& finished) {

@@ -38,12 +38,14 @@ struct TextStreamOptions {
   std::vector<std::string> stop = {};  // none empty; the answer ends before the first of them
   int min_tokens = 0;                  // stop strings are not looked for before so many tokens
   bool logprobs = false;
+  std::vector<TokenId> shown_tokens = {};  // control tokens that are part of the text
 };
 
 struct TextEvent {
   enum class Kind { kPrompt, kText, kFinished } kind = Kind::kText;
   std::vector<TokenOutput> prompt = {};                             // kPrompt: one for every prompt token but the first
   std::string text = {};                                            // kText
+  int tokens = 0;                                                   // kText: drawn since the last one
   std::vector<TextLogprob> logprobs = {};                           // kText: of the tokens that begin in it
   FinishReason finish_reason = FinishReason::kStop;                 // kFinished
   std::string error = {};                                           // kFinished with kError: one line
@@ -87,7 +89,7 @@ class TextStream {
   std::deque<HeldToken> held_tokens_;
   std::deque<TextEvent> ready_;
   std::chrono::steady_clock::time_point last_time_{};
-  int tokens_ = 0;
+  int tokens_ = 0, told_tokens_ = 0;
   std::optional<int> stopped_at_;  // tokens drawn when a stop string was found
   bool finished_ = false;
 };

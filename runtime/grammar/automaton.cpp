@@ -88,6 +88,13 @@ int32_t Automaton::compile(const Expr& expr, int32_t from) {
   switch (expr.kind) {
     case Expr::Kind::kChars:
       return compile_chars(expr.chars, from);
+    case Expr::Kind::kControl: {
+      const int32_t middle = new_node(), end = new_node();
+      const auto index = static_cast<uint8_t>(expr.control);
+      nodes_[static_cast<size_t>(from)].edges.push_back({kControlByte, kControlByte, middle});
+      nodes_[static_cast<size_t>(middle)].edges.push_back({index, index, end});
+      return end;
+    }
     case Expr::Kind::kSequence:
       for (const Expr& part : expr.parts) from = compile(part, from);
       return from;

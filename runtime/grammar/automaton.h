@@ -12,6 +12,9 @@ namespace hearth {
 // Characters that stand for themselves in a JSON string.
 const CharSet& plain_string_chars();
 
+// What the automaton reads for a control token: this byte, which is in no UTF-8, and its index.
+inline constexpr uint8_t kControlByte = 0xFF;
+
 struct AutomatonLimits {
   int64_t nodes = 200'000;
 };

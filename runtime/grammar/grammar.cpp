@@ -13,6 +13,8 @@ bool is_productive(const Expr& expr, const std::vector<bool>& productive) {
   switch (expr.kind) {
     case Expr::Kind::kChars:
       return !expr.chars.empty();
+    case Expr::Kind::kControl:
+      return true;
     case Expr::Kind::kSequence:
       return std::ranges::all_of(expr.parts, each);
     case Expr::Kind::kChoice:
@@ -35,7 +37,21 @@ void take_out(Expr& expr, const std::vector<bool>& productive) {
   for (Expr& part : expr.parts) take_out(part, productive);
 }
 
+void renumber(Expr& expr, int by) {
+  if (expr.kind == Expr::Kind::kRule) expr.rule += by;
+  for (Expr& part : expr.parts) renumber(part, by);
+}
+
 }  // namespace
+
+Expr embed(Grammar& grammar, Grammar part) {
+  const auto before = static_cast<int>(grammar.rules.size());
+  for (Expr& rule : part.rules) {
+    renumber(rule, before);
+    grammar.rules.push_back(std::move(rule));
+  }
+  return grammar::rule(before + part.root);
+}
 
 bool prune(Grammar& grammar) {
   std::vector<bool> productive(grammar.rules.size(), false);
@@ -88,6 +104,8 @@ Expr repeat(Expr part, int64_t min, int64_t max) {
 Expr optional(Expr part) { return repeat(std::move(part), 0, 1); }
 
 Expr rule(int index) { return {.kind = Expr::Kind::kRule, .rule = index}; }
+
+Expr control(int index) { return {.kind = Expr::Kind::kControl, .control = index}; }
 
 Expr nothing() { return {.kind = Expr::Kind::kChoice}; }
 

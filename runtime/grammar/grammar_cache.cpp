@@ -9,7 +9,7 @@ std::shared_ptr<TokenGrammar> GrammarCache::get(const std::string& key, const st
   if (auto known = find(key)) return known;
   auto automaton = std::make_shared<Automaton>(make());  // may take a while: others need not wait
   const std::lock_guard lock(mutex_);
-  if (!tokens_) tokens_ = std::make_shared<TokenTable>(*tokenizer_);
+  if (!tokens_) tokens_ = std::make_shared<TokenTable>(*tokenizer_, controls_);
   const int64_t nodes = automaton->size();
   entries_.push_front({key, nodes, std::make_shared<TokenGrammar>(std::move(automaton), tokens_)});
   nodes_ += nodes;

@@ -7,6 +7,8 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "runtime/grammar/constraint.h"
 #include "runtime/tokenizer/tokenizer.h"
@@ -16,7 +18,9 @@ namespace hearth {
 // Thread-safe.
 class GrammarCache {
  public:
-  explicit GrammarCache(std::shared_ptr<const Tokenizer> tokenizer) : tokenizer_(std::move(tokenizer)) {}
+  // `controls`: TokenTable's.
+  explicit GrammarCache(std::shared_ptr<const Tokenizer> tokenizer, std::vector<TokenId> controls = {})
+      : tokenizer_(std::move(tokenizer)), controls_(std::move(controls)) {}
 
   // The grammar of `key`; `make` is called where it is not kept. Throws what `make` and Automaton throw.
   std::shared_ptr<TokenGrammar> get(const std::string& key, const std::function<Grammar()>& make);
@@ -33,6 +37,7 @@ class GrammarCache {
   std::shared_ptr<TokenGrammar> find(const std::string& key);  // null: it is not kept
 
   const std::shared_ptr<const Tokenizer> tokenizer_;
+  const std::vector<TokenId> controls_;
   std::mutex mutex_;
   std::shared_ptr<const TokenTable> tokens_;
   int64_t nodes_ = 0;

@@ -72,7 +72,7 @@ void TokenTrie::add_readable(Matcher& matcher, Matcher::State state, TokenMask& 
   }
 }
 
-TokenTable::TokenTable(const Tokenizer& tokenizer)
+TokenTable::TokenTable(const Tokenizer& tokenizer, std::span<const TokenId> controls)
     : words_((static_cast<size_t>(tokenizer.vocab_size()) + kBits - 1) / kBits),
       bytes_(static_cast<size_t>(tokenizer.vocab_size())) {
   std::vector<TokenTrie::Token> all, other;
@@ -81,6 +81,7 @@ TokenTable::TokenTable(const Tokenizer& tokenizer)
     if (!tokenizer.has_token(id) || tokenizer.is_special(id)) continue;
     std::string& bytes = bytes_[static_cast<size_t>(id)];
     bytes = tokenizer.token_bytes(id);
+    if (bytes.find(static_cast<char>(kControlByte)) != std::string::npos) bytes.clear();  // no text, and no control
     if (bytes.empty()) continue;
     all.push_back({bytes, id});
     if (const size_t length = plain_length(bytes); length > 0) {
@@ -88,6 +89,12 @@ TokenTable::TokenTable(const Tokenizer& tokenizer)
     } else {
       other.push_back({bytes, id});
     }
+  }
+  for (size_t i = 0; i < std::min(controls.size(), kMaxControls); ++i) {
+    std::string& bytes = bytes_[static_cast<size_t>(controls[i])];
+    bytes = {static_cast<char>(kControlByte), static_cast<char>(i)};
+    all.push_back({bytes, controls[i]});
+    other.push_back({bytes, controls[i]});
   }
   all_ = TokenTrie(std::move(all));
   other_ = TokenTrie(std::move(other));

@@ -46,13 +46,18 @@ class TokenTrie {
   size_t depth_ = 0;
 };
 
-// The tokens of a tokenizer that are text: all but control tokens.
+// The tokens of a tokenizer that are text, and the control tokens that grammars may name.
 class TokenTable {
  public:
-  explicit TokenTable(const Tokenizer& tokenizer);
+  static constexpr size_t kMaxControls = 256;
 
-  size_t words() const { return words_; }                                                 // of a mask
-  const std::string& bytes(TokenId id) const { return bytes_[static_cast<size_t>(id)]; }  // empty: it is no text
+  // `controls`: those that Expr::control counts; the first kMaxControls of them.
+  explicit TokenTable(const Tokenizer& tokenizer, std::span<const TokenId> controls = {});
+
+  size_t words() const { return words_; }  // of a mask
+  const std::string& bytes(TokenId id) const {
+    return bytes_[static_cast<size_t>(id)];
+  }  // as the automaton reads it; empty: it may not come
   // All tokens that may come in `state`.
   TokenMask readable(Matcher& matcher, Matcher::State state) const;
 

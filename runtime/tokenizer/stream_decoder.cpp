@@ -1,5 +1,6 @@
 #include "runtime/tokenizer/stream_decoder.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace hearth {
@@ -13,13 +14,19 @@ StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, bool skip_special)
     stages_.push_back((*step)->start(stages_.empty() ? *output_ : *stages_.back()));
 }
 
-StreamDecoder::StreamDecoder(std::shared_ptr<const Tokenizer> tokenizer, bool skip_special)
+StreamDecoder::StreamDecoder(std::shared_ptr<const Tokenizer> tokenizer, bool skip_special, std::vector<TokenId> shown)
     : StreamDecoder(*tokenizer, skip_special) {
+  shown_ = std::move(shown);
   owner_ = std::move(tokenizer);
 }
 
 std::string StreamDecoder::push(TokenId id) {
-  if (!tokenizer_->has_token(id) || (skip_special_ && tokenizer_->is_special(id))) return {};
+  if (!tokenizer_->has_token(id)) return {};
+  if (skip_special_ && tokenizer_->is_special(id)) {
+    if (std::ranges::find(shown_, id) == shown_.end()) return {};
+    // What is held back of the text before cannot go on behind it.
+    return finish() + tokenizer_->token_text(id);
+  }
   DecodeStage& first = stages_.empty() ? *output_ : *stages_.back();
   first.push(tokenizer_->decoder_text(id));
   return std::exchange(output_->text, {});

@@ -12,7 +12,9 @@ namespace hearth {
 
 class StreamDecoder {
  public:
-  explicit StreamDecoder(std::shared_ptr<const Tokenizer> tokenizer, bool skip_special = true);
+  // `shown`: special tokens that are text all the same.
+  explicit StreamDecoder(std::shared_ptr<const Tokenizer> tokenizer, bool skip_special = true,
+                         std::vector<TokenId> shown = {});
   // The text that became certain with this token; may be empty. Bytes that can never become a character come out as
   // U+FFFD. Ids without a token add nothing, as in the reference.
   std::string push(TokenId id);
@@ -34,6 +36,7 @@ class StreamDecoder {
   const Tokenizer* tokenizer_;
   DecodeRules rules_;
   bool skip_special_;
+  std::vector<TokenId> shown_;
   std::unique_ptr<Output> output_;                    // stages refer to it
   std::vector<std::unique_ptr<DecodeStage>> stages_;  // the last step's first
 };

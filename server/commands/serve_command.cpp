@@ -86,6 +86,7 @@ int run_serve(const ServeConfig& config, Page page = Page::kServed) {
   options.model_memory = config.model_memory;
   options.load_timeout = config.load_timeout;
   options.compute_dtype = config.infer_dtype;
+  options.tool_call_parser = config.tool_call_parser;
   options.generation = config.generation;
   options.default_max_tokens = config.default_max_tokens;
   options.drain_timeout = config.drain_timeout;

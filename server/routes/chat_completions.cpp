@@ -35,28 +35,34 @@ Json logprobs_json(const std::vector<TextLogprob>& tokens) {
 Json calls_json(const std::vector<ChatMessage::Call>& calls) {
   Json out = Json::array();
   for (const ChatMessage::Call& call : calls)
-    out.push_back({{"id", call.id},
-                   {"type", "function"},
-                   {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
+    out.push_back(
+        {{"id", call.id}, {"type", "function"}, {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
   return out;
 }
 
-Json message_json(const ChatMessage& message) {
+// `legacy`: as the field function_call, which is older than tool_calls.
+Json message_json(const ChatMessage& message, bool legacy) {
   Json out = {{"role", "assistant"}, {"content", message.text}, {"refusal", nullptr}};
   if (!message.reasoning.empty()) out["reasoning_content"] = out["reasoning"] = message.reasoning;
   if (message.calls.empty()) return out;
   if (message.text.empty()) out["content"] = nullptr;
-  out["tool_calls"] = calls_json(message.calls);
+  if (legacy)
+    out["function_call"] = {{"name", message.calls[0].name}, {"arguments", message.calls[0].arguments}};
+  else
+    out["tool_calls"] = calls_json(message.calls);
   return out;
 }
 
 // One request's answers as OpenAI's objects.
 class ChatReply {
  public:
-  ChatReply(const ServedModel& model, const GenerationFields& fields, std::unique_ptr<ChatAnswers> answers)
-      : answers_(std::move(answers)), with_logprobs_(fields.top_logprobs >= 0), with_usage_(fields.include_usage) {
+  ChatReply(const ServedModel& model, const ChatRequest& request, std::unique_ptr<ChatAnswers> answers)
+      : answers_(std::move(answers)),
+        with_logprobs_(request.generation.top_logprobs >= 0),
+        with_usage_(request.generation.include_usage),
+        legacy_(request.conversation.legacy_functions) {
     head_ = {{"id", random_id("chatcmpl-")},
-             {"object", fields.stream ? "chat.completion.chunk" : "chat.completion"},
+             {"object", request.generation.stream ? "chat.completion.chunk" : "chat.completion"},
              {"created", std::time(nullptr)},
              {"model", model.id},
              {"system_fingerprint", model.fingerprint}};
@@ -67,9 +73,9 @@ class ChatReply {
     Json choices = Json::array();
     for (const ChatMessage& message : answers_->whole()) {
       choices.push_back({{"index", choices.size()},
-                         {"message", message_json(message)},
+                         {"message", message_json(message, legacy_)},
                          {"logprobs", with_logprobs_ ? logprobs_json(message.logprobs) : Json()},
-                         {"finish_reason", message.finish_reason}});
+                         {"finish_reason", reason_of(message.finish_reason)}});
     }
     Json reply = head_;
     reply["choices"] = std::move(choices);
@@ -107,17 +113,25 @@ class ChatReply {
 
   bool write_piece(SseWriter& writer, const ChatPiece& piece) const {
     if (piece.kind == ChatPiece::Kind::kFinished)
-      return writer.event(chunk(piece.answer, Json::object(), std::string(piece.finish_reason)));
+      return writer.event(chunk(piece.answer, Json::object(), reason_of(piece.finish_reason)));
+    if (legacy_ && piece.call > 0) return true;  // there is room for one
     Json out = chunk(piece.answer, delta(piece), nullptr);
     if (with_logprobs_ && piece.kind == ChatPiece::Kind::kText)
       out["choices"][0]["logprobs"] = logprobs_json(piece.logprobs);
     return writer.event(out);
   }
 
-  static Json delta(const ChatPiece& piece) {
+  std::string reason_of(std::string_view reason) const {
+    return legacy_ && reason == "tool_calls" ? "function_call" : std::string(reason);
+  }
+
+  Json delta(const ChatPiece& piece) const {
     if (piece.kind == ChatPiece::Kind::kText) return {{"content", piece.text}};
     if (piece.kind == ChatPiece::Kind::kReasoning)
       return {{"reasoning_content", piece.text}, {"reasoning", piece.text}};
+    if (legacy_ && piece.kind == ChatPiece::Kind::kCall)
+      return {{"function_call", {{"name", piece.text}, {"arguments", ""}}}};
+    if (legacy_) return {{"function_call", {{"arguments", piece.text}}}};
     Json call = {{"index", piece.call}};
     if (piece.kind == ChatPiece::Kind::kCall) {  // id and name once, for clients put the pieces of each key together
       call["id"] = piece.call_id;
@@ -139,19 +153,18 @@ class ChatReply {
   }
 
   std::unique_ptr<ChatAnswers> answers_;
-  bool with_logprobs_, with_usage_;
+  bool with_logprobs_, with_usage_, legacy_;
   Json head_;  // what every object of this request has
 };
 
 }  // namespace
 
 Reply handle_chat_completions(const Request& request, App& app) {
-  ChatRequest body = read_chat_request(JsonReader(parse_json(request.body)));
+  const ChatRequest body = read_chat_request(JsonReader(parse_json(request.body)));
   const std::shared_ptr<ServedModel> model = app.model_for_generation(body.model, request.client);
-  const GenerationFields fields = body.generation;
-  auto answers = std::make_unique<ChatAnswers>(std::move(body), model, app, request.received);
-  auto reply = std::make_shared<ChatReply>(*model, fields, std::move(answers));
-  if (!fields.stream) return reply->whole(request.client);
+  auto answers = std::make_unique<ChatAnswers>(body, model, app, request.received);
+  auto reply = std::make_shared<ChatReply>(*model, body, std::move(answers));
+  if (!body.generation.stream) return reply->whole(request.client);
   return sse_reply([reply, client = request.client](BodyWriter& writer) { reply->stream(client, writer); });
 }
 

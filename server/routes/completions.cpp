@@ -164,6 +164,7 @@ Reply handle_completions(const Request& request, App& app) {
   GenerationInputs inputs{.prompt_param = "prompt"};
   for (const CompletionRequest::Prompt& prompt : body.prompts) inputs.prompts.push_back(encode(*model, prompt));
   inputs.prompt_logprobs = body.echo && body.generation.top_logprobs >= 0;
+  if (body.generation.format) inputs.grammar = compile(*body.generation.format, *model->grammars);
   const std::vector<std::vector<TokenId>> prompts = inputs.prompts;
   auto generation = std::make_shared<Generation>(model, body.generation, std::move(inputs),
                                                  app.metrics().model(model->id), request.received);

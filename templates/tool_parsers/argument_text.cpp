@@ -81,7 +81,9 @@ class LiteralReader {
       const size_t digits = c == 'u' ? 4 : 2;
       std::string spelled = "\"\\u" + std::string(4 - digits, '0') + std::string(text_.substr(at_, digits));
       at_ = std::min(text_.size(), at_ + digits);
-      if (c == 'u' && text_.substr(at_).starts_with("\\u") && (spelled[3] == 'd' || spelled[3] == 'D')) {
+      const bool is_half = (spelled[3] == 'd' || spelled[3] == 'D') &&
+                           std::string_view("89abAB").find(spelled[4]) != std::string_view::npos;
+      if (c == 'u' && is_half && text_.substr(at_).starts_with("\\u")) {
         spelled += text_.substr(at_, 6);
         at_ = std::min(text_.size(), at_ + 6);
       }
@@ -164,16 +166,46 @@ class LiteralReader {
   size_t at_ = 0;
 };
 
+// In the words of JSON Schema.
+std::string type_of(const Json& value) {
+  if (value.is_number_integer()) return "integer";
+  return value.type_name();
+}
+
+void add_types(const Json& parameters, const Json& schema, int depth, std::set<std::string>& types) {
+  constexpr int kMaxReferences = 8;
+  if (!schema.is_object() || depth > kMaxReferences) return;
+  constexpr std::string_view kLocal = "#/$defs/";
+  if (const auto reference = schema.find("$ref"); reference != schema.end() && reference->is_string()) {
+    const std::string name = reference->get<std::string>();
+    const auto definitions = parameters.find("$defs");
+    if (name.starts_with(kLocal) && definitions != parameters.end() && definitions->is_object())
+      add_types(parameters, definitions->value(name.substr(kLocal.size()), Json()), depth + 1, types);
+  }
+  const auto add = [&](const Json& type) {
+    if (type.is_string()) types.insert(type.get<std::string>());
+  };
+  const Json type = schema.value("type", Json());
+  add(type);
+  if (type.is_array()) std::ranges::for_each(type, add);
+  if (schema.contains("const")) types.insert(type_of(schema.at("const")));
+  if (const auto values = schema.find("enum"); type.is_null() && values != schema.end() && values->is_array())
+    for (const Json& value : *values) types.insert(type_of(value));
+  for (const char* key : {"anyOf", "oneOf"})
+    if (const auto members = schema.find(key); members != schema.end() && members->is_array())
+      for (const Json& member : *members) add_types(parameters, member, depth + 1, types);
+}
+
 }  // namespace
 
-std::string json_text(const Json& value) {
+std::string json_line(const Json& value) {
   // Blanks behind commas and colons, which dump() does not write on one line.
   if (value.is_array() || value.is_object()) {
     std::string out;
     for (const auto& [key, item] : value.items()) {
       if (!out.empty()) out += ", ";
       if (value.is_object()) out += Json(key).dump(-1, ' ', false, Json::error_handler_t::replace) + ": ";
-      out += json_text(item);
+      out += json_line(item);
     }
     return value.is_array() ? "[" + out + "]" : "{" + out + "}";
   }
@@ -211,21 +243,26 @@ bool read_python(std::string_view text, Json& value) { return LiteralReader(text
 
 bool read_gemma4(std::string_view text, Json& value) { return LiteralReader(text, true).read_all(value); }
 
-std::string declared_type(const Json& parameters, const std::string& key) {
-  if (!parameters.is_object()) return "";
+std::set<std::string> declared_types(const Json& parameters, const std::string& key) {
+  std::set<std::string> types;
+  if (!parameters.is_object()) return types;
   const auto properties = parameters.find("properties");
-  if (properties == parameters.end() || !properties->is_object()) return "";
-  const auto property = properties->find(key);
-  if (property == properties->end() || !property->is_object()) return "";
-  const auto type = property->find("type");
-  return type != property->end() && type->is_string() ? type->get<std::string>() : "";
+  if (properties == parameters.end() || !properties->is_object() || !properties->contains(key)) return types;
+  add_types(parameters, properties->at(key), 0, types);
+  return types;
 }
 
-Json typed_argument(const std::string& text, const std::string& type) {
-  if (type == "string") return text;
-  if (Json parsed = parse_shallow_json(text); !parsed.is_discarded() && !parsed.is_string()) return parsed;
-  if (Json value; !type.empty() && read_python(text, value) && !value.is_string()) return value;
-  return text;
+Json typed_argument(const std::string& text, const std::set<std::string>& types) {
+  if (types == std::set<std::string>{"string"}) return text;
+  const auto fits = [&](const Json& value) {
+    return types.contains(type_of(value)) || (value.is_number_integer() && types.contains("number"));
+  };
+  const Json parsed = parse_shallow_json(text);
+  if (!parsed.is_discarded() && (types.empty() ? !parsed.is_string() : fits(parsed) && !parsed.is_string()))
+    return parsed;
+  if (Json value; !types.empty() && read_python(text, value) && fits(value) && !value.is_string()) return value;
+  if (types.empty() || types.contains("string")) return text;
+  return parsed.is_discarded() ? Json(text) : parsed;
 }
 
 }  // namespace hearth

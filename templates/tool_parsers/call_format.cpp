@@ -4,6 +4,7 @@
 #include <array>
 
 #include "runtime/base/error.h"
+#include "runtime/base/nearest_name.h"
 
 namespace hearth {
 namespace {
@@ -63,7 +64,7 @@ constexpr CallFormat kFormats[] = {
      .call_end = "</function>",
      .name_end = ">"},
     {.name = "harmony", .body = CallBody::kHarmony},
-    {.name = "granite", .begin = "<|tool_call|>", .end = "<|/tool_call|>", .is_list = true},
+    {.name = "granite", .begin = "<|tool_call|>", .is_list = true},
     {.name = "command_r",
      .begin = "<|START_ACTION|>",
      .end = "<|END_ACTION|>",
@@ -151,6 +152,13 @@ std::string_view bare_mark(std::string_view mark) {
   return mark.substr(begin, mark.find_last_not_of(" \n") + 1 - begin);
 }
 
+std::vector<std::string> CallFormat::text_marks() const {
+  std::vector<std::string> out;
+  for (const std::string_view mark : {begin, tag, call_begin})
+    if (const std::string_view bare = bare_mark(mark); !bare.empty()) out.emplace_back(bare);
+  return out;
+}
+
 std::vector<std::string> CallFormat::marks() const {
   if (body == CallBody::kHarmony)
     return {"<|start|>", "<|channel|>", "<|message|>", "<|constrain|>", "<|end|>", "<|call|>", "<|return|>"};
@@ -167,6 +175,14 @@ std::span<const CallFormat> call_formats() { return kFormats; }
 const CallFormat* find_call_format(std::string_view name) {
   const auto* found = std::ranges::find(kFormats, name, &CallFormat::name);
   return found == std::end(kFormats) ? nullptr : found;
+}
+
+void check_call_format(std::string_view name, std::string_view where) {
+  if (find_call_format(name) != nullptr) return;
+  std::vector<std::string_view> names;
+  for (const CallFormat& format : kFormats) names.push_back(format.name);
+  throw invalid_argument("{}: tool_call_parser: there is no '{}'{}; there are {}", where, name,
+                         did_you_mean(name, names), fmt::join(names, ", "));
 }
 
 const CallFormat* call_format_of_template(std::string_view source) {

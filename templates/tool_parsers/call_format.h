@@ -48,6 +48,8 @@ struct CallFormat {
   bool takes_several() const {
     return body != CallBody::kHarmony && (is_list || body == CallBody::kPython || !is_bare() || !between.empty());
   }
+  // What in a text begins calls, without blanks around it.
+  std::vector<std::string> text_marks() const;
   // All marks, without blanks around them.
   std::vector<std::string> marks() const;
 };
@@ -58,6 +60,8 @@ std::string_view bare_mark(std::string_view mark);
 std::span<const CallFormat> call_formats();
 // Null for a name that is not in the table.
 const CallFormat* find_call_format(std::string_view name);
+// Throws kInvalidArgument for such a name, with those that there are; `where` is put before.
+void check_call_format(std::string_view name, std::string_view where);
 // What a template (Jinja) shows the model, by the marks in it; null where it shows none.
 const CallFormat* call_format_of_template(std::string_view source);
 const CallFormat& call_format_of(ToolFormat format);

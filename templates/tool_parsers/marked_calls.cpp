@@ -9,17 +9,10 @@ bool is_name_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
 }
 
-std::vector<std::string> marks_of_text(const CallFormat& format) {
-  std::vector<std::string> out;
-  for (const std::string_view mark : {format.begin, format.tag, format.call_begin})
-    if (const std::string_view bare = bare_mark(mark); !bare.empty()) out.emplace_back(bare);
-  return out;
-}
-
 }  // namespace
 
 MarkedCalls::MarkedCalls(const CallFormat& format, const KnownTools& tools, bool in_call, MessageSink& sink)
-    : format_(format), tools_(tools), sink_(sink), finder_(marks_of_text(format), true) {
+    : format_(format), tools_(tools), sink_(sink), finder_(format.text_marks(), true) {
   for (const std::string_view mark : {format.begin, format.tag, format.call_begin})
     if (!mark.empty()) begins_section_.push_back(mark != format.call_begin);
   if (in_call)
@@ -59,9 +52,14 @@ void MarkedCalls::finish(bool ended) {
     std::string held = finder_.take_held();
     if (sink_.calls() > 0 && std::ranges::all_of(held, is_blank)) held.clear();
     sink_.text(held);
-  } else if (sink_.calls() == calls_before_ && !(state_ == State::kExpect && sink_.calls() > 0 && seen_.empty())) {
+  } else if (sink_.calls() == calls_before_ && !is_behind_call()) {
     sink_.text(raw_);
   }
+}
+
+// Where nothing but blanks and the beginning of a mark has come since a call.
+bool MarkedCalls::is_behind_call() const {
+  return state_ == State::kExpect && sink_.calls() > 0 && raw_.find_first_not_of(" \n\t\r") == raw_.rfind(seen_);
 }
 
 void MarkedCalls::expect(std::vector<Expected> marks) {
@@ -171,7 +169,7 @@ void MarkedCalls::read_text(char byte) {
   if (sink_.calls() > 0 && !sink_.has_text()) text.erase(0, std::min(text.size(), text.find_first_not_of(" \n\t\r")));
   sink_.text(text);
   if (!mark) return;
-  raw_ = marks_of_text(format_)[*mark];
+  raw_ = format_.text_marks()[*mark];
   begins_section_[*mark] ? begin_section() : begin_call();
 }
 

@@ -35,6 +35,7 @@ class MarkedCalls : public MessageReader {
     Next next;
   };
 
+  bool is_behind_call() const;
   void expect(std::vector<Expected> marks);
   void expect_behind_call();
   void begin_section();

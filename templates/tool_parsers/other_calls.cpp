@@ -97,7 +97,7 @@ class PythonCalls : public CallBodyReader {
   bool end_value() {
     Json value;
     if (!read_python(value_, value)) return false;
-    sink_.arguments((is_first_ ? "" : ", ") + json_text(key_) + ": " + json_text(value));
+    sink_.arguments((is_first_ ? "" : ", ") + json_line(key_) + ": " + json_line(value));
     is_first_ = false;
     key_.clear();
     state_ = State::kKey;
@@ -135,7 +135,7 @@ class Gemma4Arguments : public CallBodyReader {
     Json value;
     if (!read_gemma4(text_, value)) return ReadStep::kFail;
     sink_.call(name_);
-    sink_.arguments(json_text(value));
+    sink_.arguments(json_line(value));
     sink_.complete_call();
     return ReadStep::kDone;
   }
@@ -164,20 +164,21 @@ class Parameter : public CallBodyReader {
     if (in_key_) {
       if (!key_end_.read(byte, key_)) return ReadStep::kMore;
       in_key_ = false;
-      type_ = declared_type(parameters_, key_);
-      sink_.arguments(before_ + json_text(key_) + ": " + (type_ == "string" ? "\"" : ""));
+      types_ = declared_types(parameters_, key_);
+      is_text_ = types_ == std::set<std::string>{"string"};
+      sink_.arguments(before_ + json_line(key_) + ": " + (is_text_ ? "\"" : ""));
       return ReadStep::kMore;
     }
     if (is_on_lines_ && std::exchange(at_line_, false) && byte == '\n') return ReadStep::kMore;
     at_line_ = false;
     std::string more;
     const bool is_done = value_end_.read(byte, more).has_value();
-    if (type_ == "string")
+    if (is_text_)
       sink_.arguments(json_escaped(more) + (is_done ? "\"" : ""));
     else
       value_ += more;
     if (!is_done) return ReadStep::kMore;
-    if (type_ != "string") sink_.arguments(json_text(typed_argument(value_, type_)));
+    if (!is_text_) sink_.arguments(json_line(typed_argument(value_, types_)));
     return ReadStep::kDone;
   }
 
@@ -185,9 +186,10 @@ class Parameter : public CallBodyReader {
   const Json& parameters_;
   std::string before_;
   MessageSink& sink_;
-  bool is_on_lines_, in_key_ = true, at_line_ = true;
+  bool is_on_lines_, in_key_ = true, at_line_ = true, is_text_ = false;
   MarkFinder key_end_, value_end_;
-  std::string key_, type_, value_;
+  std::string key_, value_;
+  std::set<std::string> types_;
 };
 
 }  // namespace

@@ -10,11 +10,11 @@ using Json = nlohmann::ordered_json;
 std::string python_value(const Json& value) {
   if (value.is_boolean()) return value.get<bool>() ? "True" : "False";
   if (value.is_null()) return "None";
-  if (!value.is_structured()) return json_text(value);
+  if (!value.is_structured()) return json_line(value);
   std::string out;
   for (const auto& [key, item] : value.items()) {
     if (!out.empty()) out += ", ";
-    if (value.is_object()) out += json_text(key) + ": ";
+    if (value.is_object()) out += json_line(key) + ": ";
     out += python_value(item);
   }
   return value.is_array() ? "[" + out + "]" : "{" + out + "}";
@@ -22,7 +22,7 @@ std::string python_value(const Json& value) {
 
 std::string gemma4_value(const Json& value) {
   if (value.is_string()) return "<|\"|>" + value.get<std::string>() + "<|\"|>";
-  if (!value.is_structured()) return json_text(value);
+  if (!value.is_structured()) return json_line(value);
   std::string out;
   for (const auto& [key, item] : value.items()) {
     if (!out.empty()) out += ",";
@@ -36,7 +36,7 @@ std::string parameters_text(const CallFormat& format, const Json& arguments) {
   std::string out;
   for (const auto& [key, value] : arguments.items())
     out += std::string(format.key_begin) + key + std::string(format.key_end) +
-           (value.is_string() ? value.get<std::string>() : json_text(value)) + std::string(format.value_end);
+           (value.is_string() ? value.get<std::string>() : json_line(value)) + std::string(format.value_end);
   return out;
 }
 
@@ -51,11 +51,11 @@ std::string one_call(const CallFormat& format, const ToolCall& call) {
   switch (format.body) {
     case CallBody::kJson:
       return begin +
-             json_text(
+             json_line(
                  {{std::string(format.name_key), call.name}, {std::string(format.arguments_key), call.arguments}}) +
              end;
     case CallBody::kNamed:
-      return begin + call.name + name_end + json_text(call.arguments) + end;
+      return begin + call.name + name_end + json_line(call.arguments) + end;
     case CallBody::kParameters:
       return begin + call.name + name_end + parameters_text(format, call.arguments) + end;
     case CallBody::kPython:
@@ -66,7 +66,7 @@ std::string one_call(const CallFormat& format, const ToolCall& call) {
       break;
   }
   return "<|channel|>commentary to=functions." + call.name + " <|constrain|>json<|message|>" +
-         json_text(call.arguments);
+         json_line(call.arguments);
 }
 
 }  // namespace

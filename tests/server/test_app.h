@@ -41,9 +41,9 @@ class SlowModel : public LanguageModel {
 
 struct TestApp {
   // `change` adjusts the options before the daemon starts.
-  explicit TestApp(const std::function<void(AppOptions&)>& change = {}) {
+  explicit TestApp(const std::function<void(AppOptions&)>& change = {}, int context = kTestContext) {
     nlohmann::json one = tiny_model("none");
-    one["config"]["max_position_embeddings"] = kTestContext;
+    one["config"]["max_position_embeddings"] = context;
     make_directory(one, directory.path());
     AppOptions options;
     options.models = {{"tiny", directory.path()}};
