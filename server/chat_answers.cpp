@@ -31,6 +31,7 @@ void ChatMessage::take(const ChatPiece& piece) {
       break;
     case Kind::kFinished:
       finish_reason = piece.finish_reason;
+      stop = piece.stop;
       break;
   }
 }
@@ -64,8 +65,10 @@ void ChatAnswers::take(const Generation::Event& next) {
   if (event.kind == TextEvent::Kind::kText)
     ready_.push_back({.kind = Kind::kText, .answer = next.index, .text = event.text, .logprobs = event.logprobs});
   if (event.kind == TextEvent::Kind::kFinished)
-    ready_.push_back(
-        {.kind = Kind::kFinished, .answer = next.index, .finish_reason = finish_reason_name(event.finish_reason)});
+    ready_.push_back({.kind = Kind::kFinished,
+                      .answer = next.index,
+                      .finish_reason = finish_reason_name(event.finish_reason),
+                      .stop = event.stop});
 }
 
 std::vector<ChatMessage> ChatAnswers::whole() {
