@@ -144,7 +144,10 @@ def tokens_are_counted_as_they_are_billed(client, _):
 def results_of_tools_are_read(client, _):
     messages = [
         {"role": "user", "content": "How warm is it in Oslo?"},
-        {"role": "assistant", "content": [{"type": "thinking", "thinking": "I look it up.", "signature": ""}, {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Oslo"}}]},
+        {"role": "assistant", "content": [
+            {"type": "thinking", "thinking": "I look it up.", "signature": ""},
+            {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Oslo"}},
+        ]},
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "text", "text": "4 degrees"}]}]},
     ]
     assert ask(client, "", messages=messages, tools=[TOOL], tool_choice={"type": "none"}).stop_reason in ("end_turn", "max_tokens")
@@ -154,10 +157,31 @@ def results_of_tools_are_read(client, _):
 
 
 @check
+def a_forced_tool_is_used(client, _):
+    asked = {"tools": [TOOL], "tool_choice": {"type": "tool", "name": "weather", "disable_parallel_tool_use": True}, "max_tokens": 100}
+    message = ask(client, "How warm is it?", **asked)
+    (use,) = [block for block in message.content if block.type == "tool_use"]
+    assert message.stop_reason == "tool_use" and use.name == "weather" and use.input["city"] in ("Oslo", "Rome"), message
+    with client.messages.stream(**question("How warm is it?", **asked)) as stream:
+        streamed = stream.get_final_message()
+    assert [block.input for block in streamed.content if block.type == "tool_use"] == [use.input] and streamed.stop_reason == "tool_use", streamed
+    events = events_of(client, "How warm is it?", **asked)
+    assert json.loads("".join(event.delta.partial_json for event in events if event.type == "content_block_delta" and event.delta.type == "input_json_delta")) == use.input
+    result = {"type": "tool_result", "tool_use_id": use.id, "content": "4 degrees"}
+    messages = [{"role": "user", "content": "How warm is it?"}, message.to_param(), {"role": "user", "content": [result]}]
+    assert ask(client, "", messages=messages, tools=[TOOL], tool_choice={"type": "none"}).content[0].text
+
+
+@check
 def errors_are_the_classes_that_clients_know(client, daemon):
     assert refusal(anthropic.NotFoundError, lambda: ask(client, "x", model="none")).type == "not_found_error"
-    for options, field in (({"extra": {"temperature": 2}}, "temperature"), ({"max_tokens": 0}, "max_tokens"), ({"tools": [{"type": "bash_20250124", "name": "bash"}]}, "tools[0].type"),
-                           ({"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "http://x"}}]}]}, "messages[0].content[0].type")):
+    image = {"type": "image", "source": {"type": "url", "url": "http://x"}}
+    for field, options in {
+        "temperature": {"extra": {"temperature": 2}},
+        "max_tokens": {"max_tokens": 0},
+        "tools[0].type": {"tools": [{"type": "bash_20250124", "name": "bash"}]},
+        "messages[0].content[0].type": {"messages": [{"role": "user", "content": [image]}]},
+    }.items():
         error = refusal(anthropic.BadRequestError, lambda options=options: ask(client, "x", **options))
         assert error.type == "invalid_request_error" and f"'{field}'" in error.message, error
     assert "messages: " in refusal(anthropic.BadRequestError, lambda: ask(client, "word " * 9000)).message
