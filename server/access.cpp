@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::string_view kAllowedHeaders =
     "authorization, content-type, accept, openai-organization, openai-project, openai-beta, x-request-id, "
-    "x-client-request-id, idempotency-key";
+    "x-client-request-id, idempotency-key, x-api-key, anthropic-version, anthropic-beta, "
+    "anthropic-dangerous-direct-browser-access";
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -84,7 +85,7 @@ void Cors::decorate(const Request& request, Reply& reply) const {
   if (!origin || !is_configured(*origin)) return;
   reply.headers.emplace("Access-Control-Allow-Origin", any ? "*" : std::string(*origin));
   reply.headers.emplace("Access-Control-Expose-Headers",
-                        "x-request-id, openai-processing-ms, retry-after, x-ratelimit-limit-requests, "
+                        "x-request-id, request-id, openai-processing-ms, retry-after, x-ratelimit-limit-requests, "
                         "x-ratelimit-remaining-requests, x-ratelimit-reset-requests");
 }
 

@@ -40,33 +40,6 @@ const char* type_of_status(int status, const char* otherwise) {
   return status >= 500 ? "server_error" : status >= 400 ? "invalid_request_error" : otherwise;
 }
 
-struct Translated {
-  int status;
-  nlohmann::ordered_json object;
-  std::optional<int> retry_after_seconds;
-};
-
-Translated translated(const std::exception& error) {
-  const auto* ours = dynamic_cast<const Error*>(&error);
-  const auto* api = dynamic_cast<const ApiError*>(&error);
-  const Translation base = translate(ours ? ours->code() : ErrorCode::kInternal);
-  const ApiErrorDetails details = api ? api->details() : ApiErrorDetails{};
-  const int status = details.status ? details.status : base.status;
-  nlohmann::ordered_json fields;
-  // What other libraries throw may name paths and addresses; it belongs into the log.
-  fields["message"] = ours ? error.what() : "internal error; the server's log has the cause";
-  fields["type"] = details.status ? type_of_status(status, base.type) : base.type;
-  fields["param"] = details.param.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(details.param);
-  fields["code"] = !details.code.empty() ? nlohmann::ordered_json(details.code)
-                   : base.code           ? nlohmann::ordered_json(base.code)
-                                         : nlohmann::ordered_json();
-  nlohmann::ordered_json object;
-  object["error"] = std::move(fields);
-  if (status == 500) log::error("internal error: {}", error.what());
-  if (status == 507) log::error("{}", error.what());
-  return {status, std::move(object), details.retry_after_seconds};
-}
-
 }  // namespace
 
 ApiError invalid_field(const std::string& param, const std::string& message) {
@@ -77,17 +50,36 @@ ApiError unsupported_field(const std::string& param, const std::string& message)
   return {ErrorCode::kInvalidArgument, message, {.code = "unsupported_parameter", .param = param}};
 }
 
-Reply error_reply(const std::exception& error) {
-  const Translated result = translated(error);
-  Reply reply = json_reply(result.object, result.status);
-  if (result.status == 401) reply.headers.emplace("WWW-Authenticate", "Bearer");
-  if (result.retry_after_seconds || result.status == 503)
-    reply.headers.emplace("Retry-After", std::to_string(result.retry_after_seconds.value_or(1)));
+HttpError http_error(const std::exception& error) {
+  const auto* ours = dynamic_cast<const Error*>(&error);
+  const auto* api = dynamic_cast<const ApiError*>(&error);
+  const Translation base = translate(ours ? ours->code() : ErrorCode::kInternal);
+  const ApiErrorDetails details = api ? api->details() : ApiErrorDetails{};
+  HttpError out{.status = details.status ? details.status : base.status};
+  // What other libraries throw may name paths and addresses; it belongs into the log.
+  out.fields["message"] = ours ? error.what() : "internal error; the server's log has the cause";
+  out.fields["type"] = details.status ? type_of_status(out.status, base.type) : base.type;
+  out.fields["param"] = details.param.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(details.param);
+  out.fields["code"] = !details.code.empty() ? nlohmann::ordered_json(details.code)
+                       : base.code           ? nlohmann::ordered_json(base.code)
+                                             : nlohmann::ordered_json();
+  if (out.status == 401) out.headers.emplace("WWW-Authenticate", "Bearer");
+  if (details.retry_after_seconds || out.status == 503)
+    out.headers.emplace("Retry-After", std::to_string(details.retry_after_seconds.value_or(1)));
   // The same request would fail again.
-  if (result.status == 500 || result.status == 507) reply.headers.emplace("x-should-retry", "false");
+  if (out.status == 500 || out.status == 507) out.headers.emplace("x-should-retry", "false");
+  if (out.status == 500) log::error("internal error: {}", error.what());
+  if (out.status == 507) log::error("{}", error.what());
+  return out;
+}
+
+Reply error_reply(const std::exception& error) {
+  HttpError found = http_error(error);
+  Reply reply = json_reply({{"error", std::move(found.fields)}}, found.status);
+  reply.headers = std::move(found.headers);
   return reply;
 }
 
-nlohmann::ordered_json error_object(const std::exception& error) { return translated(error).object; }
+nlohmann::ordered_json error_object(const std::exception& error) { return {{"error", http_error(error).fields}}; }
 
 }  // namespace hearth

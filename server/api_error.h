@@ -35,7 +35,15 @@ ApiError invalid_field(const std::string& param, const std::string& message);
 // 400: a field that hearth knows and cannot honour; it is never ignored in silence.
 ApiError unsupported_field(const std::string& param, const std::string& message);
 
-// Any exception: hearth::Error by its code, everything else 500.
+// What any exception is to HTTP: hearth::Error by its code, everything else 500. What is the daemon's own fault goes to
+// the log.
+struct HttpError {
+  int status = 500;
+  nlohmann::ordered_json fields = {};  // message, type, param, code
+  Headers headers = {};
+};
+HttpError http_error(const std::exception& error);
+
 Reply error_reply(const std::exception& error);
 // The object alone, for an event of a stream whose headers are out.
 nlohmann::ordered_json error_object(const std::exception& error);

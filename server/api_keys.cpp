@@ -42,10 +42,15 @@ ApiKeys::ApiKeys(const std::vector<std::string>& configured, KeyStore* store) : 
 
 bool ApiKeys::required() const { return !configured_->empty() || (store_ && !store_->keys()->empty()); }
 
-std::shared_ptr<const ApiKey> ApiKeys::find(std::optional<std::string_view> authorization) const {
-  const std::optional<std::string_view> text = authorization ? text_of(*authorization) : std::nullopt;
-  if (!text) return nullptr;
-  const KeyDigest digest = digest_of(*text);
+std::shared_ptr<const ApiKey> ApiKeys::find(std::optional<std::string_view> authorization,
+                                            std::optional<std::string_view> x_api_key) const {
+  const std::optional<std::string_view> bearer = authorization ? text_of(*authorization) : std::nullopt;
+  std::shared_ptr<const ApiKey> key = bearer ? find_text(*bearer) : nullptr;
+  return key || !x_api_key ? key : find_text(*x_api_key);
+}
+
+std::shared_ptr<const ApiKey> ApiKeys::find_text(std::string_view text) const {
+  const KeyDigest digest = digest_of(text);
   if (const ApiKey* key = find_in(*configured_, digest)) return {configured_, key};
   if (!store_) return nullptr;
   const std::shared_ptr<const KeyStore::Keys> keys = store_->keys();

@@ -19,10 +19,14 @@ class ApiKeys {
 
   // True as soon as there is a key or was one, valid or not.
   bool required() const;
-  // The key of the header "Bearer KEY"; null where it is missing or wrong, revoked or expired.
-  std::shared_ptr<const ApiKey> find(std::optional<std::string_view> authorization) const;
+  // The key of the header Authorization, "Bearer KEY", or that of x-api-key, as Anthropic's clients send it; null where
+  // both are missing or wrong, revoked or expired.
+  std::shared_ptr<const ApiKey> find(std::optional<std::string_view> authorization,
+                                     std::optional<std::string_view> x_api_key = std::nullopt) const;
 
  private:
+  std::shared_ptr<const ApiKey> find_text(std::string_view text) const;
+
   std::shared_ptr<const KeyStore::Keys> configured_;  // named configured#1, which no key of a store can be
   KeyStore* store_;
 };

@@ -47,6 +47,7 @@ void ChatMessage::take(const ChatPiece& piece) {
       break;
     case Kind::kFinished:
       finish_reason = piece.finish_reason;
+      stop = piece.stop;
       break;
   }
 }
@@ -94,7 +95,7 @@ void ChatAnswers::take(const Generation::Event& next) {
   give(next.index, parser.finish(ended), {});
   const std::string_view reason =
       ended && parser.complete_calls() > 0 ? "tool_calls" : finish_reason_name(event.finish_reason);
-  ready_.push_back({.kind = Kind::kFinished, .answer = next.index, .finish_reason = reason});
+  ready_.push_back({.kind = Kind::kFinished, .answer = next.index, .finish_reason = reason, .stop = event.stop});
 }
 
 void ChatAnswers::give(size_t answer, std::vector<MessagePiece> pieces, std::vector<TextLogprob> logprobs) {

@@ -28,6 +28,7 @@ struct ChatPiece {
   std::string call_id = {};                // kCall
   std::vector<TextLogprob> logprobs = {};  // kText
   std::string_view finish_reason = {};     // kFinished, once and last: "stop", "length" or "tool_calls"
+  std::string stop = {};                   // kFinished: the stop string that ended it, if one did
 };
 
 // One answer, whole.
@@ -39,6 +40,7 @@ struct ChatMessage {
   std::vector<Call> calls = {};
   std::vector<TextLogprob> logprobs = {};
   std::string_view finish_reason = {};
+  std::string stop = {};  // the stop string that ended it, if one did
 
   void take(const ChatPiece& piece);
 };

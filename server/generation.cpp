@@ -108,8 +108,10 @@ Generation::Generation(std::shared_ptr<ServedModel> model, const GenerationField
       copy.sampling.seed = seed + i;
       copy.prompt_logprobs = inputs.prompt_logprobs;
       if (inputs.grammar) copy.constraint = std::make_shared<GrammarConstraint>(inputs.grammar);
+      const auto prompt_tokens = static_cast<int>(copy.prompt.size());
       answers_.push_back(
-          {.stream = TextStream(model_->engine->submit(std::move(copy)), model_->loaded.tokenizer, options)});
+          {.stream = TextStream(model_->engine->submit(std::move(copy)), model_->loaded.tokenizer, options),
+           .prompt_tokens = prompt_tokens});
     }
   } catch (const QueueFull& error) {  // the answers that were submitted are cancelled as they go
     const int seconds = metrics_.retry_after_seconds(model_->engine->stats(), model_->max_running);

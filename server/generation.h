@@ -57,7 +57,7 @@ class Generation {
   std::shared_ptr<void> watch(Client* client);
 
   size_t size() const { return answers_.size(); }
-  TokenUsage usage() const;  // complete once finished
+  TokenUsage usage() const;  // complete once finished; `prompt` is known before
 
  private:
   struct Answer {

@@ -181,6 +181,8 @@ class NoBody : public BodyReader {
 
 }  // namespace
 
+Reply HttpHandler::error_answer(const Request&, const std::exception& error) { return error_reply(error); }
+
 class HttpServer::Impl : private httplib::Server {
  public:
   Impl(HttpHandler& handler, const HttpLimits& limits, TlsContext* tls)
@@ -367,7 +369,7 @@ class HttpServer::Impl : private httplib::Server {
       exchange.refusal = handler_.refuse(request);
       if (!exchange.refusal && exchange.has_body) check_body(request, max_bytes(request));
     } catch (const std::exception& error) {
-      exchange.refusal = error_reply(error);
+      exchange.refusal = handler_.error_answer(request, error);
     }
     if (exchange.refusal && exchange.has_body) {
       parsed.headers.erase("Connection");
@@ -393,7 +395,7 @@ class HttpServer::Impl : private httplib::Server {
       }
       reply = handler_.handle(request);
     } catch (const std::exception& error) {
-      reply = error_reply(error);
+      reply = handler_.error_answer(request, error);
     }
     request.body_reader = nullptr;
     if (exchange.has_body && !exchange.body_read) reply.headers.emplace("Connection", "close");

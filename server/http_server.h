@@ -17,11 +17,13 @@ namespace hearth {
 class HttpHandler {
  public:
   virtual ~HttpHandler() = default;
-  // With the headers, before the body is read; a reply refuses the request. May add to it for the calls below. Where it
-  // sets streams_body, handle() gets a body_reader in place of the whole body.
+  // With the headers, before the body is read; a reply or an error refuses the request. May add to it for the calls
+  // below. Where it sets streams_body, handle() gets a body_reader in place of the whole body.
   virtual std::optional<Reply> refuse(Request& request) = 0;
-  // May throw; the error becomes the reply.
+  // May throw; error_answer() is the reply then.
   virtual Reply handle(const Request& request) = 0;
+  // The reply to what these two threw, or to a body that could not be read; OpenAI's where it is not overridden.
+  virtual Reply error_answer(const Request& request, const std::exception& error);
   // Headers that every reply to this request gets, refusals included.
   virtual void decorate(const Request& request, Reply& reply) = 0;
   // After the last byte; `status` is what was sent, 0 when the request was not understood.

@@ -39,7 +39,7 @@ void complete(Json& operation, const Route& route) {
   add_parameter(operation, route.pattern);
   operation["security"] = Json::array();
   if (route.is_public) return;
-  operation["security"].push_back({{"key", Json::array()}});
+  for (const char* scheme : {"key", "x-api-key"}) operation["security"].push_back({{scheme, Json::array()}});
   operation["x-hearth-scope"] = scope_name(route.scope);
   add_response(operation, "401", "Unauthorized");
   add_response(operation, "403", "Forbidden");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "runtime/base/log.h"
+#include "server/anthropic/errors.h"
 #include "server/api_error.h"
 #include "server/app.h"
 #include "server/metrics.h"
@@ -12,7 +13,7 @@
 namespace hearth {
 namespace {
 
-constexpr bool kPublic = true;
+constexpr bool kPublic = true, kKeyed = false;
 constexpr size_t kNoBody = 0;
 constexpr size_t kPrompts = 16 << 20;  // bytes of a body that holds conversations
 constexpr size_t kOneText = 4 << 20;
@@ -29,6 +30,9 @@ constexpr Route kRoutes[] = {
     {"DELETE", "/v1/models/{model}", handle_delete_model, kAdmin, kNoBody},
     {"GET", "/v1/templates", handle_list_templates, kInfer, kNoBody},
     {"POST", "/v1/chat/completions", handle_chat_completions, kInfer, kPrompts},
+    {"POST", "/v1/messages", handle_messages, kInfer, kPrompts, kKeyed, anthropic::error_reply},
+    {"POST", "/v1/messages/count_tokens", handle_count_message_tokens, kInfer, kPrompts, kKeyed,
+     anthropic::error_reply},
     {"POST", "/v1/completions", handle_completions, kInfer, kPrompts},
     {"POST", "/v1/score/evaluation", handle_score_evaluation, kInfer, kPrompts},
     {"POST", "/v1/files", handle_upload_file, kTrain, kUpload},
@@ -159,9 +163,11 @@ std::optional<Reply> Api::refuse(Request& request) {
   if (found.route) request.route = found.route->pattern;
   const bool is_public = found.route && found.route->is_public;
   const bool needs_key = !is_public && keys_.required();
-  const std::shared_ptr<const ApiKey> key = needs_key ? keys_.find(request.header("Authorization")) : nullptr;
+  const std::shared_ptr<const ApiKey> key =
+      needs_key ? keys_.find(request.header("Authorization"), request.header("x-api-key")) : nullptr;
   if (needs_key && !key)
-    throw ApiError(ErrorCode::kInvalidArgument, "the API key is missing or wrong; send 'Authorization: Bearer KEY'",
+    throw ApiError(ErrorCode::kInvalidArgument,
+                   "the API key is missing or wrong; send 'Authorization: Bearer KEY' or 'x-api-key: KEY'",
                    {.code = "invalid_api_key", .status = 401});
   // A key is not sent along by itself; without one, any page that is open in a browser here could act for its user.
   if (!is_public && !needs_key && !cors_.admits(request)) throw foreign_page(request);
@@ -181,6 +187,11 @@ Reply Api::handle(const Request& request) {
   const RouteMatch found = find_route(request.method, request.path);
   if (const auto* whole = std::get_if<WholeHandler>(&found.route->handler)) return (*whole)(request, app_);
   return std::get<StreamHandler>(found.route->handler)(request, *request.body_reader, app_);
+}
+
+Reply Api::error_answer(const Request& request, const std::exception& error) {
+  const RouteMatch found = find_route(request.method, request.path);
+  return found.route && found.route->errors ? found.route->errors(request, error) : error_reply(error);
 }
 
 void Api::decorate(const Request& request, Reply& reply) {

@@ -23,15 +23,17 @@ struct AppOptions;
 using WholeHandler = Reply (*)(const Request& request, App& app);
 using StreamHandler = Reply (*)(const Request& request, BodyReader& body, App& app);
 using Handler = std::variant<WholeHandler, StreamHandler>;
+using ErrorWriter = Reply (*)(const Request& request, const std::exception& error);
 
 struct Route {
   std::string_view method;  // GET answers HEAD too
   std::string_view
       pattern;  // what begins with /v1 is also found without it; {id} is one name of the path, {model} its rest
   Handler handler;
-  Scope scope;                // that the key must have
-  size_t max_body_bytes = 0;  // 0: it takes none
-  bool is_public = false;     // needs no key
+  Scope scope;                   // that the key must have
+  size_t max_body_bytes = 0;     // 0: it takes none
+  bool is_public = false;        // needs no key
+  ErrorWriter errors = nullptr;  // null: OpenAI's shape
 };
 
 std::span<const Route> routes();
@@ -53,6 +55,7 @@ class Api : public HttpHandler {
   Api(App& app, const AppOptions& options, KeyStore* keys);
   std::optional<Reply> refuse(Request& request) override;
   Reply handle(const Request& request) override;
+  Reply error_answer(const Request& request, const std::exception& error) override;
   void decorate(const Request& request, Reply& reply) override;
   void finished(const Request& request, int status, double seconds) override;
 

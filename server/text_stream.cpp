@@ -91,7 +91,10 @@ void TextStream::take_text(const std::string& text) {
   if (tokens_ <= options_.min_tokens && options_.min_tokens > 0) return release(held_.size(), false);
   size_t found = std::string::npos, keep = 0;
   for (const std::string& stop : options_.stop) {
-    found = std::min(found, held_.find(stop));
+    if (const size_t at = held_.find(stop); at < found) {
+      found = at;
+      stopped_by_ = stop;
+    }
     keep = std::max(keep, partial_match(held_, stop));
   }
   if (found == std::string::npos) return release(held_.size() - keep, false);
@@ -124,6 +127,7 @@ void TextStream::finish(const StreamEvent& finished) {
   TextEvent event{.kind = TextEvent::Kind::kFinished};
   event.finish_reason = stopped_at_ ? FinishReason::kStop : finished.finish_reason;
   event.error = finished.error;
+  event.stop = stopped_by_;
   event.prompt_tokens = finished.prompt_tokens;
   event.cached_tokens = finished.cached_tokens;
   event.reward = finished.reward;

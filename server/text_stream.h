@@ -49,6 +49,7 @@ struct TextEvent {
   std::vector<TextLogprob> logprobs = {};                           // kText: of the tokens that begin in it
   FinishReason finish_reason = FinishReason::kStop;                 // kFinished
   std::string error = {};                                           // kFinished with kError: one line
+  std::string stop = {};                                            // kFinished: the stop string that ended it
   int prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;  // kFinished
   float reward = 0;                                                 // kFinished with kLength: of a reward model
   double queue_seconds = 0;                                         // kFinished: from submit to the first step
@@ -91,6 +92,7 @@ class TextStream {
   std::chrono::steady_clock::time_point last_time_{};
   int tokens_ = 0, told_tokens_ = 0;
   std::optional<int> stopped_at_;  // tokens drawn when a stop string was found
+  std::string stopped_by_;         // that stop string
   bool finished_ = false;
 };
 

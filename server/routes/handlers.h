@@ -14,6 +14,9 @@ Reply handle_get_model(const Request& request, App& app);
 Reply handle_delete_model(const Request& request, App& app);
 // chat_completions.cpp
 Reply handle_chat_completions(const Request& request, App& app);
+// messages.cpp
+Reply handle_messages(const Request& request, App& app);
+Reply handle_count_message_tokens(const Request& request, App& app);
 // completions.cpp
 Reply handle_completions(const Request& request, App& app);
 // score_evaluation.cpp

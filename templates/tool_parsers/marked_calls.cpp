@@ -59,7 +59,8 @@ void MarkedCalls::finish(bool ended) {
 
 // Where nothing but blanks and the beginning of a mark has come since a call.
 bool MarkedCalls::is_behind_call() const {
-  return state_ == State::kExpect && sink_.calls() > 0 && raw_.find_first_not_of(" \n\t\r") == raw_.rfind(seen_);
+  const size_t behind_blanks = std::min(raw_.size(), raw_.find_first_not_of(" \n\t\r"));
+  return state_ == State::kExpect && sink_.calls() > 0 && raw_.substr(behind_blanks) == seen_;
 }
 
 void MarkedCalls::expect(std::vector<Expected> marks) {

@@ -41,6 +41,9 @@ TEST(ApiKeys, AcceptTheirOwnAndNothingElse) {
        {"Bearer gamma", "Bearer alph", "Bearer alphaa", "alpha", "Basic alpha", "Bearer ", "", "Bearer"})
     EXPECT_FALSE(keys.find(wrong)) << wrong;
   EXPECT_FALSE(keys.find(std::nullopt));
+  EXPECT_TRUE(keys.find(std::nullopt, "alpha") && keys.find("Bearer wrong", "beta") &&
+              keys.find("Bearer beta", "wrong"));
+  EXPECT_FALSE(keys.find(std::nullopt, "Bearer alpha") || keys.find(std::nullopt, "") || keys.find("alpha", "wrong"));
   EXPECT_FALSE(ApiKeys({}).required());
 }
 

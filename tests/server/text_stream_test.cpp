@@ -20,6 +20,7 @@ struct Result {
   FinishReason reason = FinishReason::kError;
   int completion_tokens = 0;
   bool cancelled = false;
+  std::string stop;
 };
 
 // Runs tokens of these texts through a TextStream, taking what is ready after each of them.
@@ -41,6 +42,7 @@ Result run(const std::vector<std::string>& tokens, TextStreamOptions options,
       } else {
         result.reason = event->finish_reason;
         result.completion_tokens = event->completion_tokens;
+        result.stop = event->stop;
       }
     }
   };
@@ -76,15 +78,16 @@ TEST(TextStream, EverySplitIntoTokensGivesTheSameTextAndEndsBeforeTheStopString)
     std::vector<std::string> stop;
     std::string expected;
     bool stopped;
+    std::string by = {};
   };
   const Case cases[] = {
-      {"\xC3\xA9STOPxy", {"STOP"}, "\xC3\xA9", true},
-      {"aSTOSTOPx", {"STOP"}, "aSTO", true},
-      {"aaab", {"aab"}, "a", true},
-      {"abcde", {"zz", "cd", "bcx"}, "ab", true},
+      {"\xC3\xA9STOPxy", {"STOP"}, "\xC3\xA9", true, "STOP"},
+      {"aSTOSTOPx", {"STOP"}, "aSTO", true, "STOP"},
+      {"aaab", {"aab"}, "a", true, "aab"},
+      {"abcde", {"zz", "cd", "bcx"}, "ab", true, "cd"},
       {"one STO", {"STOP"}, "one STO", false},
-      {"\xE4\xBD\xA0\xE5\xA5\xBD!", {"\xE5\xA5\xBD"}, "\xE4\xBD\xA0", true},
-      {"STOPabc", {"STOP"}, "", true},
+      {"\xE4\xBD\xA0\xE5\xA5\xBD!", {"\xE5\xA5\xBD"}, "\xE4\xBD\xA0", true, "\xE5\xA5\xBD"},
+      {"STOPabc", {"STOP"}, "", true, "STOP"},
       {"x\xF0\x9F\xA6\x89y", {}, "x\xF0\x9F\xA6\x89y", false},
   };
   for (const Case& c : cases) {
@@ -94,6 +97,7 @@ TEST(TextStream, EverySplitIntoTokensGivesTheSameTextAndEndsBeforeTheStopString)
       ASSERT_EQ(result.text, c.expected) << c.text << " " << cuts;
       ASSERT_EQ(result.reason, c.stopped ? FinishReason::kStop : FinishReason::kLength);
       ASSERT_EQ(result.cancelled, c.stopped);
+      ASSERT_EQ(result.stop, c.by);
       // Entries cover the text: whole tokens, none that begins behind it.
       ASSERT_TRUE(result.tokens.starts_with(c.expected)) << c.text << " " << cuts;
       if (!c.stopped) {
