@@ -62,6 +62,7 @@ class ChatAnswers {
 
   size_t size() const { return generation_->size(); }
   TokenUsage usage() const;  // complete once finished
+  const ServedModel& model() const { return *model_; }
 
  private:
   void take(const Generation::Event& next);

@@ -153,9 +153,8 @@ void MarkedCalls::read_start(char byte) {
   if (is_blank(byte)) return;
   const std::string_view tag = bare_mark(format_.tag);
   if (!tag.empty() && tag.front() == byte) {
-    const std::string blanks = raw_.substr(0, raw_.size() - 1);
-    raw_.clear();
-    sink_.text(blanks);
+    raw_.pop_back();  // the byte, behind blanks
+    sink_.text(std::exchange(raw_, {}));
     state_ = State::kText;
     return read_text(byte);
   }
@@ -188,7 +187,7 @@ void MarkedCalls::read_expected(char byte) {
   if (may_come) return;
   // Without marks around each, calls follow each other.
   if (seen_ == "{" && format_.body == CallBody::kJson && format_.call_begin.empty() && sink_.calls() > 0) {
-    raw_ = "{";
+    raw_.assign(1, '{');
     begin_call();
     return read_body('{');
   }
