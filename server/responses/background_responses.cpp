@@ -20,9 +20,8 @@ constexpr int kRetrySeconds = 10;
 
 // What a daemon that died was at.
 void fail_unfinished(AnswerStore& store) {
-  const Error error = unavailable("the daemon ended while this response ran; send the request again");
   for (StoredAnswer& answer : store.unfinished()) {
-    answer.object = failed_response(std::move(answer.object), nlohmann::ordered_json::array(), error);
+    answer.object = failed_response(std::move(answer.object), nlohmann::ordered_json::array(), daemon_ended());
     answer.pieces = nlohmann::ordered_json::array();
     store.finish(answer, {});
   }
@@ -44,6 +43,10 @@ class BackgroundResponses::Background {
   void cancel() {
     const std::lock_guard lock(mutex_);
     if (run_) run_->cancel();
+  }
+  void shut_down() {
+    const std::lock_guard lock(mutex_);
+    if (run_) run_->shut_down();
   }
 
  private:
@@ -119,6 +122,7 @@ void BackgroundResponses::stop() {
     is_stopped_ = true;
     return std::exchange(running_, {});
   }();
+  for (const auto& one : all) one->shut_down();  // and each is waited for
 }
 
 }  // namespace hearth

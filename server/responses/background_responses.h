@@ -30,7 +30,7 @@ class BackgroundResponses {
   void cancel(std::string_view id);
   // -> whether all have ended in time
   bool wait_idle(std::chrono::milliseconds timeout) const;
-  // Takes no more and waits for those that run, which must be ending: engines end before.
+  // Takes no more, and ends those that run: they are failed.
   void stop();
 
  private:

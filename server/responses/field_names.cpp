@@ -33,6 +33,10 @@ void replace_all(std::string& text, const std::string& from, const std::string& 
 
 }  // namespace
 
+void FieldNames::add(std::string translated, std::string original) {
+  names_.emplace_back(std::move(translated), std::move(original));
+}
+
 std::string FieldNames::original(const std::string& param) const {
   const bool is_pointer = param.starts_with('/');
   size_t longest = 0;

@@ -13,9 +13,7 @@ namespace hearth {
 class FieldNames {
  public:
   // What lies below `translated` lies below `original`; the longest name that fits counts.
-  void add(std::string translated, std::string original) {
-    names_.emplace_back(std::move(translated), std::move(original));
-  }
+  void add(std::string translated, std::string original);
 
   // Of a path, or of a JSON pointer into a schema ("/response_format/json_schema/schema/properties/a").
   std::string original(const std::string& param) const;

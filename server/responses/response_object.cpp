@@ -1,7 +1,11 @@
 #include "server/responses/response_object.h"
 
 #include <ctime>
+#include <optional>
+#include <string>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "server/api_error.h"
 #include "server/ids.h"
@@ -11,9 +15,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// What the engine samples with where neither request nor checkpoint say otherwise.
-float effective(const std::optional<float>& request, const std::optional<float>& model) {
-  return request ? *request : model.value_or(1);
+// What the engine samples with where neither request nor checkpoint say otherwise; 0.7 and not 0.699999988.
+double effective(const std::optional<float>& request, const std::optional<float>& model) {
+  return std::stod(fmt::format("{}", request ? *request : model.value_or(1)));
 }
 
 Json usage_of(const TokenUsage& usage) {

@@ -23,6 +23,13 @@ ResponseRun::ResponseRun(ResponseRequest request, const std::shared_ptr<ServedMo
       answers_(request.names.translated(
           [&] { return std::make_unique<ChatAnswers>(std::move(request.chat), model, app, received); })) {}
 
+Error daemon_ended() { return unavailable("the daemon ended while this response ran; send the request again"); }
+
+void ResponseRun::shut_down() {
+  is_shut_down_ = true;
+  cancel();
+}
+
 StoredAnswer ResponseRun::stored() const {
   return {.kind = AnswerKind::kResponse, .owner = owner_, .object = response_};
 }
@@ -52,7 +59,8 @@ void ResponseRun::run(const ResponseWriter::Sink& event, const std::function<voi
   } catch (const std::exception& error) {
     failure_ = std::current_exception();
     writer.stop();
-    response_ = failed_response(std::move(response_), writer.output(), error);
+    response_ = is_shut_down_ ? failed_response(std::move(response_), writer.output(), daemon_ended())
+                              : failed_response(std::move(response_), writer.output(), error);
   }
   keep(pieces);
   writer.end(response_);

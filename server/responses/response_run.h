@@ -1,6 +1,7 @@
 // One response from the request that was read to the object that is kept.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <exception>
 #include <functional>
@@ -38,8 +39,9 @@ class ResponseRun {
   // What made it fail or end early; null: nothing.
   const std::exception_ptr& failure() const { return failure_; }
 
-  // Thread-safe.
+  // Thread-safe, as shut_down is: the response ends within moments, cancelled or failed.
   void cancel() { answers_->cancel(); }
+  void shut_down();
   std::shared_ptr<void> watch(Client* client) { return answers_->watch(client); }
 
  private:
@@ -53,6 +55,10 @@ class ResponseRun {
   nlohmann::ordered_json response_;
   std::unique_ptr<ChatAnswers> answers_;
   std::exception_ptr failure_;
+  std::atomic<bool> is_shut_down_{false};
 };
+
+// Why a response failed that ran when the daemon stopped or died.
+Error daemon_ended();
 
 }  // namespace hearth
