@@ -26,7 +26,12 @@ std::optional<std::string_view> below(std::string_view param, std::string_view p
   return param;
 }
 
-void replace_all(std::string& text, const std::string& from, const std::string& to) {
+bool is_of_name(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+         std::string_view("_.[]/-").find(c) != std::string_view::npos;
+}
+
+void replace_all(std::string& text, std::string_view from, std::string_view to) {
   for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
     text.replace(at, from.size(), to);
 }
@@ -58,13 +63,24 @@ std::string FieldNames::original(const std::string& param) const {
   return found;
 }
 
+// Names stand in quotes: "'messages[0].content' is required".
+std::string FieldNames::original_text(const std::string& message) const {
+  std::string out;
+  for (size_t at = 0; at < message.size();) {
+    size_t end = at + 1;
+    while (message[at] == '\'' && end < message.size() && is_of_name(message[end])) ++end;
+    const bool is_name = message[at] == '\'' && end < message.size() && message[end] == '\'';
+    out += message[at] + (is_name ? original(message.substr(at + 1, end - at - 1)) : std::string());
+    at = is_name ? end : at + 1;
+  }
+  return out;
+}
+
 ApiError FieldNames::original(const ApiError& error) const {
   ApiErrorDetails details = error.details();
-  std::string message = error.what();
-  const std::string name = original(details.param);
-  if (!details.param.empty()) replace_all(message, "'" + details.param + "'", "'" + name + "'");
+  std::string message = original_text(error.what());
   if (details.code == "context_length_exceeded") replace_all(message, "max_tokens", "max_output_tokens");
-  details.param = name;
+  details.param = original(details.param);
   return {error.code(), message, std::move(details)};
 }
 

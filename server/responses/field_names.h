@@ -30,6 +30,8 @@ class FieldNames {
   }
 
  private:
+  std::string original_text(const std::string& message) const;
+
   std::vector<std::pair<std::string, std::string>> names_;
 };
 

@@ -1,5 +1,6 @@
 #include "server/responses/response_object.h"
 
+#include <charconv>
 #include <ctime>
 #include <optional>
 #include <string>
@@ -17,7 +18,10 @@ using Json = nlohmann::ordered_json;
 
 // What the engine samples with where neither request nor checkpoint say otherwise; 0.7 and not 0.699999988.
 double effective(const std::optional<float>& request, const std::optional<float>& model) {
-  return std::stod(fmt::format("{}", request ? *request : model.value_or(1)));
+  const std::string shortest = fmt::format("{}", request ? *request : model.value_or(1));
+  double number = 0;
+  std::from_chars(shortest.data(), shortest.data() + shortest.size(), number);
+  return number;
 }
 
 Json usage_of(const TokenUsage& usage) {

@@ -136,6 +136,42 @@ TEST(ResponseRequest, ErrorsOfTheChatRequestNameTheResponsesFields) {
             "invalid_value input[1].arguments");
 }
 
+TEST(ResponseRequest, WhateverAFieldIsItIsReadOrRefusedByItsName) {
+  const ordered_json good = ordered_json::parse(R"({"model": "m", "instructions": "i", "input": [
+      {"role": "user", "content": [{"type": "input_text", "text": "a"}]},
+      {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "t"}], "content": null},
+      {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "b"}]},
+      {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}", "id": "fc_1"},
+      {"type": "function_call_output", "call_id": "c1", "output": [{"type": "input_text", "text": "two"}]}],
+    "tools": [{"type": "function", "name": "f", "description": "d", "parameters": {"type": "object"}, "strict": true}],
+    "tool_choice": "auto", "parallel_tool_calls": true, "reasoning": {"effort": "low", "summary": "auto"},
+    "text": {"verbosity": "low", "format": {"type": "json_schema", "name": "n", "schema": {"type": "object"}}},
+    "include": ["message.output_text.logprobs"], "top_logprobs": 2, "metadata": {"a": "b"}, "store": true,
+    "stream": false, "background": false, "truncation": "disabled", "max_output_tokens": 5, "temperature": 0.5,
+    "top_p": 1, "stop": ["x"], "logit_bias": {"1": 2}, "previous_response_id": null, "user": "u", "n": 1})");
+  const ordered_json others = ordered_json::parse(
+      R"([null, true, 5, -1.5, 1e300, "", "x", [], [null], [5], ["x"], [{}], {}, {"a": 1}, {"type": "x"}, {"id": "y"}])");
+  read_response_request(JsonReader(good), nullptr, "");
+  int refused = 0;
+  const ordered_json fields = good.flatten();
+  for (const auto& [pointer, value] : fields.items()) {
+    for (ordered_json::json_pointer at(pointer); !at.empty(); at.pop_back())
+      for (const ordered_json& other : others) {
+        ordered_json body = good;
+        body[at] = other;
+        try {
+          read_response_request(JsonReader(body), nullptr, "");
+        } catch (const ApiError& error) {
+          ++refused;
+          const std::string& param = error.details().param;
+          EXPECT_EQ(error_reply(error).status, 400);
+          EXPECT_TRUE(good.contains(param.substr(0, param.find_first_of(".[")))) << at << " " << other << " " << param;
+        }
+      }
+  }
+  EXPECT_GT(refused, 500);
+}
+
 TEST(FieldNames, TheLongestNameCountsAndPointersStayPointers) {
   FieldNames names;
   names.add("messages", "input");
@@ -153,6 +189,9 @@ TEST(FieldNames, TheLongestNameCountsAndPointersStayPointers) {
   EXPECT_EQ(names.original("/tools/0/function/parameters/x"), "/tools/0/parameters/x");
   EXPECT_EQ(names.original("/tools[0]/function/parameters/x"), "/tools[0]/parameters/x");
   EXPECT_EQ(names.original(""), "");
+  const ApiError error =
+      names.original(invalid_field("messages[3].content", "'messages[3].content' and 'tools' aren't 'no names'"));
+  EXPECT_STREQ(error.what(), "'input[1].content' and 'tools' aren't 'no names'");
 }
 
 }  // namespace
