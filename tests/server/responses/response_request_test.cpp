@@ -40,7 +40,8 @@ TEST(ResponseRequest, ATextIsTheUsersMessage) {
 TEST(ResponseRequest, ATurnOfTheAssistantIsOneMessage) {
   const ordered_json got = messages(R"("input": [
     {"role": "developer", "content": "d"},
-    {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "a"}, {"type": "input_text", "text": "b"}]},
+    {"type": "message", "role": "user", "content": [
+      {"type": "input_text", "text": "a"}, {"type": "input_text", "text": "b"}]},
     {"type": "reasoning", "id": "rs_1", "summary": [], "content": [{"type": "reasoning_text", "text": "think"}]},
     {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "let me see"}]},
     {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{\"x\": 1}"},
@@ -150,7 +151,8 @@ TEST(ResponseRequest, WhateverAFieldIsItIsReadOrRefusedByItsName) {
     "stream": false, "background": false, "truncation": "disabled", "max_output_tokens": 5, "temperature": 0.5,
     "top_p": 1, "stop": ["x"], "logit_bias": {"1": 2}, "previous_response_id": null, "user": "u", "n": 1})");
   const ordered_json others = ordered_json::parse(
-      R"([null, true, 5, -1.5, 1e300, "", "x", [], [null], [5], ["x"], [{}], {}, {"a": 1}, {"type": "x"}, {"id": "y"}])");
+      R"([null, true, 5, -1.5, 1e300, "", "x", [], [null], [5], ["x"], [{}], {},
+          {"a": 1}, {"type": "x"}, {"id": "y"}])");
   read_response_request(JsonReader(good), nullptr, "");
   int refused = 0;
   const ordered_json fields = good.flatten();
