@@ -22,6 +22,7 @@
 #include "server/models/model_host.h"
 #include "server/pulled_models.h"
 #include "server/pulls.h"
+#include "server/responses/background_responses.h"
 #include "server/routes.h"
 #include "server/service_manager.h"
 #include "server/state/state_directory.h"
@@ -52,6 +53,7 @@ struct App::Impl {
         tls(options.tls.empty() ? nullptr : std::make_unique<TlsContext>(options.tls)),
         host(options, metrics),
         keys(open_state()),
+        background(kept_answers()),
         api(app, options, keys.get()),
         server(api, limits_for(options), tls.get()) {}
 
@@ -60,6 +62,7 @@ struct App::Impl {
     state_directory.emplace(options.state_directory);
     files.emplace(state_directory->database(), state_directory->files(),
                   FileStoreOptions{.max_bytes = options.max_files_bytes});
+    answers.emplace(state_directory->database(), options.stored);
     datasets.emplace(state_directory->datasets(), *files);
     JobHooks hooks;
     hooks.validate = [this](const Job& job) { return fine_tuning->validate(job); };
@@ -79,8 +82,10 @@ struct App::Impl {
     return options.keys ? options.keys : std::make_shared<DatabaseKeys>(state_directory->database());
   }
 
+  AnswerStore* kept_answers() { return answers && answers->keeps_answers() ? &*answers : nullptr; }
+
   void load_all();
-  void sweep_files_now_and_then();
+  void sweep_now_and_then();
   const AppOptions options;
   const std::unique_ptr<TlsContext> tls;  // null for plain HTTP
   Metrics metrics;
@@ -90,10 +95,12 @@ struct App::Impl {
   Pulls pulls{[this](const std::string& name) { return pulled.serve(name); }};
   std::optional<StateDirectory> state_directory;
   std::optional<FileStore> files;
+  std::optional<AnswerStore> answers;
   std::optional<DatasetStore> datasets;
   std::optional<JobService> jobs;
   std::optional<FineTuning> fine_tuning;
   std::shared_ptr<KeyStore> keys;  // may be null
+  BackgroundResponses background;
   std::atomic<State> state{State::kLoading};
   mutable std::mutex mutex;  // of failure
   std::exception_ptr failure;
@@ -122,17 +129,18 @@ void App::Impl::load_all() {
   host.serve_loads();
 }
 
-void App::Impl::sweep_files_now_and_then() {
+void App::Impl::sweep_now_and_then() {
   if (!files) return;
   sweep_timer.expires_after(kSweepPeriod);
   sweep_timer.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
     try {
       files->sweep();
+      answers->sweep();
     } catch (const Error& problem) {
-      log::warn("expired files are not removed: {}", problem.what());
+      log::warn("what has expired is not removed: {}", problem.what());
     }
-    sweep_files_now_and_then();
+    sweep_now_and_then();
   });
 }
 
@@ -169,7 +177,7 @@ void App::run() {
       if (!again) impl_->loop.stop();
     });
   });
-  impl_->sweep_files_now_and_then();
+  impl_->sweep_now_and_then();
   start();
   impl_->loop.run();
   stop();
@@ -192,6 +200,7 @@ bool App::drain(std::chrono::milliseconds timeout) {
   if (impl_->jobs) impl_->jobs->runner().stop();
   for (const auto& model : models)
     if (!model->engine->wait_idle(left())) return false;
+  if (!impl_->background.wait_idle(left())) return false;
   return impl_->server.wait_idle(left());  // what was drawn has been sent too
 }
 
@@ -203,6 +212,7 @@ void App::stop() {
   if (impl_->jobs) impl_->jobs->runner().stop();
   impl_->pulls.stop();
   impl_->host.stop();
+  impl_->background.stop();
   impl_->server.stop();
   impl_->loop.stop();
   if (impl_->loader.joinable()) impl_->loader.join();
@@ -233,6 +243,13 @@ FineTuning& App::fine_tuning() {
 }
 
 Pulls& App::pulls() { return impl_->pulls; }
+BackgroundResponses& App::background_responses() { return impl_->background; }
+AnswerStore* App::find_stored_answers() { return impl_->kept_answers(); }
+
+AnswerStore& App::stored_answers() {
+  if (AnswerStore* kept = find_stored_answers()) return *kept;
+  throw failed_precondition("this daemon keeps no answers: start it with a state directory and stored_days above 0");
+}
 
 const AppOptions& App::options() const { return impl_->options; }
 

@@ -17,10 +17,12 @@
 #include "server/keys/key_store.h"
 #include "server/rate_limiter.h"
 #include "server/served_model.h"
+#include "server/stored/answer_store.h"
 #include "server/tls.h"
 
 namespace hearth {
 
+class BackgroundResponses;
 class FineTuning;
 class Client;
 class DatasetStore;
@@ -59,6 +61,7 @@ struct AppOptions {
   TlsFiles tls;                                 // empty: plain HTTP
   std::filesystem::path state_directory = {};   // empty: no jobs, no files and no keys of its own
   int64_t max_files_bytes = int64_t{20} << 30;  // of all uploaded files
+  AnswerStoreOptions stored;                    // responses and chat completions that clients let the daemon keep
   RunnerOptions jobs;
   ExecutorOptions executor;  // of jobs
   int64_t model_memory = 0;  // bytes that loaded models may take together; 0: 3/4 of the machine's
@@ -111,6 +114,10 @@ class App {
   DatasetStore& datasets();
   FineTuning& fine_tuning();
   Pulls& pulls();
+  BackgroundResponses& background_responses();
+  // Throws kFailedPrecondition where none are kept: without a state directory, or with a retention of 0.
+  AnswerStore& stored_answers();
+  AnswerStore* find_stored_answers();  // null where none are kept
   const AppOptions& options() const;
 
  private:

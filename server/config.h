@@ -73,6 +73,8 @@ struct ServeConfig {
   ExecutorOptions executor;        // of jobs
   bool jobs_in_background = true;  // they get the CPUs that nobody else wants
   int job_retention_days = 0;      // of jobs that ended; 0: for ever
+  int stored_days = 30;            // that responses and stored chat completions are kept; 0: none is kept
+  int64_t max_stored_bytes = int64_t{1} << 30;  // of all of them
   log::Format log_format = log::Format::kText;
 
   ChatOptions chat_of(const ModelSpec& model) const;

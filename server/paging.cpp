@@ -1,5 +1,6 @@
 #include "server/paging.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "server/api_error.h"
@@ -18,7 +19,8 @@ int read_limit(std::string_view text, int max) {
 }  // namespace
 
 Page read_page(const Query& query, const PageRule& rule) {
-  Page page{.limit = rule.default_limit, .after = std::string(query.get("after").value_or(""))};
+  Page page{
+      .limit = rule.default_limit, .after = std::string(query.get("after").value_or("")), .order = rule.default_order};
   if (const auto limit = query.get("limit")) page.limit = read_limit(*limit, rule.max_limit);
   if (const auto order = query.get("order")) {
     if (*order != "asc" && *order != "desc")
@@ -38,6 +40,20 @@ nlohmann::ordered_json list_object(nlohmann::ordered_json rows, const Page& page
   list["has_more"] = has_more;
   list["data"] = std::move(rows);
   return list;
+}
+
+nlohmann::ordered_json page_of(nlohmann::ordered_json all, const Page& page) {
+  if (page.order == PageOrder::kNewestFirst) std::reverse(all.begin(), all.end());
+  auto begin = all.begin();
+  if (!page.after.empty()) {
+    begin = std::find_if(all.begin(), all.end(), [&](const auto& row) { return row.at("id") == page.after; });
+    if (begin == all.end()) refuse_after(page);
+    ++begin;
+  }
+  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+  for (; begin != all.end() && rows.size() < static_cast<size_t>(page.rows()); ++begin)
+    rows.push_back(std::move(*begin));
+  return list_object(std::move(rows), page);
 }
 
 void refuse_after(const Page& page) {

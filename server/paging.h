@@ -24,6 +24,7 @@ struct Page {
 struct PageRule {
   int default_limit = 20;
   int max_limit = 100;
+  PageOrder default_order = PageOrder::kNewestFirst;
 };
 
 // limit, after and order of the query. Throws a 400 that names the field; a limit is never clamped.
@@ -31,6 +32,9 @@ Page read_page(const Query& query, const PageRule& rule);
 
 // {"object": "list", "data", "first_id", "last_id", "has_more"} of up to page.rows() objects that have an "id".
 nlohmann::ordered_json list_object(nlohmann::ordered_json rows, const Page& page);
+
+// The page of a list that is at hand whole, oldest first, of objects that have an "id". Throws as refuse_after.
+nlohmann::ordered_json page_of(nlohmann::ordered_json all, const Page& page);
 
 // For stores that do not know page.after: a 400, since the URL itself exists.
 [[noreturn]] void refuse_after(const Page& page);

@@ -139,6 +139,9 @@ constexpr ServeOption kOptions[] = {
     {kLimits, "max_files_bytes", "--max-files-bytes", "20GiB",
      "What all uploaded files may take together; beyond it uploads get 507 (default 20 GiB)",
      [](const YamlEntry& e, ServeConfig& c) { c.max_files_bytes = bytes_of(e); }},
+    {kLimits, "max_stored_bytes", "--max-stored-bytes", "1GiB",
+     "What responses and stored chat completions may take together; beyond it the oldest go (default 1 GiB)",
+     [](const YamlEntry& e, ServeConfig& c) { c.max_stored_bytes = bytes_of(e); }},
 
     {kOperation, "state_dir", "--state-dir", "DIR",
      "Where jobs, uploaded files and keys are kept (default $XDG_STATE_HOME/hearth, ~/.local/state/hearth)",
@@ -154,6 +157,9 @@ constexpr ServeOption kOptions[] = {
     {kOperation, "job_retention_days", "--job-retention-days", "N",
      "Days after which jobs that ended are forgotten; what they trained stays (default 0: never)",
      [](const YamlEntry& e, ServeConfig& c) { c.job_retention_days = int_of(e, 0, 36'500); }},
+    {kOperation, "stored_days", "--stored-days", "N",
+     "Days that responses and stored chat completions are kept (default 30; 0: none is kept)",
+     [](const YamlEntry& e, ServeConfig& c) { c.stored_days = int_of(e, 0, 36'500); }},
     {kOperation, "log_format", "--log-format", "FORMAT", "text (default) or json, an object a line",
      [](const YamlEntry& e, ServeConfig& c) {
        constexpr std::string_view kFormats[] = {"text", "json"};

@@ -92,6 +92,7 @@ int run_serve(const ServeConfig& config, Page page = Page::kServed) {
   options.drain_timeout = config.drain_timeout;
   options.tls = config.tls;
   options.max_files_bytes = config.max_files_bytes;
+  options.stored = {std::chrono::hours(24 * config.stored_days), config.max_stored_bytes};
   options.state_directory = state_directory_of(config);
   options.executor = config.executor;
   const bool uses_slurm = config.executor.uses_slurm;

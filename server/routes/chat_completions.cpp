@@ -5,8 +5,11 @@
 #include "server/chat_answers.h"
 #include "server/ids.h"
 #include "server/json_reader.h"
+#include "server/logprobs_json.h"
 #include "server/routes/handlers.h"
 #include "server/sse.h"
+#include "server/stored/owner.h"
+#include "server/stored/stored_completion.h"
 
 namespace hearth {
 namespace {
@@ -15,21 +18,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr auto kPingEvery = std::chrono::seconds(15);
 
-Json token_json(const TokenText& token) {
-  Json bytes = Json::array();
-  for (const char byte : token.bytes) bytes.push_back(static_cast<unsigned char>(byte));
-  return {{"token", token.text}, {"logprob", json_logprob(token.logprob)}, {"bytes", std::move(bytes)}};
-}
-
-Json logprobs_json(const std::vector<TextLogprob>& tokens) {
-  Json content = Json::array();
-  for (const TextLogprob& token : tokens) {
-    Json entry = token_json(token.token);
-    entry["top_logprobs"] = Json::array();
-    for (const TokenText& top : token.top) entry["top_logprobs"].push_back(token_json(top));
-    content.push_back(std::move(entry));
-  }
-  return {{"content", std::move(content)}, {"refusal", nullptr}};
+Json chat_logprobs(const std::vector<TextLogprob>& tokens) {
+  return {{"content", logprobs_json(tokens)}, {"refusal", nullptr}};
 }
 
 Json calls_json(const std::vector<ChatMessage::Call>& calls) {
@@ -56,11 +46,13 @@ Json message_json(const ChatMessage& message, bool legacy) {
 // One request's answers as OpenAI's objects.
 class ChatReply {
  public:
-  ChatReply(const ServedModel& model, const ChatRequest& request, std::unique_ptr<ChatAnswers> answers)
+  ChatReply(const ServedModel& model, const ChatRequest& request, std::unique_ptr<ChatAnswers> answers,
+            StoredCompletion stored)
       : answers_(std::move(answers)),
         with_logprobs_(request.generation.top_logprobs >= 0),
         with_usage_(request.generation.include_usage),
-        legacy_(request.conversation.legacy_functions) {
+        legacy_(request.conversation.legacy_functions),
+        stored_(std::move(stored)) {
     head_ = {{"id", random_id("chatcmpl-")},
              {"object", request.generation.stream ? "chat.completion.chunk" : "chat.completion"},
              {"created", std::time(nullptr)},
@@ -70,16 +62,8 @@ class ChatReply {
 
   Reply whole(Client* client) {
     const std::shared_ptr<void> watch = answers_->watch(client);
-    Json choices = Json::array();
-    for (const ChatMessage& message : answers_->whole()) {
-      choices.push_back({{"index", choices.size()},
-                         {"message", message_json(message, legacy_)},
-                         {"logprobs", with_logprobs_ ? logprobs_json(message.logprobs) : Json()},
-                         {"finish_reason", reason_of(message.finish_reason)}});
-    }
-    Json reply = head_;
-    reply["choices"] = std::move(choices);
-    reply["usage"] = usage_json(answers_->usage());
+    const Json reply = completion(answers_->whole());
+    stored_.keep(reply);
     return json_reply(reply);
   }
 
@@ -95,13 +79,31 @@ class ChatReply {
   }
 
  private:
+  Json completion(const std::vector<ChatMessage>& messages) const {
+    Json choices = Json::array();
+    for (const ChatMessage& message : messages) {
+      choices.push_back({{"index", choices.size()},
+                         {"message", message_json(message, legacy_)},
+                         {"logprobs", with_logprobs_ ? chat_logprobs(message.logprobs) : Json()},
+                         {"finish_reason", reason_of(message.finish_reason)}});
+    }
+    Json reply = head_;
+    reply["object"] = "chat.completion";
+    reply["choices"] = std::move(choices);
+    reply["usage"] = usage_json(answers_->usage());
+    return reply;
+  }
+
   void write_chunks(SseWriter& writer) {
+    std::vector<ChatMessage> messages(answers_->size());
     for (size_t i = 0; i < answers_->size(); ++i)
       if (!writer.event(chunk(i, {{"role", "assistant"}, {"content", ""}}, nullptr))) return;
     while (!answers_->finished()) {
       const std::optional<ChatPiece> piece = answers_->next(kPingEvery);
       if (!piece ? !writer.ping() : !write_piece(writer, *piece)) return;
+      if (piece && stored_.is_wanted()) messages[piece->answer].take(*piece);
     }
+    if (stored_.is_wanted()) stored_.keep(completion(messages));
     if (with_usage_) {
       Json last = head_;
       last["choices"] = Json::array();
@@ -117,7 +119,7 @@ class ChatReply {
     if (legacy_ && piece.call > 0) return true;  // there is room for one
     Json out = chunk(piece.answer, delta(piece), nullptr);
     if (with_logprobs_ && piece.kind == ChatPiece::Kind::kText)
-      out["choices"][0]["logprobs"] = logprobs_json(piece.logprobs);
+      out["choices"][0]["logprobs"] = chat_logprobs(piece.logprobs);
     return writer.event(out);
   }
 
@@ -154,16 +156,19 @@ class ChatReply {
 
   std::unique_ptr<ChatAnswers> answers_;
   bool with_logprobs_, with_usage_, legacy_;
+  StoredCompletion stored_;
   Json head_;  // what every object of this request has
 };
 
 }  // namespace
 
 Reply handle_chat_completions(const Request& request, App& app) {
-  const ChatRequest body = read_chat_request(JsonReader(parse_json(request.body)));
+  const Json json = parse_json(request.body);
+  const ChatRequest body = read_chat_request(JsonReader(json));
+  StoredCompletion stored(JsonReader(json), app.find_stored_answers(), owner_of(request));
   const std::shared_ptr<ServedModel> model = app.model_for_generation(body.model, request.client);
   auto answers = std::make_unique<ChatAnswers>(body, model, app, request.received);
-  auto reply = std::make_shared<ChatReply>(*model, body, std::move(answers));
+  auto reply = std::make_shared<ChatReply>(*model, body, std::move(answers), std::move(stored));
   if (!body.generation.stream) return reply->whole(request.client);
   return sse_reply([reply, client = request.client](BodyWriter& writer) { reply->stream(client, writer); });
 }

@@ -17,6 +17,18 @@ Reply handle_chat_completions(const Request& request, App& app);
 // messages.cpp
 Reply handle_messages(const Request& request, App& app);
 Reply handle_count_message_tokens(const Request& request, App& app);
+// stored_completions.cpp
+Reply handle_list_completions(const Request& request, App& app);
+Reply handle_get_completion(const Request& request, App& app);
+Reply handle_completion_messages(const Request& request, App& app);
+Reply handle_update_completion(const Request& request, App& app);
+Reply handle_delete_completion(const Request& request, App& app);
+// responses.cpp
+Reply handle_create_response(const Request& request, App& app);
+Reply handle_get_response(const Request& request, App& app);
+Reply handle_cancel_response(const Request& request, App& app);
+Reply handle_delete_response(const Request& request, App& app);
+Reply handle_response_input_items(const Request& request, App& app);
 // completions.cpp
 Reply handle_completions(const Request& request, App& app);
 // score_evaluation.cpp

@@ -93,7 +93,47 @@ CREATE TABLE pulled_models (
 );
 )sql";
 
-constexpr std::string_view kMigrations[] = {kJobs, kKeys, kFiles, kPulledModels};
+// Responses and chat completions whose clients let them be kept. An item (a message, a call, its output) is one row,
+// however many conversations it is part of, and goes with the last of them.
+constexpr std::string_view kStoredAnswers = R"sql(
+CREATE TABLE stored_answers (
+  sequence   INTEGER PRIMARY KEY AUTOINCREMENT,
+  id         TEXT NOT NULL UNIQUE,
+  kind       TEXT NOT NULL,                -- 'response', 'completion'
+  owner      TEXT NOT NULL,                -- name of the key; empty: none was asked for
+  model      TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  has_ended  INTEGER NOT NULL,             -- 0: it is being generated in the background
+  bytes      INTEGER NOT NULL,             -- of object and pieces
+  metadata   TEXT NOT NULL,                -- JSON
+  object     TEXT NOT NULL,                -- JSON, without metadata
+  pieces     TEXT                          -- JSON: how a response came, for its replay
+);
+CREATE INDEX stored_answers_by_kind ON stored_answers (kind, sequence);
+CREATE TABLE stored_items (
+  sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+  id       TEXT NOT NULL,
+  owner    TEXT NOT NULL,
+  bytes    INTEGER NOT NULL,
+  item     TEXT NOT NULL                   -- JSON
+);
+CREATE INDEX stored_items_by_id ON stored_items (id);
+CREATE TABLE stored_item_uses (
+  answer    INTEGER NOT NULL REFERENCES stored_answers (sequence) ON DELETE CASCADE,
+  place     INTEGER NOT NULL,              -- in the conversation
+  item      INTEGER NOT NULL REFERENCES stored_items (sequence),
+  is_output INTEGER NOT NULL,
+  PRIMARY KEY (answer, place)
+) WITHOUT ROWID;
+CREATE INDEX stored_item_uses_by_item ON stored_item_uses (item);
+CREATE TRIGGER stored_items_unused AFTER DELETE ON stored_item_uses
+WHEN NOT EXISTS (SELECT 1 FROM stored_item_uses WHERE item = OLD.item)
+BEGIN
+  DELETE FROM stored_items WHERE sequence = OLD.item;
+END;
+)sql";
+
+constexpr std::string_view kMigrations[] = {kJobs, kKeys, kFiles, kPulledModels, kStoredAnswers};
 
 }  // namespace
 

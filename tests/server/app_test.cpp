@@ -72,7 +72,7 @@ TEST(App, UnknownUrlsAndMethodsAreJsonErrors) {
   EXPECT_EQ(twice.status, 404);
   EXPECT_EQ(twice.error_code(), "unknown_url");
   EXPECT_THAT(twice.body, HasSubstr("one /v1 too many"));
-  const HttpAnswer method = daemon.get("/v1/chat/completions");
+  const HttpAnswer method = daemon.get("/v1/completions");
   EXPECT_EQ(method.status, 405);
   EXPECT_EQ(method.error_code(), "method_not_allowed");
   EXPECT_EQ(method.headers.at("allow"), "POST");

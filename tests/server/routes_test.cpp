@@ -29,7 +29,7 @@ TEST(Routes, AreFoundWithAndWithoutPrefixAndTrailingSlash) {
   EXPECT_EQ(pattern("GET", "/health"), "/health");
   EXPECT_EQ(pattern("GET", "/v1/health"), "none, ");
   EXPECT_EQ(pattern("GET", "/v1/v1/models"), "none, ");
-  EXPECT_EQ(pattern("GET", "/v1/chat/completions"), "none, POST");
+  EXPECT_EQ(pattern("GET", "/v1/completions"), "none, POST");
   EXPECT_EQ(pattern("DELETE", "/v1/models"), "none, GET");
   EXPECT_EQ(pattern("DELETE", "/v1/models/ft:a:b"), "/v1/models/{model}");
   EXPECT_EQ(pattern("POST", "/v1/models/a"), "none, GET, DELETE");

@@ -49,6 +49,7 @@ std::vector<std::string> HttpAnswer::events() const {
     if (end == std::string_view::npos) throw std::runtime_error("an event without an end: " + std::string(rest));
     std::string_view event = rest.substr(0, end);
     rest.remove_prefix(end + 2);
+    if (event.starts_with("event: ")) event.remove_prefix(event.find('\n') + 1);
     if (event.starts_with("data: ")) events.emplace_back(event.substr(6));
   }
   return events;
