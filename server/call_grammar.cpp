@@ -63,6 +63,26 @@ Json with_definitions(const Json& schema, const Json& parameters) {
   return out;
 }
 
+// Where a schema lists an object's properties and does not speak of others, there are no others: a function that gets an
+// argument it does not know fails.
+Json closed(const Json& schema) {
+  if (schema.is_array()) {
+    Json out = Json::array();
+    for (const Json& one : schema) out.push_back(closed(one));
+    return out;
+  }
+  if (!schema.is_object() || schema.contains("allOf")) return schema;
+  Json out = schema;
+  if (schema.contains("properties") && !schema.contains("additionalProperties") && !schema.contains("patternProperties"))
+    out["additionalProperties"] = false;
+  for (const char* key : {"items", "prefixItems", "anyOf", "oneOf"})
+    if (schema.contains(key)) out[key] = closed(schema[key]);
+  for (const char* key : {"properties", "$defs"})
+    if (member(schema, key).is_object())
+      for (const auto& [name, one] : schema[key].items()) out[key][name] = closed(one);
+  return out;
+}
+
 bool is_required(const Json& schema, const std::string& key) {
   const Json& required = member(schema, "required");
   return required.is_array() && std::ranges::find(required, Json(key)) != required.end();
@@ -174,6 +194,10 @@ Expr CallGrammar::call(const CallableTool& tool, bool begun) {
 }
 
 Expr CallGrammar::json_arguments(const CallableTool& tool) {
+  try {
+    return embed(grammar_, json_schema_grammar(closed(tool.parameters)));
+  } catch (const SchemaError&) {  // then as it stands
+  }
   try {
     return embed(grammar_, json_schema_grammar(tool.parameters));
   } catch (const SchemaError& error) {

@@ -201,7 +201,9 @@ ConversationFields read_conversation(const JsonReader& body) {
   out.tools = body["tools"] ? read_tools(body["tools"]) : tools_from_functions(body["functions"]);
   out.legacy_functions = !body["tools"] && body["functions"];
   read_tool_choice(body["tool_choice"] ? body["tool_choice"] : body["function_call"], out);
-  out.tool_choice.parallel = !out.legacy_functions && read_flag(body["parallel_tool_calls"], true);
+  // A function that is named is called once.
+  const bool is_named = out.tool_choice.required && out.tool_choice.names.size() == 1;
+  out.tool_choice.parallel = !out.legacy_functions && !is_named && read_flag(body["parallel_tool_calls"], true);
   const JsonReader arguments = body["chat_template_kwargs"];
   if (arguments && !arguments.is_object()) arguments.fail_type("an object");
   out.template_arguments = arguments.json();

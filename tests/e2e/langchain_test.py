@@ -84,8 +84,10 @@ class TestHearthUnit(Hearth, ChatModelUnitTests):
 class TestHearth(Hearth, ChatModelIntegrationTests):
     @property
     def standard_chat_model_params(self):
-        """Formats of these tests allow texts of any length: without the penalty the default model repeats itself in them to the end of its tokens."""
-        return {"temperature": 0, "frequency_penalty": 1, "max_tokens": 400, "timeout": 300, "max_retries": 0}
+        """Formats of these tests allow texts of any length: without the penalty the default model repeats itself in them to the end of its tokens, and where it
+        may call a tool several times, it goes on calling."""
+        parallel = {"parallel_tool_calls": False}
+        return {"temperature": 0, "frequency_penalty": 1, "max_tokens": 400, "timeout": 300, "max_retries": 0, "model_kwargs": parallel}
 
     def invoke_with_cache_read_input(self, *, stream=False) -> AIMessage:
         model = ChatOpenAI(**{**self.standard_chat_model_params, **self.chat_model_params, "max_tokens": 4})

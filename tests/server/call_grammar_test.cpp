@@ -171,6 +171,16 @@ TEST_P(EveryFormat, WhatTheFormatWritesIsInTheGrammar) {
   EXPECT_FALSE(one.accepts(write_calls(format(), both)));
 }
 
+TEST_P(EveryFormat, ArgumentsThatAreNotDeclaredDoNotCome) {
+  const Json tools = Json::parse(
+      R"([{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}}}}])");
+  Matcher matcher(std::make_shared<Automaton>(grammar_of_calls(format(), tools)));
+  const ToolCall declared{"f", {{"a", 4}}}, none{"f", Json::object()}, more{"f", {{"a", 4}, {"b", 5}}};
+  EXPECT_TRUE(matcher.accepts(write_calls(format(), std::vector{declared})));
+  EXPECT_TRUE(matcher.accepts(write_calls(format(), std::vector{none})));
+  EXPECT_FALSE(matcher.accepts(write_calls(format(), std::vector{more})));
+}
+
 TEST_P(EveryFormat, OfAToolThatIsNotStrictWhatCannotBeEnforcedIsAnyObject) {
   Json tools = Json::parse(
       R"([{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"a": {"type": "integer", "multipleOf": 3}}}}}])");
