@@ -11,12 +11,12 @@ import json
 import pathlib
 import random
 import signal
-import socket
 import statistics
-import subprocess
 import tempfile
 import time
 import urllib.request
+
+from daemon import Daemon
 
 WORDS = "river stone light garden letter winter music table window story market engine forest answer morning paper bridge silver number corner".split()
 YAML = """\
@@ -37,30 +37,6 @@ learning_rate: 1.0e-5
 max_steps: 100000
 bf16: true
 """
-
-
-class Daemon:
-    def __init__(self, options, folder):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}/v1"
-        command = [options.hearth, "serve", "--model", f"smollm2={options.model}", "--port", str(port), "--state-dir", str(folder / "state"), "--job-priority", options.priority]
-        self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz")
-                return
-            except OSError:
-                time.sleep(0.1)
-
-    def call(self, path, body=None):
-        request = urllib.request.Request(self.url + path, None if body is None else json.dumps(body).encode())
-        return json.load(urllib.request.urlopen(request))
-
-    def wait(self, job, condition):
-        while not condition(self.call("/jobs/" + job)):
-            time.sleep(0.1)
 
 
 def ask(daemon, dice):
@@ -98,7 +74,7 @@ def main():
         rows = [{"instruction": "Go on.", "input": "", "output": " ".join(dice.choice(WORDS) for _ in range(700))} for _ in range(64)]
         (folder / "long.json").write_text(json.dumps(rows))
         (folder / "dataset_info.json").write_text(json.dumps({"long": {"file_name": "long.json"}}))
-        daemon = Daemon(options, folder)
+        daemon = Daemon(options.hearth, options.model, folder, "--job-priority", options.priority)
         try:
             job = daemon.call("/jobs", {"spec": YAML.format(model=options.model, folder=folder)})["id"]
             daemon.wait(job, lambda j: j["progress"].get("step", 0) > 0)

@@ -63,8 +63,8 @@ Json with_definitions(const Json& schema, const Json& parameters) {
   return out;
 }
 
-// Where a schema lists an object's properties and does not speak of others, there are no others: a function that gets an
-// argument it does not know fails.
+// Where a schema lists an object's properties and does not speak of others, there are no others: a function that gets
+// an argument it does not know fails.
 Json closed(const Json& schema) {
   if (schema.is_array()) {
     Json out = Json::array();
@@ -73,7 +73,8 @@ Json closed(const Json& schema) {
   }
   if (!schema.is_object() || schema.contains("allOf")) return schema;
   Json out = schema;
-  if (schema.contains("properties") && !schema.contains("additionalProperties") && !schema.contains("patternProperties"))
+  if (schema.contains("properties") && !schema.contains("additionalProperties") &&
+      !schema.contains("patternProperties"))
     out["additionalProperties"] = false;
   for (const char* key : {"items", "prefixItems", "anyOf", "oneOf"})
     if (schema.contains(key)) out[key] = closed(schema[key]);

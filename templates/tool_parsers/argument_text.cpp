@@ -42,7 +42,7 @@ class LiteralReader {
     const char c = text_[at_];
     if (c == '[' || c == '(') return read_list(value, c == '[' ? ']' : ')', depth);
     if (c == '{') return read_object(value, depth);
-    if (!is_gemma_ && (c == '"' || c == '\'')) return read_text(value);
+    if (c == '"' || (!is_gemma_ && c == '\'')) return read_text(value);
     return read_word(value);
   }
 

@@ -124,6 +124,8 @@ void MarkedCalls::end_name() {
 }
 
 void MarkedCalls::go(Next next) {
+  // Some models leave the end of a name out.
+  if (std::exchange(is_behind_name_, false) && (next == Next::kParameter || next == Next::kCallEnd)) end_name();
   const bool ends_call = next == Next::kCallEnd || next == Next::kCallBegin || next == Next::kText;
   if (in_parameters_ && ends_call) end_parameters();
   switch (next) {
@@ -205,7 +207,13 @@ void MarkedCalls::read_name(char byte) {
   if (name_.empty() || (format_.is_bare() && !tools_.has(name_))) return give_up();
   const std::string name_end(bare_mark(format_.name_end));
   if (!name_end.empty()) {
-    expect({{name_end, Next::kNameEnd}, {std::string(bare_mark(format_.id_begin)), Next::kId}});
+    std::vector<Expected> marks = {{name_end, Next::kNameEnd}, {std::string(bare_mark(format_.id_begin)), Next::kId}};
+    if (format_.body == CallBody::kParameters) {
+      marks.push_back({std::string(bare_mark(format_.key_begin)), Next::kParameter});
+      marks.push_back({std::string(bare_mark(format_.call_end)), Next::kCallEnd});
+    }
+    expect(std::move(marks));
+    is_behind_name_ = true;
     return read_expected(byte);
   }
   end_name();
@@ -246,7 +254,7 @@ void MarkedCalls::text_from_here() {
   body_.reset();
   raw_.clear();
   seen_.clear();
-  in_parameters_ = false;
+  in_parameters_ = is_behind_name_ = false;
   state_ = State::kText;
 }
 

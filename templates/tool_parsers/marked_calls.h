@@ -64,7 +64,7 @@ class MarkedCalls : public MessageReader {
   std::string seen_;  // of what is expected
   std::string name_, id_;
   size_t calls_before_ = 0;  // when raw_ began
-  bool in_parameters_ = false, is_first_parameter_ = true;
+  bool is_behind_name_ = false, in_parameters_ = false, is_first_parameter_ = true;
   std::unique_ptr<CallBodyReader> body_;
 };
 

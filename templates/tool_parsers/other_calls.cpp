@@ -1,5 +1,8 @@
 // Calls in other spellings than JSON: Python's, Gemma 4's, arguments between marks.
+#include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "templates/tool_parsers/argument_text.h"
 #include "templates/tool_parsers/call_body.h"
@@ -50,7 +53,13 @@ class PythonCalls : public CallBodyReader {
       return ReadStep::kMore;
     }
     if (byte != '(' || name_.empty() || (only_known_ && !tools_.has(name_))) return ReadStep::kFail;
-    sink_.call(std::exchange(name_, {}));
+    sink_.call(name_);
+    declared_.clear();
+    const Json& parameters = tools_.parameters(name_);
+    if (parameters.is_object() && parameters.contains("properties"))
+      for (const auto& [key, schema] : parameters.at("properties").items()) declared_.push_back(key);
+    name_.clear();
+    position_ = 0;
     sink_.arguments("{");
     is_first_ = true;
     key_.clear();
@@ -67,9 +76,17 @@ class PythonCalls : public CallBodyReader {
       state_ = State::kValue;
       return ReadStep::kMore;
     }
-    if (!is_name_char(byte)) return ReadStep::kFail;
-    key_ += byte;
-    return ReadStep::kMore;
+    if (is_name_char(byte)) {
+      key_ += byte;
+      return ReadStep::kMore;
+    }
+    // A value without a key is that of the next property.
+    if (position_ == declared_.size()) return ReadStep::kFail;
+    value_.clear();
+    depth_ = 0;
+    state_ = State::kValue;
+    for (const char begun : std::exchange(key_, declared_[position_++])) read_value(begun);
+    return read_value(byte);
   }
 
   ReadStep read_value(char byte) {
@@ -116,6 +133,8 @@ class PythonCalls : public CallBodyReader {
   MessageSink& sink_;
   State state_ = State::kOpen;
   std::string name_, key_, value_;
+  std::vector<std::string> declared_;  // properties of the function that is being called
+  size_t position_ = 0;
   int depth_ = 0;
   char quote_ = 0;
   bool is_escaped_ = false, is_first_ = true;
