@@ -109,7 +109,7 @@ Json read_message(const JsonReader& message) {
   for (const char* key : {"reasoning_content", "reasoning"}) {
     const JsonReader reasoning = message[key];
     if (!reasoning || !reasoning.is_string()) continue;
-    out["reasoning_content"] = out["thinking"] = reasoning.string();  // gpt-oss's template has the other name
+    out["reasoning_content"] = reasoning.string();
     break;
   }
   return out;

@@ -81,6 +81,9 @@ ConversationPrompt prompt_of(const ServedModel& model, const ConversationFields&
   inputs.tools = conversation.tools;
   inputs.extra = template_arguments(conversation, loaded.named_template != nullptr);
   inputs.add_generation_prompt = conversation.add_generation_prompt;
+  if (!loaded.named_template)
+    for (auto& message : inputs.messages)  // gpt-oss's template has another name for it
+      if (message.contains("reasoning_content")) message["thinking"] = message["reasoning_content"];
   if (!knows_developer(loaded)) {
     for (auto& message : inputs.messages)
       if (message["role"] == "developer") message["role"] = "system";

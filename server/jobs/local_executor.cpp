@@ -5,6 +5,7 @@
 #include <fstream>
 #include <map>
 #include <sstream>
+#include <string_view>
 #include <system_error>
 
 #include <boost/process.hpp>
@@ -53,7 +54,7 @@ ProcessEnd describe(int status) {
 
 struct Child {
   process::child process;
-  process::opstream input;
+  process::pipe input;  // no stream: one with something left to say throws where it ends
 };
 
 class LocalExecutor : public Executor {
@@ -87,8 +88,12 @@ class LocalExecutor : public Executor {
   }
 
   void go(const JobJson& worker) override {
-    if (const auto child = children_.find(pid_of(worker)); child != children_.end())
-      child->second.input << "go" << std::endl;
+    const auto child = children_.find(pid_of(worker));
+    if (child == children_.end()) return;
+    constexpr std::string_view kGo = "go\n";
+    // A worker that has ended does not hear it, and ended() says so.
+    while (::write(child->second.input.native_sink(), kGo.data(), kGo.size()) < 0 && errno == EINTR) {
+    }
   }
 
   void stop(const JobJson& worker) override { send(worker, SIGTERM); }
