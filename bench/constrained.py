@@ -1,9 +1,9 @@
-"""What it costs to hold answers to a format: tokens/s of decoding with a schema, with tools that may be called, and without either, in turn.
+"""What it costs to hold answers to a format: tokens/s of decoding with a schema or tools, and without, in turn.
 
   ./dev bench --constrained [--rounds 5] [--at-once 1 8]
 
-The default model, 200 tokens of answer to a short prompt, streams of which the time from the first to the last token counts; the sum over those that run at once. A first
-round, in which grammars are compiled and masks are found, is not counted. Prints medians and their ratio to free answers.
+The default model, 200 tokens of answer to a short prompt, streamed; time counts from the first token of any stream to the last of all. Free answers go on from the same
+prompt. A first round, in which grammars are compiled, is not counted. Prints medians and their ratio.
 """
 
 import argparse
@@ -32,36 +32,41 @@ PERSON = {
 SCHEMA = {"type": "array", "items": PERSON, "minItems": 50}
 TOOL = {"type": "function", "function": {"name": "add_person", "strict": True, "parameters": PERSON}}
 KINDS = {
-    "free": {},
     "schema": {"response_format": {"type": "json_schema", "json_schema": {"name": "people", "schema": SCHEMA}}},
     "tools, auto": {"tools": [TOOL], "tool_choice": "auto"},
     "tools, required": {"tools": [TOOL], "tool_choice": "required"},
 }
+QUESTION = [{"role": "user", "content": "Invent some people for a test."}]
 
 
-def speed(daemon, fields, seed):
-    body = {
-        "model": "smollm2",
-        "messages": [{"role": "user", "content": "Invent some people for a test."}],
-        "max_tokens": TOKENS,
-        "min_tokens": TOKENS,
-        "seed": seed,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-        **fields,
-    }
-    request = urllib.request.Request(daemon.url + "/chat/completions", json.dumps(body).encode())
+def stream(daemon, path, body):
+    """(tokens, time of the first, time of the last)"""
+    limits = {"model": "smollm2", "max_tokens": TOKENS, "min_tokens": TOKENS, "stream": True, "stream_options": {"include_usage": True}}
+    request = urllib.request.Request(daemon.url + path, json.dumps(limits | body).encode())
     times, tokens = [], 0
-    with urllib.request.urlopen(request) as stream:
-        for line in stream:
+    with urllib.request.urlopen(request) as events:
+        for line in events:
             if not line.startswith(b"data: {"):
                 continue
             event = json.loads(line[6:])
             if not event["choices"]:
                 tokens = event["usage"]["completion_tokens"]
-            elif len(event["choices"][0]["delta"]) == 1:
+            elif event["choices"][0].get("text") or len(event["choices"][0].get("delta", {})) == 1:
                 times.append(time.monotonic())
-    return (tokens - 1) / (times[-1] - times[0])
+    return tokens, times[0], times[-1]
+
+
+def speed(daemon, path, body, seeds):
+    """Tokens a second of one answer for each seed, all at once, from the first token of any to the last of all."""
+    with concurrent.futures.ThreadPoolExecutor(len(seeds)) as pool:
+        answers = list(pool.map(lambda seed: stream(daemon, path, body | {"seed": seed}), seeds))
+    return sum(tokens for tokens, _, _ in answers) / (max(end for _, _, end in answers) - min(begin for _, begin, _ in answers))
+
+
+def free_speed(daemon, fields, seeds):
+    """The same prompt without any constraint."""
+    rendered = daemon.call("/apply-template", {"model": "smollm2", "messages": QUESTION, "tools": fields.get("tools")}, daemon.root)
+    return speed(daemon, "/completions", {"prompt": rendered["prompt"]}, seeds)
 
 
 def main():
@@ -75,18 +80,14 @@ def main():
         daemon = Daemon(options.hearth, options.model, folder)
         try:
             for at_once in options.at_once:
-                speeds = {kind: [] for kind in KINDS}
-                for number in range(options.rounds + 1):
-                    for kind, fields in KINDS.items():
-                        with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
-                            seeds = [number * at_once + i for i in range(at_once)]
-                            total = sum(pool.map(lambda seed, fields=fields: speed(daemon, fields, seed), seeds))
-                        if number > 0:
-                            speeds[kind].append(total)
-                free = statistics.median(speeds["free"])
-                for kind, values in speeds.items():
-                    median = statistics.median(values)
-                    print(f"{at_once} at once, {kind}: {median:.0f} tokens/s, {median / free:.3f} of free", flush=True)
+                for kind, fields in KINDS.items():
+                    free, held = [], []
+                    for number in range(options.rounds + 1):
+                        seeds = [number * at_once + i for i in range(at_once)]
+                        free.append(free_speed(daemon, fields, seeds))
+                        held.append(speed(daemon, "/chat/completions", {"messages": QUESTION, **fields}, seeds))
+                    free, held = statistics.median(free[1:]), statistics.median(held[1:])
+                    print(f"{at_once} at once, {kind}: {held:.0f} tokens/s, free {free:.0f}, ratio {held / free:.3f}", flush=True)
         finally:
             daemon.process.terminate()
             daemon.process.wait()

@@ -15,7 +15,8 @@ class Daemon:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}/v1"
+        self.root = f"http://127.0.0.1:{port}"
+        self.url = self.root + "/v1"
         command = [hearth, "serve", "--model", f"smollm2={model}", "--port", str(port), "--state-dir", str(pathlib.Path(folder) / "state"), *options]
         self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         while True:
@@ -25,8 +26,8 @@ class Daemon:
             except OSError:
                 time.sleep(0.1)
 
-    def call(self, path, body=None):
-        request = urllib.request.Request(self.url + path, None if body is None else json.dumps(body).encode())
+    def call(self, path, body=None, root=None):
+        request = urllib.request.Request((root or self.url) + path, None if body is None else json.dumps(body).encode())
         return json.load(urllib.request.urlopen(request))
 
     def wait(self, job, condition):
