@@ -14,7 +14,8 @@ class TokenConstraint {
   virtual ~TokenConstraint() = default;
 
   // Bit t of word t / 64: token t may come next; later tokens may not. Of text alone: what ends an answer is not among
-  // them. Valid until accept().
+  // them. None where the text has come to a place from which it cannot be brought to its end (too deeply nested, say):
+  // the answer is then cut there, as at max_tokens. Valid until accept().
   virtual std::span<const uint64_t> allowed() = 0;
   virtual bool may_end() const = 0;   // the answer is whole as it is
   virtual bool must_end() const = 0;  // ... and nothing may follow

@@ -283,7 +283,7 @@ void Engine::Impl::deliver(StepResult& result) {
   if (result.token)
     deliver_token(sequence, std::move(*result.token));
   else if (sequence.pending() == 0)
-    finish(sequence, FinishReason::kLength);  // the prompt was all
+    finish(sequence, FinishReason::kLength);  // the prompt was all, or the constraint lets nothing follow
 }
 
 void Engine::Impl::deliver_prompt(Sequence& sequence, std::vector<TokenOutput>& outputs) {

@@ -106,6 +106,10 @@ void StepRunner::compute(const LogitsRow& row, std::span<const float> logits) tr
   if (TokenConstraint* constraint = request.constraint.get()) {
     draw.allowed = constraint->allowed();
     if (constraint->may_end()) draw.allowed_too = request.stop_token_ids;
+    if (draw.allowed_too.empty() && std::ranges::all_of(draw.allowed, [](uint64_t word) { return word == 0; })) {
+      row.result->token.reset();  // nothing may follow
+      return;
+    }
   } else if (sequence.drawn() < request.min_tokens) {
     draw.banned = request.stop_token_ids;
   }

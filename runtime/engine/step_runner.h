@@ -18,7 +18,7 @@ namespace hearth {
 // What a step found for one of its sequences.
 struct StepResult {
   Sequence* sequence = nullptr;
-  std::optional<TokenOutput> token;  // drawn, when the rows end the sequence and it wants more
+  std::optional<TokenOutput> token;  // drawn, when the rows end the sequence, it wants more and more may come
   std::vector<TokenOutput> prompt;   // log-probabilities of the prompt tokens that follow its rows
   float reward = 0;                  // of the prompt, when the rows end it and its request has a value head
   std::string error;                 // not empty: this sequence alone failed

@@ -181,7 +181,7 @@ void check_call_format(std::string_view name, std::string_view where) {
   if (find_call_format(name) != nullptr) return;
   std::vector<std::string_view> names;
   for (const CallFormat& format : kFormats) names.push_back(format.name);
-  throw invalid_argument("{}: tool_call_parser: there is no '{}'{}; there are {}", where, name,
+  throw invalid_argument("{}: no parser of tool calls is called '{}'{}; there are {}", where, name,
                          did_you_mean(name, names), fmt::join(names, ", "));
 }
 
