@@ -54,27 +54,27 @@ void ResponseWriter::end(const Json& response) {
   emit(status == "cancelled" ? "response.incomplete" : "response." + status, {{"response", response}});
 }
 
-void ResponseWriter::emit(std::string_view type, Json fields) {
+void ResponseWriter::emit(std::string_view type, const Json& fields) {
   Json event = {{"type", type}, {"sequence_number", sequence_number_++}};
   event.update(fields);
   sink_(event);
 }
 
-void ResponseWriter::emit_of_item(std::string_view type, Json fields) {
+void ResponseWriter::emit_of_item(std::string_view type, const Json& fields) {
   Json event = {{"item_id", item_["id"]}, {"output_index", output_.size()}};
   event.update(fields);
-  emit(type, std::move(event));
+  emit(type, event);
 }
 
-void ResponseWriter::emit_of_part(std::string_view type, Json fields) {
+void ResponseWriter::emit_of_part(std::string_view type, const Json& fields) {
   Json event = {{"content_index", 0}};
   event.update(fields);
-  emit_of_item(type, std::move(event));
+  emit_of_item(type, event);
 }
 
 bool ResponseWriter::is_open(std::string_view type) const { return !item_.is_null() && item_["type"] == type; }
 
-void ResponseWriter::open(Json item, std::string_view prefix) {
+void ResponseWriter::open(const Json& item, std::string_view prefix) {
   item_ = {{"id", new_id_(prefix)}, {"status", "in_progress"}};
   item_.update(item);
   text_.clear();

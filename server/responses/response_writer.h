@@ -32,11 +32,11 @@ class ResponseWriter {
   void end(const Json& response);
 
  private:
-  void emit(std::string_view type, Json fields);
-  void emit_of_item(std::string_view type, Json fields);
-  void emit_of_part(std::string_view type, Json fields);
+  void emit(std::string_view type, const Json& fields);
+  void emit_of_item(std::string_view type, const Json& fields);
+  void emit_of_part(std::string_view type, const Json& fields);
   bool is_open(std::string_view type) const;
-  void open(Json item, std::string_view prefix);
+  void open(const Json& item, std::string_view prefix);
   void open_texts(std::string_view type);
   void add_text(const ResponsePiece& piece);
   void close(std::string_view status);

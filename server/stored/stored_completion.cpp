@@ -14,7 +14,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // As OpenAI's list of messages has them: content is a text, or null with the parts beside it.
-Json stored_message(Json message, const std::string& id) {
+Json stored_message(const Json& message, const std::string& id) {
   Json out = {{"id", nullptr},      {"role", nullptr}, {"content", nullptr},
               {"refusal", nullptr}, {"name", nullptr}, {"content_parts", nullptr}};
   out.update(message);
