@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-#include "server/anthropic/field_names.h"
+#include "server/field_names.h"
 #include "server/json_reader.h"
 
 namespace hearth::anthropic {

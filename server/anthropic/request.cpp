@@ -133,7 +133,7 @@ void translate_generation(const JsonReader& body, Translation& out) {
 }
 
 MessageRequest read(const Translation& translation) {
-  return {translation.names.translate_errors([&] { return read_chat_request(JsonReader(translation.chat)); }),
+  return {translation.names.translated([&] { return read_chat_request(JsonReader(translation.chat)); }),
           translation.names};
 }
 

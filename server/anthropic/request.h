@@ -3,7 +3,7 @@
 // "Create a Message"; min_p and seed are hearth's.
 #pragma once
 
-#include "server/anthropic/field_names.h"
+#include "server/field_names.h"
 #include "server/json_reader.h"
 #include "server/openai_types.h"
 

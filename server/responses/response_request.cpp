@@ -203,7 +203,7 @@ ResponseRequest read_response_request(const JsonReader& body, AnswerStore* store
   read_storing(body, store != nullptr, out);
   read_conversation_of(body, store, owner, chat, out);
   const JsonReader limit = body["max_output_tokens"];
-  out.names.add("max_completion_tokens", limit.path());
+  for (const char* name : {"max_completion_tokens", "max_tokens"}) out.names.add(name, limit.path());
   out.repeated["max_output_tokens"] = chat["max_completion_tokens"] = limit.json();
   out.repeated["text"] = read_text(body["text"], chat, out.names);
   out.repeated["reasoning"] = read_reasoning(body["reasoning"], chat, out.names);

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "server/json_reader.h"
-#include "server/responses/field_names.h"
+#include "server/field_names.h"
 
 namespace hearth {
 

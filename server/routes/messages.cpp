@@ -70,7 +70,7 @@ Reply handle_messages(const Request& request, App& app) {
   const std::shared_ptr<ServedModel> model = app.model_for_generation(body.chat.model, request.client);
   const bool streams = body.chat.generation.stream;
   std::vector<std::string> stop_sequences = body.chat.generation.stop;
-  auto answers = body.names.translate_errors(
+  auto answers = body.names.translated(
       [&] { return std::make_unique<ChatAnswers>(std::move(body.chat), model, app, request.received); });
   auto reply = std::make_shared<MessageReply>(std::move(stop_sequences), std::move(answers));
   if (!streams) return anthropic::with_request_id(reply->whole(request.client), request);
@@ -84,7 +84,7 @@ Reply handle_count_message_tokens(const Request& request, App& app) {
   const anthropic::MessageRequest body = anthropic::read_count_request(JsonReader(parse_json(request.body)));
   const std::shared_ptr<ServedModel> model = app.model(body.chat.model, request.client);
   const ConversationPrompt prompt =
-      body.names.translate_errors([&] { return prompt_of(*model, body.chat.conversation); });
+      body.names.translated([&] { return prompt_of(*model, body.chat.conversation); });
   Json reply;
   reply["input_tokens"] = prompt.token_ids.size();
   return anthropic::with_request_id(json_reply(reply), request);

@@ -173,23 +173,5 @@ TEST(AnthropicRequest, RefusesTurnsByTheirPlace) {
       HasSubstr("messages: "));
 }
 
-TEST(AnthropicFieldNames, TheLongestNameDecides) {
-  anthropic::FieldNames names;
-  names.add("a", "x");
-  names.add("a.b", "y[0].z");
-  const auto renamed = [&](const char* param, const char* message) {
-    try {
-      names.translate_errors([&]() -> int { throw invalid_field(param, message); });
-    } catch (const ApiError& error) {
-      return error.details().param + "|" + error.what();
-    }
-    return std::string();
-  };
-  EXPECT_EQ(renamed("a.b.c", "'a.b.c' and 'a[1]', not 'ab' or a.b; it's"),
-            "y[0].z.c|'y[0].z.c' and 'x[1]', not 'ab' or a.b; it's");
-  EXPECT_EQ(renamed("/a/b/0/q", "no"), "/y/0/z/0/q|no");
-  EXPECT_EQ(renamed("", "''"), "|''");
-}
-
 }  // namespace
 }  // namespace hearth

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include "server/api_error.h"
-#include "server/responses/field_names.h"
 
 namespace hearth {
 namespace {
@@ -172,28 +171,6 @@ TEST(ResponseRequest, WhateverAFieldIsItIsReadOrRefusedByItsName) {
       }
   }
   EXPECT_GT(refused, 500);
-}
-
-TEST(FieldNames, TheLongestNameCountsAndPointersStayPointers) {
-  FieldNames names;
-  names.add("messages", "input");
-  names.add("messages[3].content", "input[1].content");
-  names.add("response_format", "text.format");
-  names.add("response_format.json_schema", "text.format");
-  names.add("tools[0].function", "tools[0]");
-  EXPECT_EQ(names.original("messages"), "input");
-  EXPECT_EQ(names.original("messages[3].content"), "input[1].content");
-  EXPECT_EQ(names.original("messages[3].content[0].text"), "input[1].content[0].text");
-  EXPECT_EQ(names.original("messages[33].content"), "input[33].content");
-  EXPECT_EQ(names.original("messages_of"), "messages_of");
-  EXPECT_EQ(names.original("response_format.json_schema.schema"), "text.format.schema");
-  EXPECT_EQ(names.original("/response_format/json_schema/schema/properties/a"), "/text/format/schema/properties/a");
-  EXPECT_EQ(names.original("/tools/0/function/parameters/x"), "/tools/0/parameters/x");
-  EXPECT_EQ(names.original("/tools[0]/function/parameters/x"), "/tools[0]/parameters/x");
-  EXPECT_EQ(names.original(""), "");
-  const ApiError error =
-      names.original(invalid_field("messages[3].content", "'messages[3].content' and 'tools' aren't 'no names'"));
-  EXPECT_STREQ(error.what(), "'input[1].content' and 'tools' aren't 'no names'");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "server/responses/field_names.h"
+#include "server/field_names.h"
 
 #include <optional>
 #include <string_view>
@@ -6,15 +6,11 @@
 namespace hearth {
 namespace {
 
-// "a[0].b" as "/a/0/b", or with `brackets` as "/a[0]/b".
-std::string pointer_of(std::string_view name, bool brackets) {
+// "a[0].b" as "/a/0/b".
+std::string pointer_of(std::string_view name) {
   std::string pointer = "/";
-  for (const char c : name) {
-    if (c == '.' || (c == '[' && !brackets))
-      pointer += '/';
-    else if (c != ']' || brackets)
-      pointer += c;
-  }
+  for (const char c : name)
+    if (c != ']') pointer += c == '.' || c == '[' ? '/' : c;
   return pointer;
 }
 
@@ -53,12 +49,10 @@ std::string FieldNames::original(const std::string& param) const {
     found = to + std::string(*rest);
   };
   for (const auto& [translated, original] : names_) {
-    if (!is_pointer) {
+    if (is_pointer)
+      consider(pointer_of(translated), pointer_of(original));
+    else
       consider(translated, original);
-      continue;
-    }
-    for (const bool brackets : {false, true})
-      consider(pointer_of(translated, brackets), pointer_of(original, brackets));
   }
   return found;
 }
@@ -79,7 +73,7 @@ std::string FieldNames::original_text(const std::string& message) const {
 ApiError FieldNames::original(const ApiError& error) const {
   ApiErrorDetails details = error.details();
   std::string message = original_text(error.what());
-  if (details.code == "context_length_exceeded") replace_all(message, "max_tokens", "max_output_tokens");
+  if (details.code == "context_length_exceeded") replace_all(message, "max_tokens", original("max_tokens"));
   details.param = original(details.param);
   return {error.code(), message, std::move(details)};
 }
