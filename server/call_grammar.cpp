@@ -57,6 +57,14 @@ void check_flat_object(const Json& schema) {
       throw SchemaError("/" + key, fmt::format("'{}' cannot be enforced: this model writes arguments one by one", key));
 }
 
+void check_flat(const CallableTool& tool) {
+  try {
+    if (tool.strict) check_flat_object(tool.parameters);
+  } catch (const SchemaError& error) {
+    throw unsupported_schema(tool.param, error);
+  }
+}
+
 Json with_definitions(const Json& schema, const Json& parameters) {
   Json out = schema;
   if (out.is_object() && parameters.contains("$defs") && !out.contains("$defs")) out["$defs"] = parameters["$defs"];
@@ -265,11 +273,7 @@ Expr CallGrammar::marked_arguments(const CallableTool& tool) {
     return grammar::sequence(
         {mark(format_.key_begin), std::move(key), mark(format_.key_end), std::move(value), mark(format_.value_end)});
   };
-  try {
-    if (tool.strict) check_flat_object(tool.parameters);
-  } catch (const SchemaError& error) {
-    throw unsupported_schema(tool.param, error);
-  }
+  check_flat(tool);
   if (!member(tool.parameters, "properties").empty())
     return properties(tool, "",
                       [&](const std::string& key) { return between(grammar::text(key), between_marks(tool, key)); });
@@ -279,11 +283,7 @@ Expr CallGrammar::marked_arguments(const CallableTool& tool) {
 }
 
 Expr CallGrammar::python_arguments(const CallableTool& tool) {
-  try {
-    if (tool.strict) check_flat_object(tool.parameters);
-  } catch (const SchemaError& error) {
-    throw unsupported_schema(tool.param, error);
-  }
+  check_flat(tool);
   const auto property = [&](const std::string& key) {
     Expr value = json_value(tool, key);
     if (declared_types(tool.parameters, key) == std::set<std::string>{"boolean"})
@@ -298,11 +298,7 @@ Expr CallGrammar::python_arguments(const CallableTool& tool) {
 }
 
 Expr CallGrammar::gemma4_arguments(const CallableTool& tool) {
-  try {
-    if (tool.strict) check_flat_object(tool.parameters);
-  } catch (const SchemaError& error) {
-    throw unsupported_schema(tool.param, error);
-  }
+  check_flat(tool);
   const std::string quote(kGemmaQuote);
   const auto quoted = [&](Expr inside) { return grammar::sequence({mark(quote), std::move(inside), mark(quote)}); };
   const auto property = [&](const std::string& key) {

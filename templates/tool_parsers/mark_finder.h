@@ -10,6 +10,11 @@ namespace hearth {
 
 constexpr bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
+// Of a function's or an argument's name.
+constexpr bool is_name_char(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+}
+
 class MarkFinder {
  public:
   // None may be empty or the beginning of another. `drop_blanks`: those before a mark are not text.

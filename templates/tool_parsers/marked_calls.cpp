@@ -3,13 +3,6 @@
 #include <algorithm>
 
 namespace hearth {
-namespace {
-
-bool is_name_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
-}
-
-}  // namespace
 
 MarkedCalls::MarkedCalls(const CallFormat& format, const KnownTools& tools, bool in_call, MessageSink& sink)
     : format_(format), tools_(tools), sink_(sink), finder_(format.text_marks(), true) {
