@@ -9,8 +9,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "server/json_reader.h"
 #include "server/field_names.h"
+#include "server/json_reader.h"
 #include "server/stored/answer_store.h"
 
 namespace hearth {

@@ -7,9 +7,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "server/field_names.h"
 #include "server/json_reader.h"
 #include "server/openai_types.h"
-#include "server/field_names.h"
 #include "server/stored/answer_store.h"
 
 namespace hearth {

@@ -5,8 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "server/json_reader.h"
 #include "server/field_names.h"
+#include "server/json_reader.h"
 
 namespace hearth {
 
