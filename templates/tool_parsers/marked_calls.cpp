@@ -125,9 +125,6 @@ void MarkedCalls::go(Next next) {
     case Next::kCallBegin:
       raw_ = std::string(bare_mark(format_.call_begin));
       return begin_call();
-    case Next::kName:
-      state_ = State::kName;
-      return;
     case Next::kId:
       state_ = State::kId;
       return;

@@ -29,7 +29,7 @@ class MarkedCalls : public MessageReader {
     kId,
     kBody,
   };
-  enum class Next { kCallBegin, kName, kId, kNameEnd, kParameter, kCallEnd, kText };
+  enum class Next { kCallBegin, kId, kNameEnd, kParameter, kCallEnd, kText };
   struct Expected {
     std::string mark;
     Next next;

@@ -1,5 +1,6 @@
 // What the openai client for Node has for agents: zod objects, parsed and streamed, zod functions as tools, and runTools, which runs them. As in
 // agents_python_test.py only what the server guarantees is asserted. The daemon is started and stopped by agents_node_test.py, which passes its address.
+import { run } from './checks.mjs';
 import { createRequire } from 'node:module';
 import assert from 'node:assert/strict';
 
@@ -80,15 +81,4 @@ const checks = {
   },
 };
 
-let failed = 0;
-for (const [name, check] of Object.entries(checks)) {
-  try {
-    await check();
-    console.log('ok  ', name);
-  } catch (error) {
-    ++failed;
-    console.log('FAIL', name, error);
-  }
-}
-console.log(`${Object.keys(checks).length - failed} passed, ${failed} failed`);
-process.exit(failed ? 1 : 0);
+await run(checks);

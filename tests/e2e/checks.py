@@ -11,6 +11,16 @@ def check(function):
     return function
 
 
+def refused(kind, code, param, call):
+    """The call raises `kind` with this code and param."""
+    try:
+        call()
+    except kind as error:
+        assert (error.code, error.param) == (code, param), (error.code, error.param)
+        return
+    raise AssertionError(f"{kind.__name__} was not raised")
+
+
 def run_checks(*arguments):
     """Ends the program, with exit code 1 where one failed."""
     failed = 0

@@ -1,5 +1,6 @@
 // The story of fine-tuning with the official openai client for Node: upload, create, follow the events, chat with the new model, dpo, events and checkpoints by pages, cancel, bad
 // data. The daemon is started and stopped by fine_tuning_node_test.py, which passes its address, key and model.
+import { run } from './checks.mjs';
 import { createRequire } from 'node:module';
 import assert from 'node:assert/strict';
 
@@ -83,14 +84,4 @@ const checks = {
   },
 };
 
-let failed = 0;
-for (const [name, run] of Object.entries(checks)) {
-  try {
-    await run();
-    console.log('ok  ', name);
-  } catch (error) {
-    ++failed;
-    console.log('FAIL', name, error);
-  }
-}
-process.exit(failed ? 1 : 0);
+await run(checks);

@@ -12,7 +12,7 @@ import openai
 from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 
-from checks import check, run_checks
+from checks import check, refused, run_checks
 from daemon import Daemon
 
 KEY = "sk-test-session"
@@ -171,21 +171,13 @@ def lists_page_and_filter(client, daemon, _):
 
 @check
 def errors_name_the_field(client, daemon, _):
-    def raises(kind, code, param, call):
-        try:
-            call()
-        except kind as error:
-            assert (error.code, error.param) == (code, param), (error.code, error.param)
-            return
-        raise AssertionError(f"{kind.__name__} was not raised")
-
     create = client.fine_tuning.jobs.create
-    raises(openai.NotFoundError, "model_not_found", "model", lambda: create(model="none", training_file="file-x"))
-    raises(openai.BadRequestError, "invalid_value", "training_file", lambda: create(model=daemon.model, training_file="file-x"))
-    raises(openai.BadRequestError, "unsupported_parameter", "method.type", lambda: create(model=daemon.model, training_file="file-x", method={"type": "reinforcement"}))
-    raises(openai.BadRequestError, "invalid_value", "hearth.lora_rnak",
+    refused(openai.NotFoundError, "model_not_found", "model", lambda: create(model="none", training_file="file-x"))
+    refused(openai.BadRequestError, "invalid_value", "training_file", lambda: create(model=daemon.model, training_file="file-x"))
+    refused(openai.BadRequestError, "unsupported_parameter", "method.type", lambda: create(model=daemon.model, training_file="file-x", method={"type": "reinforcement"}))
+    refused(openai.BadRequestError, "invalid_value", "hearth.lora_rnak",
            lambda: create(model=daemon.model, training_file="file-x", extra_body={"hearth": {"lora_rnak": 8}}))
-    raises(openai.NotFoundError, "not_found", None, lambda: client.fine_tuning.jobs.retrieve("ftjob-none"))
+    refused(openai.NotFoundError, "not_found", None, lambda: client.fine_tuning.jobs.retrieve("ftjob-none"))
 
 
 @check

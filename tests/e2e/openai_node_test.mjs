@@ -1,5 +1,6 @@
 // A session of the official openai client for Node against the release binary: chat, streaming with usage, n, stop, log-probabilities, errors, and a client that
 // aborts in the middle of a stream. The daemon is started and stopped by openai_node_test.py, which passes its address and key.
+import { run } from './checks.mjs';
 import { createRequire } from 'node:module';
 import assert from 'node:assert/strict';
 
@@ -58,15 +59,4 @@ const checks = {
   },
 };
 
-let failed = 0;
-for (const [name, check] of Object.entries(checks)) {
-  try {
-    await check();
-    console.log('ok  ', name);
-  } catch (error) {
-    ++failed;
-    console.log('FAIL', name, error);
-  }
-}
-console.log(`${Object.keys(checks).length - failed} passed, ${failed} failed`);
-process.exit(failed ? 1 : 0);
+await run(checks);

@@ -13,7 +13,7 @@ import pydantic
 from openai.types.chat import ChatCompletion, ChatCompletionDeleted
 from openai.types.responses import Response, ResponseItemList, ResponseStreamEvent
 
-from checks import check, run_checks
+from checks import check, refused, run_checks
 from daemon import Daemon
 
 KEY = "sk-test-session"
@@ -53,15 +53,6 @@ def ended(client, response, timeout=120):
             return now
         time.sleep(0.1)
     raise AssertionError(f"{response} is {now.status} after {timeout} s")
-
-
-def refused(kind, code, param, call):
-    try:
-        call()
-    except kind as error:
-        assert (error.code, error.param) == (code, param), (error.code, error.param)
-        return
-    raise AssertionError(f"{kind.__name__} was not raised")
 
 
 @check
