@@ -43,7 +43,7 @@ class JsonValueEnd {
   ReadStep read(char byte);
 
  private:
-  bool started_ = false, in_string_ = false, is_escaped_ = false, is_word_ = false;
+  bool in_string_ = false, is_escaped_ = false, is_word_ = false;
   int depth_ = 0;
 };
 

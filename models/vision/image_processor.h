@@ -1,0 +1,37 @@
+// From pictures to what a vision tower reads, as transformers' PIL image processors make it (CLIPImageProcessorPil and
+// its like): sizes, resampling, tiles, normalisation. Which tokens stand for it in a prompt, the model's family says.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "models/images/image.h"
+
+namespace hearth {
+
+struct PixelTile {
+  int height = 0, width = 0;
+  std::vector<float> pixels = {};  // [3, height, width], normalised
+};
+
+struct ProcessedImage {
+  std::vector<PixelTile> tiles;  // in the order in which the processor has them
+  // How `tiles` lie: LLaVA-NeXT's grid after the whole picture (tiles[0]), Idefics' grid before it; 0, 0: one tile.
+  int tile_rows = 0, tile_columns = 0;
+  int original_height = 0, original_width = 0;  // of the picture that came in
+};
+
+class ImageProcessor {
+ public:
+  virtual ~ImageProcessor() = default;
+  // Throws kInvalidArgument for a picture that the processor refuses (Qwen2-VL's: sides more than 200 to 1). Any
+  // thread.
+  virtual ProcessedImage operator()(const Image& image) const = 0;
+};
+
+// By preprocessor_config.json of a model directory (or the image_processor part of processor_config.json). Throws
+// kNotFound, kInvalidArgument naming the key or the kind that hearth does not have, kDataCorruption.
+std::unique_ptr<const ImageProcessor> load_image_processor(const std::filesystem::path& directory);
+
+}  // namespace hearth
