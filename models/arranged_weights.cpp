@@ -3,6 +3,7 @@
 #include <array>
 
 #include "models/registry.h"
+#include "models/vision/vision_family.h"
 
 namespace hearth {
 namespace {
@@ -23,6 +24,7 @@ GgufNames gguf_names(const Architecture& architecture, std::span<const GgufName>
 WeightSource arranged_weights(const std::filesystem::path& directory, const ModelConfig& config) {
   const Architecture& architecture = find_architecture(config.architecture, directory.string());
   WeightSource source = WeightSource::from_directory(directory);
+  if (config.vision) arrange_vision(source, *config.vision);
   if (architecture.arrange) architecture.arrange(source, config);
   return source;
 }

@@ -84,8 +84,9 @@ Linear LayerLoader::linear(const std::string& name, int64_t out, int64_t in, boo
   return {weight, bias ? vector(name + ".bias", out) : nullptr};
 }
 
-Linear LayerLoader::linear_without_adapters(const std::string& name, int64_t out, int64_t in) {
-  return {matrix(name, out, in), nullptr};
+Linear LayerLoader::linear_without_adapters(const std::string& name, int64_t out, int64_t in, bool bias) {
+  const std::shared_ptr<ModelTensor> weight = matrix(name, out, in);
+  return {weight, bias ? vector(name + ".bias", out) : nullptr};
 }
 
 Norm LayerLoader::norm(const std::string& name, int64_t n, const NormConfig& config) {

@@ -116,7 +116,8 @@ class LayerLoader {
 
   // `name` without ".weight" and ".bias". Errors are WeightSource's.
   Linear linear(const std::string& name, int64_t out, int64_t in, bool bias = false);
-  Linear linear_without_adapters(const std::string& name, int64_t out, int64_t in);  // experts, routers
+  // Of experts, routers, convolutions.
+  Linear linear_without_adapters(const std::string& name, int64_t out, int64_t in, bool bias = false);
   std::shared_ptr<ModelTensor> matrix(const std::string& name, int64_t out, int64_t in);
   Norm norm(const std::string& name, int64_t n, const NormConfig& config);
   bool has(const std::string& full_name) const { return source_.has(full_name); }

@@ -9,6 +9,7 @@
 #include "models/model_config.h"
 #include "models/named_template.h"
 #include "models/registry.h"
+#include "models/vision/picture_reader.h"
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
 #include "runtime/io/gguf.h"
@@ -26,19 +27,31 @@ std::string describe(const ModelConfig& config, const ModelDims& dims, const Wei
                      dims.max_positions);
 }
 
-void build_model(const ModelConfig& config, WeightSource& source, const LoadOptions& options, const std::string& place,
-                 LoadedModel& loaded) {
+// The layers of a tower that its model does not reach, and the norm behind them.
+bool is_superfluous_to_tower(std::string_view name, const ModelConfig& config) {
+  return config.vision && name.starts_with("vision_tower.") &&
+         (name.find(".encoder.layers.") != std::string_view::npos || name.starts_with("vision_tower.post_layernorm.") ||
+          name.starts_with("vision_tower.head.") || name.ends_with(".position_ids"));
+}
+
+// -> its part that sees, or null
+std::shared_ptr<const VisionModel> build_model(const ModelConfig& config, WeightSource& source,
+                                               const LoadOptions& options, const std::string& place,
+                                               LoadedModel& loaded) {
   const Architecture& architecture = find_architecture(config.architecture, place);
   LayerLoader load(source, options.compute_dtype);
+  std::shared_ptr<const VisionModel> vision;
+  if (config.vision) vision = find_vision_family(config.vision->family)->make(*config.vision, config.hidden_size, load);
   loaded.model = make_decoder(config, load, architecture.make_layer, architecture.names);
   for (const std::string& name : source.unused()) {
-    if (!is_superfluous(name, config))
+    if (!is_superfluous(name, config) && !is_superfluous_to_tower(name, config))
       throw invalid_argument(
           "{}: tensor '{}' is not part of a {} as the config describes it; without it the model would "
           "compute something else",
           place, printable(name), config.architecture);
   }
   loaded.description = describe(config, loaded.model->dims(), source);
+  return vision;
 }
 
 // A template that cannot be read costs chat, not the model: plain completions still work.
@@ -111,10 +124,10 @@ ModelConfig config_of_directory(const std::filesystem::path& directory) {
   return read_model_config(config);
 }
 
-void build_directory(const std::filesystem::path& directory, const ModelConfig& config, const LoadOptions& options,
-                     LoadedModel& loaded) {
+std::shared_ptr<const VisionModel> build_directory(const std::filesystem::path& directory, const ModelConfig& config,
+                                                   const LoadOptions& options, LoadedModel& loaded) {
   WeightSource source = arranged_weights(directory, config);
-  build_model(config, source, options, directory.string(), loaded);
+  return build_model(config, source, options, directory.string(), loaded);
 }
 
 // Tokenizer, template, and what the files say of answers.
@@ -135,10 +148,10 @@ void read_directory(const std::filesystem::path& directory, const ModelConfig& c
   if (const auto eos = loaded.tokenizer->eos()) add_stop_token(*eos, config, loaded);
 }
 
-void build_gguf(const std::shared_ptr<const GgufFile>& gguf, const ModelConfig& config, const LoadOptions& options,
-                LoadedModel& loaded) {
+std::shared_ptr<const VisionModel> build_gguf(const std::shared_ptr<const GgufFile>& gguf, const ModelConfig& config,
+                                              const LoadOptions& options, LoadedModel& loaded) {
   WeightSource source = arranged_weights(gguf, config);
-  build_model(config, source, options, gguf->name(), loaded);
+  return build_model(config, source, options, gguf->name(), loaded);
 }
 
 void read_gguf(const GgufFile& gguf, const ModelConfig& config, LoadedModel& loaded) {
@@ -173,7 +186,10 @@ LoadedModel load(const std::filesystem::path& path, const ChatOptions& chat, con
   const std::shared_ptr<const GgufFile> gguf = is_directory ? nullptr : GgufFile::open(path);
   const ModelConfig config = gguf ? read_model_config(*gguf) : config_of_directory(path);
   loaded.architecture = config.architecture;
-  if (build) gguf ? build_gguf(gguf, config, *build, loaded) : build_directory(path, config, *build, loaded);
+  std::shared_ptr<const VisionModel> vision;
+  if (build) vision = gguf ? build_gguf(gguf, config, *build, loaded) : build_directory(path, config, *build, loaded);
+  if (config.vision)
+    loaded.pictures = std::make_shared<PictureReader>(config.vision, load_image_processor(path), std::move(vision));
   gguf ? read_gguf(*gguf, config, loaded) : read_directory(path, config, loaded);
   loaded.chat = chat;
   if (!chat.template_name.empty()) use_named_template(path.string(), config.vocab_size, loaded);

@@ -15,6 +15,8 @@
 
 namespace hearth {
 
+class PictureReader;
+
 // What makes prompts of conversations, and how.
 struct ChatOptions {
   std::string template_name = {};  // one of LLaMA-Factory's; empty: the checkpoint's own template
@@ -45,6 +47,8 @@ struct LoadedModel {
   GenerationDefaults defaults;
   std::string architecture;  // "llama"
   std::string description;   // "llama, 134.5 M parameters, Q4_1, 8192 tokens" for logs
+
+  std::shared_ptr<const PictureReader> pictures;  // null: it reads text only
 
   bool is_chat_model() const { return chat_template || named_template; }
 };

@@ -6,6 +6,7 @@
 #include "models/gguf_keys.h"
 #include "models/registry.h"
 #include "models/rope_config.h"
+#include "models/vision/vision_config.h"
 #include "runtime/base/error.h"
 #include "runtime/io/gguf.h"
 #include "runtime/io/json_file.h"
@@ -13,8 +14,6 @@
 
 namespace hearth {
 namespace {
-
-constexpr double kSmallestEps = 1e-20, kLargestEps = 1.0;
 
 void check_rope(const RopeParameters& rope, int rotary_dim, const std::string& place) {
   if (rope.type == RopeType::kDynamic && rotary_dim <= 2)
@@ -98,22 +97,23 @@ const Architecture& read_architecture(const ConfigReader& config) {
 }  // namespace
 
 ModelConfig read_model_config(const std::filesystem::path& config_json) {
-  const nlohmann::json json = read_json_file(config_json);
-  const Architecture& architecture = read_architecture(ConfigReader(json, config_json.string()));
-  const ConfigReader config(json, config_json.string(), architecture.key_aliases);
+  nlohmann::json json = read_json_file(config_json);
+  std::string place = config_json.string();
+  const std::shared_ptr<const VisionConfig> vision = read_vision_config(json, place);
+  if (vision) {
+    json = text_config_of(json);
+    place += ": text_config";
+  }
+  const Architecture& architecture = read_architecture(ConfigReader(json, place));
+  const ConfigReader config(json, place, architecture.key_aliases);
   ModelConfig c;
+  c.vision = vision;
   c.architecture = architecture.name;
   if (architecture.family) architecture.family(c);
   if (config.has("quantization_config"))
     throw invalid_argument("{}: quantization_config is not supported; use the original checkpoint or a GGUF file",
                            config.place());
-  if (const auto name = config.text("hidden_act")) {
-    const auto activation = activation_of(*name);
-    if (!activation)
-      throw invalid_argument("{}: hidden_act is '{}', hearth has silu, gelu, gelu_new and gelu_pytorch_tanh",
-                             config.place(), printable(*name));
-    c.activation = *activation;
-  }
+  c.activation = read_activation(config, "hidden_act").value_or(c.activation);
   c.vocab_size = config.required_integer("vocab_size", 1, kMostTokens);
   c.hidden_size = config.required_integer("hidden_size", 1, kWidest);
   c.intermediate_size = config.integer("intermediate_size", 1, kWidest).value_or(0);
@@ -171,6 +171,16 @@ ModelConfig read_model_config(const GgufFile& gguf) {
     throw invalid_argument("{}: keys and values of different lengths are not supported", gguf.name());
   check_consistency(c, gguf.name());
   return c;
+}
+
+std::optional<Activation> read_activation(const ConfigReader& json, const std::string& key) {
+  const auto name = json.text(key);
+  if (!name) return std::nullopt;
+  const auto activation = activation_of(*name);
+  if (!activation)
+    throw invalid_argument("{}: {} is '{}', hearth has silu, gelu, gelu_new, gelu_pytorch_tanh and quick_gelu",
+                           json.place(), key, printable(*name));
+  return activation;
 }
 
 ModelDims model_dims(const ModelConfig& c) {

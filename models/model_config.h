@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,10 +16,13 @@
 
 namespace hearth {
 
+class ConfigReader;
 class GgufFile;
+struct VisionConfig;
 
 // Bounds far above every model there is; products of two sizes stay far below 2^63.
 inline constexpr int64_t kMostTokens = 1 << 24, kWidest = 1 << 20, kMostLayers = 4096, kMostHeads = 4096;
+inline constexpr double kSmallestEps = 1e-20, kLargestEps = 1.0;
 inline constexpr int64_t kWidestHead = 4096, kMostPositions = 1 << 30, kMostExperts = 1 << 16;
 
 // Every norm of a model is of one kind.
@@ -79,12 +83,16 @@ struct ModelConfig {
 
   MixtureConfig mixture;
   LatentAttentionConfig latent;
+  std::shared_ptr<const VisionConfig> vision;  // null: it reads text only
 };
 
 // Throws kNotFound, kInvalidArgument for what hearth does not have, kDataCorruption for what cannot be; the message
 // names the file and the key.
 ModelConfig read_model_config(const std::filesystem::path& config_json);
 ModelConfig read_model_config(const GgufFile& gguf);
+
+// The activation that a key names. Throws kInvalidArgument for one that hearth does not have.
+std::optional<Activation> read_activation(const ConfigReader& json, const std::string& key);
 
 // What the engine knows of it.
 ModelDims model_dims(const ModelConfig& config);

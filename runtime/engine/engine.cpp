@@ -117,6 +117,7 @@ class Engine::Impl {
   KvCache cache_;
   BlockPool pool_;
   Scheduler scheduler_;
+  PictureStore pictures_;
   StepRunner runner_;
   std::unordered_map<Sequence*, std::unique_ptr<Sequence>> sequences_;  // waiting and running
   EngineStats stats_;
@@ -132,7 +133,7 @@ Engine::Impl::Impl(std::shared_ptr<const LanguageModel> model, const EngineOptio
       cache_(cache_dims(model->dims()), blocks_of(options), options.kv_format),
       pool_(cache_.num_blocks()),
       scheduler_(pool_, {options.max_running, options.step_tokens, model->dims().fixed_rope_length}),
-      runner_(std::move(model), cache_) {
+      runner_(std::move(model), cache_, pictures_) {
   publish_stats();  // alone so far
   thread_ = std::thread([this] { run(); });
 }
@@ -164,6 +165,11 @@ void Engine::Impl::check(const GenerateRequest& request) const {
     throw invalid_argument("max_tokens is {}, must be 0 for the reward of a prompt", request.max_tokens);
   Sampler::check(request.sampling, vocab_size_);
   const auto prompt = static_cast<int64_t>(request.prompt.size());
+  for (int64_t end = 0; const auto& [begin, picture] : request.pictures) {
+    HEARTH_CHECK(begin >= end && !request.prompt_logprobs);
+    end = begin + (picture->feature_rows().empty() ? 0 : picture->feature_rows().back() + 1);
+    HEARTH_CHECK(end <= prompt);
+  }
   if (prompt + request.max_tokens > max_context_) throw ContextOverflow(max_context_, prompt, request.max_tokens);
 }
 
@@ -215,6 +221,8 @@ bool Engine::Impl::take_submitted() {
   }
   for (std::unique_ptr<Sequence>& sequence : submitted) {
     Sequence* key = sequence.get();
+    for (const auto& [begin, picture] : key->request.pictures)
+      for (const int row : picture->feature_rows()) key->tokens[begin + row] = pictures_.id_of(*picture);
     scheduler_.add(*key);
     sequences_.emplace(key, std::move(sequence));
   }

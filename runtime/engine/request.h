@@ -11,6 +11,7 @@
 
 #include "runtime/adapter.h"
 #include "runtime/batch.h"
+#include "runtime/picture.h"
 #include "runtime/token_constraint.h"
 #include "runtime/value_head.h"
 
@@ -32,8 +33,10 @@ struct SamplingParams {
 
 struct GenerateRequest {
   std::vector<TokenId> prompt;  // not empty, every id below the vocabulary's size
-  int max_tokens = 16;          // 0: only score the prompt
-  int min_tokens = 0;           // stop tokens are not drawn before
+  // In the order of their rows, which have any ids of the vocabulary's in the prompt. Not with prompt_logprobs.
+  std::vector<PlacedPicture> pictures = {};
+  int max_tokens = 16;  // 0: only score the prompt
+  int min_tokens = 0;   // stop tokens are not drawn before
   std::vector<TokenId> stop_token_ids;
   SamplingParams sampling;
   std::shared_ptr<const Adapter> adapter = {};  // of the engine's model, no longer changed; null: the model alone

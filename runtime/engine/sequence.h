@@ -31,7 +31,7 @@ struct Sequence {
 
   GenerateRequest request;  // its prompt has moved to `tokens`
   std::shared_ptr<Stream> stream;
-  std::vector<TokenId> tokens;
+  std::vector<TokenId> tokens;  // where a picture has its features, PictureStore::id_of
   int prompt_length = 0;
 
   // The scheduler's.

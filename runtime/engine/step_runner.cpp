@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
 #include "runtime/base/parallel.h"
@@ -30,10 +31,34 @@ void reward(const Tensor& hidden, int last, ValueHead& head, StepResult& result)
 
 }  // namespace
 
-StepRunner::StepRunner(std::shared_ptr<const LanguageModel> model, KvCache& cache)
-    : model_(std::move(model)), cache_(cache), samplers_(num_threads()) {}
+StepRunner::StepRunner(std::shared_ptr<const LanguageModel> model, KvCache& cache, PictureStore& pictures)
+    : model_(std::move(model)), cache_(cache), pictures_(pictures), samplers_(num_threads()) {}
 
-Batch StepRunner::make_batch(std::span<const PlannedRows> planned) const {
+// The features of those of its pictures' rows that are among the planned ones.
+EmbeddedRows StepRunner::embedded(std::span<const PlannedRows> planned) {
+  EmbeddedRows all;
+  std::vector<float> values;
+  int first_row = 0;
+  for (const PlannedRows& rows : planned) {
+    const GenerateRequest& request = rows.sequence->request;
+    for (const PlacedPicture& placed : request.pictures) {
+      const std::vector<int>& places = placed.picture->feature_rows();
+      const auto begin = std::ranges::lower_bound(places, rows.past - placed.begin);
+      const auto end = std::ranges::lower_bound(places, rows.past + rows.count - placed.begin);
+      if (begin >= end) continue;
+      const Tensor features = pictures_.features(*placed.picture, request.adapter.get());
+      for (auto place = begin; place != end; ++place) all.rows.push_back(first_row + placed.begin + *place - rows.past);
+      values.insert(values.end(), features.row(begin - places.begin()), features.row(end - places.begin()));
+    }
+    first_row += rows.count;
+  }
+  if (all.rows.empty()) return all;
+  all.values = Tensor({static_cast<int64_t>(all.rows.size()), model_->dims().hidden_size});
+  std::ranges::copy(values, all.values.data());
+  return all;
+}
+
+Batch StepRunner::make_batch(std::span<const PlannedRows> planned) {
   Batch batch;
   batch.cache = &cache_;
   for (const PlannedRows& rows : planned) {
@@ -46,9 +71,11 @@ Batch StepRunner::make_batch(std::span<const PlannedRows> planned) const {
     segment.adapter = rows.sequence->request.adapter.get();
     batch.segments.push_back(segment);
     const auto first = rows.sequence->tokens.begin() + rows.past;
-    batch.token_ids.insert(batch.token_ids.end(), first, first + rows.count);
+    std::transform(first, first + rows.count, std::back_inserter(batch.token_ids),
+                   [](TokenId id) { return std::max(id, 0); });  // a picture's rows: any id
     for (int i = 0; i < rows.count; ++i) batch.positions.push_back(rows.past + i);
   }
+  batch.embedded = embedded(planned);
   return batch;
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/engine/picture_store.h"
 #include "runtime/engine/sampler.h"
 #include "runtime/engine/scheduler.h"
 #include "runtime/language_model.h"
@@ -26,7 +27,7 @@ struct StepResult {
 
 class StepRunner {
  public:
-  StepRunner(std::shared_ptr<const LanguageModel> model, KvCache& cache);
+  StepRunner(std::shared_ptr<const LanguageModel> model, KvCache& cache, PictureStore& pictures);
 
   // One result for each of the plan's rows, in an order of its own. Throws what the model throws.
   std::vector<StepResult> run(const StepPlan& plan);
@@ -41,12 +42,14 @@ class StepRunner {
   };
   static constexpr TokenId kDraw = -1;
 
-  Batch make_batch(std::span<const PlannedRows> planned) const;
+  Batch make_batch(std::span<const PlannedRows> planned);
+  EmbeddedRows embedded(std::span<const PlannedRows> planned);
   void want_logits(const PlannedRows& rows, int first_row, StepResult& result);
   void compute(const LogitsRow& row, std::span<const float> logits);
 
   std::shared_ptr<const LanguageModel> model_;
   KvCache& cache_;
+  PictureStore& pictures_;
   std::vector<LogitsRow> wanted_;
   std::vector<Sampler> samplers_;  // one a thread
 };

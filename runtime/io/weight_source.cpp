@@ -291,6 +291,19 @@ void WeightSource::flatten(const std::string& name) {
   shape = {shape[0] * shape[1], shape[2]};
 }
 
+void WeightSource::as_matrix(const std::string& name) {
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end() || found->second.shape.size() == 2 || found->second.shape.empty()) return;
+  std::vector<int64_t>& shape = found->second.shape;
+  if (shape.size() == 1) {
+    shape.insert(shape.begin(), 1);
+    return;
+  }
+  int64_t in = 1;
+  for (size_t i = 1; i < shape.size(); ++i) in *= shape[i];
+  shape = {shape[0], in};
+}
+
 void WeightSource::put(const std::string& name, std::vector<int64_t> shape, std::vector<float> values) {
   const auto owner = std::make_shared<std::vector<float>>(std::move(values));
   Stored stored;

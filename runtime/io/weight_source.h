@@ -69,6 +69,7 @@ class WeightSource {
   void transpose(const std::string& name);                    // the file has [in, out]
   void add_to_values(const std::string& name, float offset);  // of a vector
   void flatten(const std::string& name);                      // [a, b, c] -> [a * b, c]
+  void as_matrix(const std::string& name);                    // [a, b, c, ...] -> [a, b * c * ...]; [n] -> [1, n]
   void put(const std::string& name, std::vector<int64_t> shape, std::vector<float> values);
 
   // Throw kNotFound when there is no such tensor, kDataCorruption when its shape is another than asked for, and

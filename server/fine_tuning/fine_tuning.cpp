@@ -10,12 +10,12 @@
 
 #include "finetune/spec/job_spec.h"
 #include "finetune/spec/train_spec_text.h"
+#include "runtime/base/digest.h"
 #include "runtime/base/error.h"
 #include "runtime/base/file.h"
 #include "server/api_error.h"
 #include "server/fine_tuning/check_training_file.h"
 #include "server/fine_tuning/request.h"
-#include "server/hub/digest.h"
 #include "server/ids.h"
 
 namespace hearth {

@@ -8,8 +8,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "runtime/base/digest.h"
 #include "runtime/base/error.h"
-#include "server/hub/digest.h"
 #include "server/hub/repository.h"
 
 namespace hearth {

@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "models/resolver.h"
+#include "runtime/base/digest.h"
 #include "runtime/base/error.h"
 #include "runtime/base/file.h"
-#include "server/hub/digest.h"
 #include "tests/server/hub/small_hub.h"
 
 namespace hearth {

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server/hub/digest.h"
+#include "runtime/base/digest.h"
 
 namespace hearth {
 namespace {

@@ -1,5 +1,5 @@
-// The two hashes by which a model hub names content: SHA-256 of files kept in large-file storage, and git's blob id
-// (SHA-1 over "blob <size>\0" and the bytes) of the others.
+// Cryptographic hashes: SHA-256, and the other by which a model hub names content, git's blob id
+// (SHA-1 over "blob <size>\0" and the bytes).
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include "server/hub/digest.h"
+#include "runtime/base/digest.h"
 
 #include <fstream>
 #include <vector>

@@ -1,0 +1,166 @@
+// LLaVA 1.5 (arXiv 2310.03744) and LLaVA-NeXT: a vision transformer, and two linear maps into the text model's input
+// (transformers' LlavaForConditionalGeneration and LlavaNextForConditionalGeneration).
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "models/vision/vision_family.h"
+#include "models/vision/vit.h"
+#include "runtime/base/error.h"
+
+namespace hearth {
+namespace {
+
+constexpr TensorPrefix kPrefixes[] = {
+    // transformers 4's names, which 5 writes too, then those of 5's modules
+    {"language_model.", ""},
+    {"vision_tower.vision_model.", "vision_tower."},
+    {"model.vision_tower.vision_model.", "vision_tower."},
+    {"model.language_model.", "model."},
+    {"model.vision_tower.", "vision_tower."},
+    {"model.multi_modal_projector.", "multi_modal_projector."},
+    {"model.image_newline", "image_newline"},
+};
+
+void configure(const ConfigReader& json, VisionConfig& config) {
+  const auto tower = json.object("vision_config");
+  if (!tower) throw invalid_argument("{}: has no vision_config", json.place());
+  config.tower = read_tower_config(*tower);
+  const int layers = config.tower.layers.num_hidden_layers;
+  const auto chosen = json.integers("vision_feature_layer", -layers - 1, layers);
+  if (chosen.size() > 1) throw invalid_argument("{}: vision_feature_layer names several layers", json.place());
+  const int64_t layer = chosen.empty() ? -2 : chosen[0];  // of the layers' input and their outputs
+  config.tower_layers = static_cast<int>(layer < 0 ? layers + 1 + layer : layer);
+  const std::string strategy = json.text("vision_feature_select_strategy").value_or("default");
+  if (strategy != "default" && strategy != "full")
+    throw invalid_argument("{}: vision_feature_select_strategy is '{}', must be 'default' or 'full'", json.place(),
+                           strategy);
+  config.drops_class_token = strategy == "default";
+  config.image_token_id = static_cast<TokenId>(
+      json.integer(json.has("image_token_id") ? "image_token_id" : "image_token_index", 0, kMostTokens)
+          .value_or(32000));
+  config.projector_hidden_act = read_activation(json, "projector_hidden_act").value_or(Activation::kGelu);
+  config.multimodal_projector_bias = json.boolean("multimodal_projector_bias").value_or(true);
+}
+
+int features_per_tile(const VisionConfig& c) {
+  const int side = c.tower.side();
+  return side * side + (c.tower.has_class_token ? 1 : 0) - (c.drops_class_token ? 1 : 0);
+}
+
+std::vector<TokenId> llava_tokens(const VisionConfig& config, const ProcessedImage& image) {
+  return std::vector<TokenId>(features_per_tile(config) * image.tiles.size(), config.image_token_id);
+}
+
+class Llava : public VisionModel {
+ public:
+  Llava(const VisionConfig& config, int64_t hidden_size, LayerLoader& load)
+      : config_(config),
+        tower_(config.tower, config.tower_layers, "vision_tower.", load),
+        linear_1_(load.linear("multi_modal_projector.linear_1", hidden_size, config.tower.layers.hidden_size,
+                              config.multimodal_projector_bias)),
+        linear_2_(load.linear("multi_modal_projector.linear_2", hidden_size, hidden_size,
+                              config.multimodal_projector_bias)) {}
+
+  Tensor features(const ProcessedImage& image, const Adapter* adapter) const override {
+    Tensor x = tower_(image.tiles, adapter);
+    if (config_.drops_class_token) {
+      std::vector<int> rows;
+      for (int row = 0; row < x.rows(); ++row)
+        if (row % tower_.rows_per_tile() != 0) rows.push_back(row);
+      x = ops::gather_rows(x, rows);
+    }
+    Batch batch;
+    batch.segments = {{.begin = 0, .end = static_cast<int>(x.rows()), .adapter = adapter}};
+    return linear_2_(ops::activate(linear_1_(x, batch), config_.projector_hidden_act), batch);
+  }
+
+ protected:
+  VisionConfig config_;
+
+ private:
+  Vit tower_;
+  Linear linear_1_, linear_2_;
+};
+
+// Of the grid of all tiles' patches, the part that shows the picture and not what it was padded with (transformers'
+// unpad_image).
+struct Shown {
+  int first_row, first_column, rows, columns;
+};
+
+Shown shown(const ProcessedImage& image, int side) {
+  const int rows = image.tile_rows * side, columns = image.tile_columns * side;
+  const double height = image.original_height, width = image.original_width;
+  const auto rounded = [](double x) { return static_cast<int>(std::round(x * 1e7) / 1e7); };
+  if (width / height > static_cast<double>(columns) / rows) {
+    const int padding = (rows - rounded(height * (columns / width))) / 2;
+    return {padding, 0, rows - 2 * padding, columns};
+  }
+  const int padding = (columns - rounded(width * (rows / height))) / 2;
+  return {0, padding, rows, columns - 2 * padding};
+}
+
+// After the whole picture's features the shown ones of the tiles, row by row, each row with a newline behind it.
+std::vector<TokenId> llava_next_tokens(const VisionConfig& config, const ProcessedImage& image) {
+  const int64_t whole = features_per_tile(config);
+  if (image.tiles.size() < 2) return std::vector<TokenId>(whole + 1, config.image_token_id);
+  const Shown part = shown(image, config.tower.side());
+  return std::vector<TokenId>(whole + int64_t{part.rows} * (part.columns + 1), config.image_token_id);
+}
+
+class LlavaNext : public Llava {
+ public:
+  LlavaNext(const VisionConfig& config, int64_t hidden_size, LayerLoader& load)
+      : Llava(config, hidden_size, load), newline_(load.rows("image_newline", 1, hidden_size)) {}
+
+  Tensor features(const ProcessedImage& image, const Adapter* adapter) const override {
+    const Tensor x = Llava::features(image, adapter);
+    const int whole = features_per_tile(config_), side = config_.tower.side();
+    std::vector<int> rows(whole), places(whole), newlines;
+    std::iota(rows.begin(), rows.end(), 0);
+    std::iota(places.begin(), places.end(), 0);
+    int count = whole;
+    if (image.tiles.size() > 1) {
+      HEARTH_CHECK(whole == side * side);
+      const Shown part = shown(image, side);
+      for (int r = part.first_row; r < part.first_row + part.rows; ++r) {
+        for (int c = part.first_column; c < part.first_column + part.columns; ++c) {
+          const int tile = 1 + r / side * image.tile_columns + c / side;
+          rows.push_back((tile * side + r % side) * side + c % side);
+          places.push_back(count++);
+        }
+        newlines.push_back(count++);
+      }
+    } else {
+      newlines.push_back(count++);
+    }
+    const Tensor y = ops::replace_rows(Tensor({count, x.dim(-1)}), places, ops::gather_rows(x, rows));
+    return ops::replace_rows(y, newlines, ops::gather_rows(current(*newline_), std::vector<int>(newlines.size(), 0)));
+  }
+
+ private:
+  std::shared_ptr<const ModelTensor> newline_;  // [1, hidden_size]
+};
+
+template <typename Model>
+std::unique_ptr<const VisionModel> make(const VisionConfig& config, int64_t hidden_size, LayerLoader& load) {
+  return std::make_unique<Model>(config, hidden_size, load);
+}
+
+}  // namespace
+
+constinit const VisionFamily kLlava = {.name = "llava",
+                                       .hugging_face = "LlavaForConditionalGeneration",
+                                       .configure = configure,
+                                       .prefixes = kPrefixes,
+                                       .tokens = llava_tokens,
+                                       .make = make<Llava>};
+constinit const VisionFamily kLlavaNext = {.name = "llava_next",
+                                           .hugging_face = "LlavaNextForConditionalGeneration",
+                                           .configure = configure,
+                                           .prefixes = kPrefixes,
+                                           .tokens = llava_next_tokens,
+                                           .make = make<LlavaNext>};
+
+}  // namespace hearth

@@ -1,0 +1,54 @@
+#include "models/vision/picture_reader.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "runtime/base/digest.h"
+#include "runtime/base/error.h"
+
+namespace hearth {
+
+PreparedPicture::PreparedPicture(std::shared_ptr<const VisionModel> model, const VisionConfig& config,
+                                 ProcessedImage image, std::string identity)
+    : model_(std::move(model)),
+      image_(std::move(image)),
+      identity_(std::move(identity)),
+      token_ids_(find_vision_family(config.family)->tokens(config, image_)) {
+  for (size_t i = 0; i < token_ids_.size(); ++i)
+    if (token_ids_[i] == config.image_token_id) feature_rows_.push_back(static_cast<int>(i));
+}
+
+Tensor PreparedPicture::features(const Adapter* adapter) const {
+  HEARTH_CHECK(model_ != nullptr);
+  Tensor features = model_->features(image_, adapter);
+  HEARTH_CHECK(features.rows() == static_cast<int64_t>(feature_rows_.size()));
+  return features;
+}
+
+std::shared_ptr<const PreparedPicture> PictureReader::prepare(const Image& image) const {
+  Digest digest = Digest::sha256();
+  digest.update(fmt::format("{}x{}:", image.width, image.height));
+  digest.update({reinterpret_cast<const char*>(image.rgb.data()), image.rgb.size()});
+  return std::make_shared<PreparedPicture>(model_, *config_, (*processor_)(image), digest.hex());
+}
+
+PicturedPrompt place_pictures(std::span<const TokenId> ids, TokenId placeholder,
+                              std::span<const std::shared_ptr<const PreparedPicture>> pictures) {
+  const auto places = static_cast<size_t>(std::ranges::count(ids, placeholder));
+  if (places != pictures.size())
+    throw invalid_argument("{} pictures were given, and the prompt has places for {}", pictures.size(), places);
+  PicturedPrompt prompt;
+  for (const TokenId id : ids) {
+    if (id != placeholder) {
+      prompt.token_ids.push_back(id);
+      continue;
+    }
+    const auto& picture = pictures[prompt.pictures.size()];
+    prompt.pictures.push_back({static_cast<int>(prompt.token_ids.size()), picture});
+    prompt.token_ids.insert(prompt.token_ids.end(), picture->token_ids().begin(), picture->token_ids().end());
+  }
+  return prompt;
+}
+
+}  // namespace hearth

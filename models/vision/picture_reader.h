@@ -1,0 +1,60 @@
+// From pictures to what stands for them in a prompt.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/images/image.h"
+#include "models/vision/image_processor.h"
+#include "models/vision/vision_family.h"
+#include "runtime/picture.h"
+
+namespace hearth {
+
+// A picture as a model reads it. Holds its pixels, and the part of the model that sees.
+class PreparedPicture : public Picture {
+ public:
+  PreparedPicture(std::shared_ptr<const VisionModel> model, const VisionConfig& config, ProcessedImage image,
+                  std::string identity);
+  const std::vector<TokenId>& token_ids() const { return token_ids_; }  // all its rows
+  const std::string& identity() const override { return identity_; }
+  const std::vector<int>& feature_rows() const override { return feature_rows_; }
+  Tensor features(const Adapter* adapter) const override;
+
+ private:
+  std::shared_ptr<const VisionModel> model_;
+  ProcessedImage image_;
+  std::string identity_;
+  std::vector<TokenId> token_ids_;
+  std::vector<int> feature_rows_;
+};
+
+class PictureReader {
+ public:
+  // `model`: null without weights; its pictures then have no features.
+  PictureReader(std::shared_ptr<const VisionConfig> config, std::unique_ptr<const ImageProcessor> processor,
+                std::shared_ptr<const VisionModel> model)
+      : config_(std::move(config)), processor_(std::move(processor)), model_(std::move(model)) {}
+
+  // Any thread. Throws kInvalidArgument for a picture that the model's processor refuses.
+  std::shared_ptr<const PreparedPicture> prepare(const Image& image) const;
+  TokenId placeholder() const { return config_->image_token_id; }
+
+ private:
+  std::shared_ptr<const VisionConfig> config_;
+  std::unique_ptr<const ImageProcessor> processor_;
+  std::shared_ptr<const VisionModel> model_;
+};
+
+// A prompt in which each placeholder has become its picture's tokens.
+struct PicturedPrompt {
+  std::vector<TokenId> token_ids;
+  std::vector<PlacedPicture> pictures;
+};
+// Throws kInvalidArgument when there are not as many placeholders as pictures.
+PicturedPrompt place_pictures(std::span<const TokenId> ids, TokenId placeholder,
+                              std::span<const std::shared_ptr<const PreparedPicture>> pictures);
+
+}  // namespace hearth

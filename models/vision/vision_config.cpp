@@ -1,0 +1,79 @@
+#include "models/vision/vision_config.h"
+
+#include "models/vision/vision_family.h"
+#include "runtime/base/error.h"
+#include "runtime/io/untrusted.h"
+
+namespace hearth {
+
+std::shared_ptr<const VisionConfig> read_vision_config(const nlohmann::json& json, const std::string& place) {
+  const ConfigReader config(json, place);
+  const VisionFamily* family = find_vision_family(config.text("model_type").value_or(""));
+  if (!family) return nullptr;
+  for (const std::string& name : config.texts("architectures")) {
+    if (name != family->hugging_face)
+      throw invalid_argument("{}: architecture '{}' is not one that hearth has; of '{}' it has '{}'", place,
+                             printable(name), family->name, family->hugging_face);
+  }
+  auto vision = std::make_shared<VisionConfig>();
+  vision->family = family->name;
+  family->configure(config, *vision);
+  return vision;
+}
+
+// Files state what differs from transformers' LlamaConfig and MistralConfig.
+nlohmann::json text_config_of(const nlohmann::json& json) {
+  const auto found = json.find("text_config");
+  nlohmann::json text = found != json.end() && found->is_object() ? *found : nlohmann::json::object();
+  const nlohmann::json& kind = text.emplace("model_type", "llama").first.value();
+  nlohmann::json whole = {{"hidden_size", 4096},       {"intermediate_size", 11008}, {"num_hidden_layers", 32},
+                          {"num_attention_heads", 32}, {"vocab_size", 32000},        {"max_position_embeddings", 2048}};
+  if (kind == "mistral")
+    whole.update({{"intermediate_size", 14336}, {"num_key_value_heads", 8}, {"max_position_embeddings", 131072}});
+  if (kind != "llama" && kind != "mistral") whole = nlohmann::json::object();
+  for (const auto& [key, value] : json.items())
+    if (key == "quantization_config" || key == "eos_token_id") whole[key] = value;
+  if (json.value("tie_word_embeddings", nlohmann::json()).is_boolean() && !text.contains("tie_word_embeddings"))
+    whole["tie_word_embeddings"] = json["tie_word_embeddings"];
+  text.erase("architectures");
+  whole.update(text);
+  return whole;
+}
+
+TowerConfig read_tower_config(const ConfigReader& json) {
+  const std::string kind = json.text("model_type").value_or("clip_vision_model");
+  const bool is_clip = kind == "clip_vision_model";
+  if (!is_clip && kind != "siglip_vision_model")
+    throw invalid_argument(
+        "{}: model_type '{}' is not a vision tower that hearth has; it has 'clip_vision_model' and "
+        "'siglip_vision_model'",
+        json.place(), printable(kind));
+  TowerConfig tower;
+  tower.has_class_token = is_clip;
+  tower.patch_bias = !is_clip;
+  tower.image_size = static_cast<int>(json.integer("image_size", 1, 1 << 14).value_or(224));
+  tower.patch_size = static_cast<int>(json.integer("patch_size", 1, 1 << 10).value_or(is_clip ? 32 : 16));
+  if (json.integer("num_channels", 0, 1 << 10).value_or(3) != 3)
+    throw invalid_argument("{}: num_channels is not 3", json.place());
+  if (tower.patch_size > tower.image_size)
+    throw invalid_argument("{}: patch_size {} is above image_size {}", json.place(), tower.patch_size,
+                           tower.image_size);
+  ModelConfig& c = tower.layers;
+  c.hidden_size = json.integer("hidden_size", 1, kWidest).value_or(768);
+  c.intermediate_size = json.integer("intermediate_size", 1, kWidest).value_or(3072);
+  c.num_hidden_layers = static_cast<int>(json.integer("num_hidden_layers", 1, kMostLayers).value_or(12));
+  c.num_attention_heads = static_cast<int>(json.integer("num_attention_heads", 1, kMostHeads).value_or(12));
+  c.num_key_value_heads = c.num_attention_heads;
+  if (c.hidden_size % c.num_attention_heads != 0)
+    throw invalid_argument("{}: hidden_size {} is not a multiple of {} attention heads", json.place(), c.hidden_size,
+                           c.num_attention_heads);
+  c.head_dim = static_cast<int>(c.hidden_size / c.num_attention_heads);
+  c.activation = read_activation(json, "hidden_act").value_or(is_clip ? Activation::kQuickGelu : Activation::kGeluTanh);
+  c.norm = {.subtracts_mean = true, .has_bias = true, .eps = is_clip ? 1e-5f : 1e-6f};
+  c.norm.eps = static_cast<float>(json.number("layer_norm_eps", kSmallestEps, kLargestEps).value_or(c.norm.eps));
+  c.attention_bias = c.attention_output_bias = c.mlp_bias = true;
+  c.windows.assign(c.num_hidden_layers, 0);
+  return tower;
+}
+
+}  // namespace hearth

@@ -1,0 +1,43 @@
+// What a config.json says of the part of a model that sees. Names are config.json's.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "models/config_reader.h"
+#include "models/model_config.h"
+
+namespace hearth {
+
+// A vision transformer over square patches of a picture.
+struct TowerConfig {
+  ModelConfig layers = {};  // sizes, activation and norms of its layers; the vocabulary has no meaning
+  int image_size = 0, patch_size = 0;
+  bool has_class_token = false;  // CLIP's: before the patches, and a norm before the layers
+  bool patch_bias = false;
+
+  int side() const { return image_size / patch_size; }  // patches
+};
+
+struct VisionConfig {
+  std::string family;  // a name of models/vision/vision_family.h
+  TowerConfig tower;
+  int tower_layers = 0;            // of its layers, those whose output is taken
+  bool drops_class_token = false;  // vision_feature_select_strategy "default"
+  TokenId image_token_id = 0;      // stands for a picture in a prompt, then for each of its features
+  Activation projector_hidden_act = Activation::kGelu;
+  bool multimodal_projector_bias = true;
+};
+
+// The part of a whole config.json that is about pictures; null: the model reads text only. Throws kInvalidArgument,
+// kDataCorruption.
+std::shared_ptr<const VisionConfig> read_vision_config(const nlohmann::json& json, const std::string& place);
+// The text model's config.json within that of a model that sees, with what its family leaves to defaults.
+nlohmann::json text_config_of(const nlohmann::json& json);
+
+// CLIP's and SigLIP's, from a vision_config with their keys and defaults. Throws kInvalidArgument for another kind.
+TowerConfig read_tower_config(const ConfigReader& json);
+
+}  // namespace hearth

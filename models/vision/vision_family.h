@@ -1,0 +1,49 @@
+// The families of models that see. What one has around its text model, whose architecture is one of models/registry.h,
+// stands in its file; vision_family.cpp lists them.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "models/layers.h"
+#include "models/vision/image_processor.h"
+#include "models/vision/vision_config.h"
+#include "runtime/io/weight_source.h"
+
+namespace hearth {
+
+// Tower and what follows it.
+class VisionModel {
+ public:
+  virtual ~VisionModel() = default;
+  // One row for each image_token_id of VisionFamily::tokens.  -> [features, hidden_size]
+  virtual Tensor features(const ProcessedImage& image, const Adapter* adapter) const = 0;
+};
+
+// Tensors whose names begin so are called otherwise here: the text model's as in a checkpoint of it alone.
+struct TensorPrefix {
+  std::string_view file, here;
+};
+
+struct VisionFamily {
+  std::string_view name;          // config.json's model_type
+  std::string_view hugging_face;  // in config.json's architectures
+  // Reads the rest of config.json, beside text_config, into a config that has its family's name.
+  void (*configure)(const ConfigReader& json, VisionConfig& config);
+  std::span<const TensorPrefix> prefixes;  // the first that fits holds
+  // What stands for a picture in a prompt: image_token_id wherever a feature goes.
+  std::vector<TokenId> (*tokens)(const VisionConfig& config, const ProcessedImage& image);
+  std::unique_ptr<const VisionModel> (*make)(const VisionConfig& config, int64_t hidden_size, LayerLoader& load);
+};
+
+extern const VisionFamily kLlava, kLlavaNext;
+
+std::span<const VisionFamily* const> vision_families();
+const VisionFamily* find_vision_family(std::string_view model_type);  // null: there is none of that name
+
+// Renames the tensors by the family's prefixes.
+void arrange_vision(WeightSource& source, const VisionConfig& config);
+
+}  // namespace hearth

@@ -1,0 +1,31 @@
+// A picture in a sequence of tokens: so many of its rows take the picture's features in the place of an embedding. What
+// it shows, and how features come of it, is the model's affair (models/vision).
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/adapter.h"
+#include "runtime/tensor.h"
+
+namespace hearth {
+
+class Picture {
+ public:
+  virtual ~Picture() = default;
+  // Equal for two pictures of a model when all that it sees of them is.
+  virtual const std::string& identity() const = 0;
+  // Of those of its rows that take features, the places behind the picture's first row, ascending.
+  virtual const std::vector<int>& feature_rows() const = 0;
+  // Recorded where a tape records and the tower or what follows it is trained. On the thread of the model's forward.
+  virtual Tensor features(const Adapter* adapter) const = 0;  // -> [feature_rows().size(), hidden_size]
+};
+
+struct PlacedPicture {
+  int begin = 0;  // its first row in the sequence
+  std::shared_ptr<const Picture> picture = {};
+};
+
+}  // namespace hearth

@@ -1,0 +1,179 @@
+"""Tiny random models that see, and what transformers makes of pictures and text with them in f32. Versions: requirements.txt.
+
+Writes vision/: tokenizer.json and tokenizer_config.json, a safetensors file for each case (bf16), and cases.json: {"pictures": {name: a PNG file in
+base64}, "cases": [{"name", "config" (config.json), "preprocessor" (preprocessor_config.json), "weights", "runs": [{"pictures": names, "ids": the prompt with
+a placeholder for each picture, "expanded": what transformers' processor makes of it, "logprobs": [log p(expanded[i + 1] | expanded[..i])], "greedy": the
+continuation}]}]}. Files have transformers 4's names of tensors, which 5 writes; "new_names" is a case with those of 5's modules. "torch": the same weights
+as pytorch_model.bin in two shards.
+"""
+
+import base64
+import io
+import json
+import math
+import pathlib
+
+import numpy
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedTokenizerFast
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.llava.processing_llava import LlavaProcessor
+from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
+from transformers.models.llava_next.processing_llava_next import LlavaNextProcessor
+from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+
+import tiny
+
+OUT = pathlib.Path(__file__).parent / "vision"
+SIZES = {"landscape": (45, 31), "portrait": (20, 64), "panorama": (150, 17), "square": (30, 30)}
+TOKENS = ["<image>"]
+VOCABULARY = tiny.VOCABULARY + len(TOKENS)
+IMAGE = tiny.VOCABULARY  # <image>
+
+TEXT = {"vocab_size": VOCABULARY, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "max_position_embeddings": 1024, "rms_norm_eps": 1e-5, "tie_word_embeddings": False, "bos_token_id": 1, "eos_token_id": 2}
+LLAMA, MISTRAL, QWEN2 = (TEXT | {"model_type": kind} for kind in ("llama", "mistral", "qwen2"))
+MISTRAL["sliding_window"] = None
+TOWER = {"hidden_size": 32, "intermediate_size": 40, "num_hidden_layers": 3, "num_attention_heads": 2, "image_size": 30, "patch_size": 6}
+CLIP = TOWER | {"model_type": "clip_vision_model", "hidden_act": "quick_gelu", "projection_dim": 16}
+SIGLIP = TOWER | {"model_type": "siglip_vision_model", "hidden_act": "gelu_pytorch_tanh"}
+LLAVA = {"model_type": "llava", "architectures": ["LlavaForConditionalGeneration"], "vision_config": CLIP, "text_config": LLAMA, "image_token_index": IMAGE,
+         "projector_hidden_act": "gelu", "vision_feature_layer": -2, "vision_feature_select_strategy": "default", "tie_word_embeddings": False}
+PINPOINTS = [[30, 60], [60, 30], [60, 60], [90, 30], [30, 90]]
+LLAVA_NEXT = LLAVA | {"model_type": "llava_next", "architectures": ["LlavaNextForConditionalGeneration"], "text_config": MISTRAL,
+                      "image_grid_pinpoints": PINPOINTS}
+
+
+def clip_processor():
+    return CLIPImageProcessorPil(size={"shortest_edge": 30}, crop_size={"height": 30, "width": 30})
+
+
+def siglip_processor():
+    return SiglipImageProcessorPil(size={"height": 30, "width": 30})
+
+
+def llava_next_processor():
+    return LlavaNextImageProcessorPil(size={"shortest_edge": 30}, crop_size={"height": 30, "width": 30}, image_grid_pinpoints=PINPOINTS)
+
+
+# name: (config, image processor, processor of text and pictures, seed)
+CASES = {
+    "llava": (LLAVA, clip_processor, LlavaProcessor, 1),
+    "llava_siglip": (LLAVA | {"vision_config": SIGLIP, "text_config": QWEN2, "vision_feature_select_strategy": "full", "multimodal_projector_bias": False},
+                     siglip_processor, LlavaProcessor, 2),
+    "new_names": (LLAVA | {"text_config": MISTRAL}, clip_processor, LlavaProcessor, 3),
+    "llava_next": (LLAVA_NEXT, llava_next_processor, LlavaNextProcessor, 4),
+}
+PROMPTS = [(["landscape"], "the cat <image>\nsat on the mat"), (["portrait", "panorama", "square"], "<image><image> and then <image> the rain came"), ([], "the dog")]
+
+
+def picture(name: str) -> Image.Image:
+    width, height = SIZES[name]
+    rng = numpy.random.default_rng(len(name))
+    waves = numpy.sin(numpy.arange(width)[None, :, None] / rng.uniform(2, 9, 3)) + numpy.cos(numpy.arange(height)[:, None, None] / rng.uniform(2, 9, 3))
+    return Image.fromarray(numpy.clip(127 + 50 * waves + rng.normal(0, 12, (height, width, 3)), 0, 255).astype(numpy.uint8))
+
+
+def make_tokenizer() -> PreTrainedTokenizerFast:
+    tokenizer = tiny.make_tokenizer()
+    tokenizer.add_special_tokens(TOKENS)
+    tokenizer.save(str(OUT / "tokenizer.json"))
+    (OUT / "tokenizer_config.json").write_text(json.dumps(
+        {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": tiny.SPECIAL[1], "eos_token": tiny.SPECIAL[2], "add_bos_token": False,
+         "clean_up_tokenization_spaces": False}, indent=1) + "\n")
+    return PreTrainedTokenizerFast(tokenizer_file=str(OUT / "tokenizer.json"), bos_token=tiny.SPECIAL[1], eos_token=tiny.SPECIAL[2])
+
+
+def new_model(config: dict):
+    config = json.loads(json.dumps(config))
+    return AutoModelForImageTextToText.from_config(AutoConfig.for_model(config.pop("model_type"), **config), attn_implementation="eager").float().eval()
+
+
+def randomise(model, seed: int):
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for name, value in model.named_parameters():
+            if "norm" in name and name.endswith("weight"):
+                value.copy_(1 + 0.2 * torch.randn(value.shape))
+            elif value.dim() == 1:
+                value.copy_(0.2 * torch.randn(value.shape))
+            else:
+                value.copy_(torch.randn(value.shape) * (0.25 if "embed" in name and value.dim() == 2 else 2.0 / math.sqrt(value[0].numel())))
+            value.copy_(value.bfloat16().float())
+
+
+def run(model, processor, tokenizer, pictures: list[str], text: str) -> dict:
+    inputs = processor(images=[picture(name) for name in pictures] or None, text=text, return_tensors="pt")
+    extra = {key: value for key, value in inputs.items() if key not in ("input_ids", "attention_mask", "mm_token_type_ids")}
+    ids = inputs["input_ids"][0].tolist()
+
+    def rows(tokens: list[int]) -> torch.Tensor:
+        with torch.no_grad():
+            return model(input_ids=torch.tensor([tokens]), use_cache=False, **extra).logits[0]
+
+    logprobs, greedy = tiny.logprobs(rows(ids), ids), list(ids)
+    for _ in range(tiny.GREEDY):
+        (best, second), (token, _) = (found.tolist() for found in rows(greedy)[-1].topk(2))
+        if best - second < tiny.CLEAR:
+            raise tiny.Unclear(f"the next token hangs on {best - second:.1g}")
+        greedy.append(token)
+    return {"pictures": pictures, "ids": tokenizer.encode(text), "expanded": ids, "logprobs": [round(value, 6) for value in logprobs], "greedy": greedy[len(ids):]}
+
+
+def save(model, name: str):
+    if name == "new_names":
+        save_file({key: value.bfloat16() for key, value in model.state_dict().items()}, OUT / f"{name}.safetensors", metadata={"format": "pt"})
+        return
+    model.bfloat16().save_pretrained(OUT / "saved")
+    (OUT / "saved/model.safetensors").rename(OUT / f"{name}.safetensors")
+    for file in (OUT / "saved").iterdir():
+        file.unlink()
+    (OUT / "saved").rmdir()
+    model.float()
+
+
+def save_as_torch(name: str):
+    weights = load_file(OUT / f"{name}.safetensors")
+    names = sorted(weights)
+    shards = {"pytorch_model-00001-of-00002.bin": names[::2], "pytorch_model-00002-of-00002.bin": names[1::2]}
+    for shard, part in shards.items():
+        torch.save({key: weights[key] for key in part}, OUT / shard)
+    (OUT / "pytorch_model.bin.index.json").write_text(json.dumps(
+        {"metadata": {"total_size": 0}, "weight_map": {key: shard for shard, part in shards.items() for key in part}}, indent=1) + "\n")
+
+
+def main():
+    OUT.mkdir(exist_ok=True)
+    for old in OUT.iterdir():
+        old.unlink()
+    tokenizer = make_tokenizer()
+    pictures = {}
+    for name in SIZES:
+        file = io.BytesIO()
+        picture(name).save(file, "PNG")
+        pictures[name] = base64.b64encode(file.getvalue()).decode()
+    cases = []
+    for name, (config, image_processor, kind, seed) in CASES.items():
+        model, images = new_model(config), image_processor()
+        has_class = config["vision_config"]["model_type"] == "clip_vision_model"
+        processor = kind(images, tokenizer, patch_size=6, vision_feature_select_strategy=config["vision_feature_select_strategy"],
+                         num_additional_image_tokens=int(has_class))
+        while True:
+            randomise(model, seed)
+            try:
+                runs = [run(model, processor, tokenizer, *prompt) for prompt in PROMPTS]
+                break
+            except tiny.Unclear as unclear:
+                print(name, seed, unclear)
+                seed += 100
+        save(model, name)
+        cases.append({"name": name, "config": config, "preprocessor": json.loads(images.to_json_string()), "weights": name, "runs": runs})
+        print(name, [(len(one["expanded"]), round(sum(one["logprobs"]) / len(one["logprobs"]), 3)) for one in runs])
+    save_as_torch("llava")
+    (OUT / "cases.json").write_text('{"pictures": ' + json.dumps(pictures) + ',\n "cases": [\n' + ",\n".join(json.dumps(case) for case in cases) + "\n]}\n")
+
+
+if __name__ == "__main__":
+    main()
