@@ -141,6 +141,27 @@ TEST(Gradient, AttentionOverSeveralSpansOfKeys) {
   }
 }
 
+TEST(Gradient, AttentionThatIsNotCausal) {
+  const GradientCheck fewer{.most_elements = 40};
+  const Batch batch = batch_of({70, 1, 9});
+  for (const float softcap : {0.0f, 0.8f}) {
+    const ops::AttentionSpec spec{4, 2, 24, 0.3f, 0, softcap, false};
+    const Tensor q = random_tensor({80, 96}, 1), k = random_tensor({80, 48}, 2), v = random_tensor({80, 48}, 3);
+    expect_gradient([&](const Tensor& t) { return ops::attention(t, k, v, batch, 0, spec); }, q, fewer);
+    expect_gradient([&](const Tensor& t) { return ops::attention(q, t, v, batch, 0, spec); }, k, fewer);
+    expect_gradient([&](const Tensor& t) { return ops::attention(q, k, t, batch, 0, spec); }, v, fewer);
+  }
+}
+
+TEST(Gradient, CrossAttention) {
+  const ops::CrossSegment segments[] = {{0, 5, 0, 70}, {5, 35, 70, 72}, {35, 36, 72, 80}};
+  const ops::AttentionSpec spec{4, 2, 8, 0.3f, 0, 0, false};
+  const Tensor q = random_tensor({36, 32}, 1), k = random_tensor({80, 16}, 2), v = random_tensor({80, 16}, 3);
+  expect_gradient([&](const Tensor& t) { return ops::cross_attention(t, k, v, segments, spec); }, q);
+  expect_gradient([&](const Tensor& t) { return ops::cross_attention(q, t, v, segments, spec); }, k);
+  expect_gradient([&](const Tensor& t) { return ops::cross_attention(q, k, t, segments, spec); }, v);
+}
+
 TEST(Gradient, ReplaceRows) {
   const Tensor x = random_tensor({4, 5}, 1), values = random_tensor({2, 5}, 2);
   const std::vector<int> rows = {3, 1};
