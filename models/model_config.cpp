@@ -68,6 +68,7 @@ std::optional<Activation> activation_of(std::string_view name) {
   if (name == "silu" || name == "swish") return Activation::kSilu;
   if (name == "gelu" || name == "gelu_python") return Activation::kGelu;
   if (name == "gelu_new" || name == "gelu_fast" || name == "gelu_pytorch_tanh") return Activation::kGeluTanh;
+  if (name == "quick_gelu") return Activation::kQuickGelu;
   return std::nullopt;
 }
 
@@ -110,8 +111,9 @@ ModelConfig read_model_config(const std::filesystem::path& config_json) {
   if (const auto name = config.text("hidden_act")) {
     const auto activation = activation_of(*name);
     if (!activation)
-      throw invalid_argument("{}: hidden_act is '{}', hearth has silu, gelu, gelu_new and gelu_pytorch_tanh",
-                             config.place(), printable(*name));
+      throw invalid_argument(
+          "{}: hidden_act is '{}', hearth has silu, gelu, gelu_new, gelu_pytorch_tanh and quick_gelu", config.place(),
+          printable(*name));
     c.activation = *activation;
   }
   c.vocab_size = config.required_integer("vocab_size", 1, kMostTokens);

@@ -48,7 +48,7 @@ TEST(Gradient, Scale) {
 
 TEST(Gradient, Activations) {
   const Tensor gate = random_tensor({3, 17}, 1, 3.0f), up = random_tensor({3, 17}, 2);
-  for (const Activation f : {Activation::kSilu, Activation::kGelu, Activation::kGeluTanh}) {
+  for (const Activation f : {Activation::kSilu, Activation::kGelu, Activation::kGeluTanh, Activation::kQuickGelu}) {
     expect_gradient([&](const Tensor& t) { return ops::activate(t, f); }, gate);
     expect_gradient([&](const Tensor& t) { return ops::gated(t, up, f); }, gate);
     expect_gradient([&](const Tensor& t) { return ops::gated(gate, t, f); }, up);
