@@ -80,7 +80,8 @@ Tensor join_columns(const Tensor& a, const Tensor& b, int groups);
 // The same with b [tokens, n] for every group.
 Tensor join_shared_columns(const Tensor& a, const Tensor& b, int groups);
 
-// Rotates each head's pairs (Rope::pairs) by its row's position * frequency_i; dimensions past the rotated ones stay.
+// Rotates each head's pairs (Rope::pairs) by its row's position * frequency_i, the position of the grid where
+// Rope::sections say so; dimensions past the rotated ones stay.
 // x [tokens, heads * head_dim]
 Tensor rope(const Tensor& x, const Batch& batch, const Rope& rope);
 

@@ -115,6 +115,10 @@ TEST(Gradient, Rope) {
     rope.pairs = pairs;
     expect_gradient([&](const Tensor& t) { return ops::rope(t, batch, rope); }, random_tensor({7, 48}, 1));
   }
+  Batch of_picture = batch;
+  for (int i = 0; i < 7; ++i) of_picture.grid_positions.push_back({i / 4, i / 2, i % 2});
+  rope.sections = {2, 3, 5};
+  expect_gradient([&](const Tensor& t) { return ops::rope(t, of_picture, rope); }, random_tensor({7, 48}, 1));
 }
 
 TEST(Gradient, Attention) {
