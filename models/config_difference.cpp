@@ -23,7 +23,8 @@ bool same_rope(const ModelConfig& a, const ModelConfig& b, bool slides) {
   if (a.rotary_dim != b.rotary_dim || a.head_dim != b.head_dim) return false;
   if (a.rotary_dim == 0) return true;
   const Rope x = rope_of(a, slides), y = rope_of(b, slides);
-  if (!all_close(x.inverse_frequencies, y.inverse_frequencies) || !close(x.attention_factor, y.attention_factor))
+  if (x.sections != y.sections || !all_close(x.inverse_frequencies, y.inverse_frequencies) ||
+      !close(x.attention_factor, y.attention_factor))
     return false;
   const auto *long_x = std::get_if<Rope::Long>(&x.by_length), *long_y = std::get_if<Rope::Long>(&y.by_length);
   return (long_x == nullptr) == (long_y == nullptr) &&

@@ -2,6 +2,7 @@
 // call. No padding, no masks.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -41,7 +42,9 @@ struct EmbeddedRows {
 struct Batch {
   std::vector<TokenId> token_ids;  // [tokens]
   std::vector<int> positions;      // [tokens]
-  std::vector<Segment> segments;   // in row order, covering every row
+  // [tokens] of (time, row, column), for ropes with sections: pictures lie on a grid. Empty: all three are `positions`.
+  std::vector<std::array<int, 3>> grid_positions = {};
+  std::vector<Segment> segments;  // in row order, covering every row
   EmbeddedRows embedded;
   KvCache* cache = nullptr;  // null: attend within the batch (training, scoring)
   // Of training:

@@ -48,6 +48,15 @@ struct GeluTanh {
   }
 };
 
+struct QuickGelu {
+  static Lanes steep(const Lanes& x) { return x * Lanes::broadcast(1.702f); }
+  static Lanes value(const Lanes& x) { return x * sigmoid(steep(x)); }
+  static Lanes slope(const Lanes& x) {
+    const Lanes one = Lanes::broadcast(1.f), s = sigmoid(steep(x));
+    return s * fma(steep(x), one - s, one);
+  }
+};
+
 // fn(Silu{}) or the like.
 template <class Fn>
 inline void with(Activation activation, Fn fn) {
@@ -58,6 +67,8 @@ inline void with(Activation activation, Fn fn) {
       return fn(Gelu{});
     case Activation::kGeluTanh:
       return fn(GeluTanh{});
+    case Activation::kQuickGelu:
+      return fn(QuickGelu{});
   }
 }
 

@@ -83,8 +83,10 @@ AttentionTile tile_of(const AttentionShape& shape, const Item& item, const float
   tile.head_dim = shape.head_dim;
   tile.scale = shape.scale;
   tile.softcap = shape.softcap;
-  tile.first_position = item.segment->past + static_cast<int>(item.row - item.segment->begin);
+  const AttentionSegment& s = *item.segment;
+  tile.first_position = s.past + static_cast<int>((shape.causal ? item.row : s.end - 1) - s.begin);
   tile.window = window_within(shape, tile.first_position + item.rows);
+  tile.causal = shape.causal;
   tile.transpose = matmul_kernels(isa).transpose;
   tile.scratch = tile_scratch.of<float>(attend_scratch(int64_t{item.rows} * tile.group, shape.head_dim));
   return tile;
@@ -189,6 +191,7 @@ void attend_backward(const AttentionShape& shape, const AttentionGradient& g,
     tile.scale = shape.scale;
     tile.softcap = shape.softcap;
     tile.window = window_within(shape, tile.past + tile.rows);
+    tile.causal = shape.causal;
     if (g.in_bf16 && shape.softcap == 0) return attend_backward_bf16(tile, isa);
     tile.tile_rows = std::min(item.rows, tile_rows(shape));
     tile.transpose = matmul_kernels(isa).transpose;

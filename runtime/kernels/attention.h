@@ -1,4 +1,4 @@
-// Causal attention of each segment's rows to its own sequence: blocked online softmax (arXiv 2205.14135, 2307.08691).
+// Attention of each segment's rows to its own sequence: blocked online softmax (arXiv 2205.14135, 2307.08691).
 // Keys pass in spans of 64, the heads of a KV group together, so that a key or value is converted once for all of them.
 // A row meets the spans in the same order with the same arithmetic whichever rows, chunks and segments share the call,
 // so a prompt in chunks or one by one gives the same bits as the whole; every instruction set gives the same bits too.
@@ -19,9 +19,12 @@ struct AttentionShape {
   float scale;
   int window = 0;     // keys a row sees, its own included; 0: all up to its own
   float softcap = 0;  // scores become softcap * tanh(score / softcap); 0: none
+  // false: a row sees all keys of its segment, later ones too (encoders, vision towers); without window or cache.
+  bool causal = true;
 };
 
 // Rows [begin, end) of q, k, v and y, after `past` tokens of the same sequence. blocks: of the cache, null without.
+// Where attention is not causal, `past` is how many keys there are more than rows, below 0 where there are fewer.
 struct AttentionSegment {
   int64_t begin, end;
   int past;
@@ -46,8 +49,8 @@ void append(const AttentionShape& shape, const float* k, const float* v, std::sp
 void attend_cached(const AttentionShape& shape, const float* q, std::span<const AttentionSegment> segments,
                    const CacheView& cache, float* y, Isa isa = hearth::isa());
 
-// Attends to the rows of k and v, which hold the past + (end - begin) tokens of each segment, one segment after
-// another: [tokens, ...] too where none has a past. log_sums [tokens, num_heads] gets the log of each softmax's
+// Attends to the rows of k and v, which hold the past + (end - begin) tokens of each segment, at least one, one segment
+// after another: [tokens, ...] too where none has a past. log_sums [tokens, num_heads] gets the log of each softmax's
 // denominator; may be null.
 void attend(const AttentionShape& shape, const float* q, const float* k, const float* v,
             std::span<const AttentionSegment> segments, float* y, float* log_sums, Isa isa = hearth::isa());

@@ -95,7 +95,8 @@ inline void load_rows(const AttentionGradientTile& t, const GradientState& s, in
 template <bool kCapped>
 inline void differentiate(const AttentionGradientTile& t, const GradientState& s, int row, int pair, int blocks,
                           int key) {
-  const int visible = row + pair / t.group + 1 - key, hidden = t.window > 0 ? visible - t.window : 0;
+  const int visible = (t.causal ? row + pair / t.group + 1 : t.rows) - key,
+            hidden = t.window > 0 ? visible - t.window : 0;
   const float log_sum = t.log_sums[(row + pair / t.group) * t.log_sums_stride + pair % t.group];
   const Lanes shift = Lanes::broadcast(log_sum), back = Lanes::broadcast(s.dots[pair]);
   for (int j = 0; j < blocks; ++j) {
@@ -166,7 +167,8 @@ inline void pass_rows(const AttentionGradientTile& t, const GradientState& s, in
 inline void differentiate_line(const ScoreSquare& s, int line) {
   float *scores = s.scores + line * kSpanTokens, *slopes = s.slopes + line * kSpanTokens;
   const int key = s.key + line;
-  const int first_row = key - s.row;  // of the square, that sees the key; and the first after the last
+  // Of the square: the first row that sees the key, and the first after the last.
+  const int first_row = s.causal ? key - s.row : key < s.rows ? 0 : kSpanTokens;
   const int end = least(s.rows, s.window > 0 ? key + s.window : s.rows) - s.row;
   const Lanes scale = Lanes::broadcast(s.scale);
   for (int i = 0; i < kSpanTokens; i += 16) {
@@ -207,7 +209,7 @@ inline void attend_backward_tile(const AttentionGradientTile& t) {
     load_span(t, s, base, count);
     const int key = base - t.past;  // counted from the first row's own
     const int end = t.window > 0 ? least(t.rows, key + count + t.window - 1) : t.rows;  // of the rows that see the span
-    for (int row = greatest(0, key); row < end; row += t.tile_rows)
+    for (int row = t.causal ? greatest(0, key) : 0; row < end; row += t.tile_rows)
       pass_rows(t, s, row, least(t.tile_rows, end - row), key, count);
     for (int j = 0; j < count; ++j) {
       const int64_t at = (base + j) * t.kv_stride;

@@ -126,6 +126,7 @@ void pass_square(const Call& call, const Keys& keys, const Head& head, int key, 
                                              .row = row,
                                              .rows = t.rows,
                                              .window = t.window,
+                                             .causal = t.causal,
                                              .scale = t.scale});
   lay_out_bf16({p, kSide, kSide, kSide}, 0, kSide / kTileRows, p_tiles, call.isa);
   lay_out_bf16({ds, kSide, kSide, kSide}, 0, kSide / kTileRows, ds_tiles, call.isa);
@@ -202,7 +203,7 @@ void attend_backward_bf16(const AttentionGradientTile& t, Isa isa) {
     const Head head = lay_out_head(call, h);
     std::fill_n(sums.dq, of_rows, 0.f);
     for (int key = unseen; key < call.sizes.keys; key += kSide) {
-      const int after_past = key - t.past, first = std::max(0, after_past) / kSide * kSide;
+      const int after_past = key - t.past, first = t.causal ? std::max(0, after_past) / kSide * kSide : 0;
       const int end =
           t.window > 0 ? std::min(t.rows, after_past + kSide + t.window - 1) : t.rows;  // of rows that see them
       for (int row = first; row < end; row += kSide)

@@ -35,22 +35,25 @@ struct AttentionTile {
   int64_t stride;  // floats from row to row of q and y
   int rows, group, head_dim;
   float scale, softcap;
-  int first_position;  // row r sees the keys up to position first_position + r
+  int first_position;  // row r sees the keys up to position first_position + r, or all up to it where not causal
   int window;          // so many of them, the last ones; 0: all
-  float* log_sums;     // of the first row and head, or null
+  bool causal;
+  float* log_sums;  // of the first row and head, or null
   int64_t log_sums_stride;
   Transpose transpose;
   float* scratch;  // attend_scratch() floats
 };
 
-// All rows of one segment and the heads that share a kv head. k, v, dk and dv have `past` rows more, which come first.
+// All rows of one segment and the heads that share a kv head. k, v, dk and dv have `past` rows more, which come first;
+// where not causal it may be below 0.
 struct AttentionGradientTile {
   const float *q, *k, *v, *y, *dy, *log_sums;
   GradientSum dq, dk, dv;
   int64_t stride, kv_stride, log_sums_stride;
   int rows, past, group, head_dim;
   float scale, softcap;
-  int window;     // as in AttentionTile
+  int window;  // as in AttentionTile
+  bool causal;
   int tile_rows;  // of q, at a time
   Transpose transpose;
   float* scratch;  // attend_backward_scratch() floats
@@ -65,6 +68,7 @@ struct ScoreSquare {
   int key, row;           // the first ones; row 0's own key is key 0, those of the past are below
   int rows;               // of the segment; rows from here on, and their numbers above, count for nothing
   int window;             // as in AttentionTile
+  bool causal;
   float scale;
 };
 

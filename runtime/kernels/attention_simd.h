@@ -110,6 +110,9 @@ inline TileState start(const AttentionTile& t) {
   return s;
 }
 
+// A row sees so many of the sequence's first keys.
+inline int visible_keys(const AttentionTile& t, int row) { return t.first_position + 1 + (t.causal ? row : 0); }
+
 // The pairs of a tile that see some of a span.
 struct PairRange {
   int first, end;
@@ -179,7 +182,7 @@ void pass_span_direct(const AttentionTile& t, const TileState& s, const Source& 
   const Factor q = {s.q + int64_t{range.first} * t.head_dim, t.head_dim, 1};
   multiply(pairs, blocks, q, keys, kBlockTokens, t.head_dim, scores, kSpanTokens);
   if (t.softcap != 0 || t.window != 0) prepare_scores(t, s, base, blocks, range);
-  for (int p = range.first; p < range.end; ++p) soften(s, p, blocks, t.first_position + p / t.group + 1 - base);
+  for (int p = range.first; p < range.end; ++p) soften(s, p, blocks, visible_keys(t, p / t.group) - base);
   const int columns = t.head_dim / 16;
   for (int j = 0; j < blocks; ++j) {
     decltype(source.keys(0)) values[16] = {};
@@ -205,7 +208,7 @@ void pass_span_copied(const AttentionTile& t, const TileState& s, const Source& 
     multiply(pairs, 1, q, &keys, kBlockTokens, t.head_dim, scores + j * kBlockTokens, kSpanTokens);
   }
   if (t.softcap != 0 || t.window != 0) prepare_scores(t, s, base, blocks, range);
-  for (int p = range.first; p < range.end; ++p) soften(s, p, blocks, t.first_position + p / t.group + 1 - base);
+  for (int p = range.first; p < range.end; ++p) soften(s, p, blocks, visible_keys(t, p / t.group) - base);
   const Factor weights = {scores, kSpanTokens, 1};
   for (int i = 0; i < t.head_dim; i += 16) {
     for (int j = 0; j < blocks; ++j) {
@@ -234,7 +237,7 @@ inline void finish(const AttentionTile& t, const TileState& s) {
 template <class Source>
 void attend_to(const AttentionTile& t, const Source& source) {
   const TileState s = start(t);
-  const int keys = t.first_position + t.rows;
+  const int keys = visible_keys(t, t.rows - 1);
   const int first_key = t.window > 0 ? greatest(0, t.first_position + 1 - t.window) : 0;
   for (int base = first_key - first_key % kSpanTokens; base < keys; base += kSpanTokens) {
     const int count = least(kSpanTokens, keys - base);

@@ -14,18 +14,20 @@ namespace {
 
 constexpr const char* kOp = "attention";
 
-void check_shapes(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionSpec& spec) {
+// k and v must have `keys` rows.
+void check_shapes(const Tensor& q, const Tensor& k, const Tensor& v, int64_t keys, const AttentionSpec& spec) {
   require(spec.head_dim >= 8 && spec.head_dim <= 256 && spec.head_dim % 8 == 0, kOp,
           "head_dim is {}, must be a multiple of 8 from 8 to 256", spec.head_dim);
   require(spec.num_kv_heads >= 1 && spec.num_heads >= 1 && spec.num_heads % spec.num_kv_heads == 0, kOp,
           "num_heads is {}, must be a multiple of num_kv_heads {}", spec.num_heads, spec.num_kv_heads);
   require(spec.window >= 0 && spec.softcap >= 0, kOp, "window {} and softcap {}, must be at least 0", spec.window,
           spec.softcap);
+  require(spec.causal || spec.window == 0, kOp, "a window of {} where attention is not causal", spec.window);
   const int64_t width = int64_t{spec.num_heads} * spec.head_dim, kv_width = int64_t{spec.num_kv_heads} * spec.head_dim;
   require(q.defined() && q.shape() == Shape{q.rows(), width}, kOp, "q is {}, must be [tokens, {}]", q.shape(), width);
   for (const Tensor* x : {&k, &v}) {
-    require(x->defined() && x->shape() == Shape{q.rows(), kv_width}, kOp, "k and v are {} and {}, must be [{}, {}]",
-            k.shape(), v.shape(), q.rows(), kv_width);
+    require(x->defined() && x->shape() == Shape{keys, kv_width}, kOp, "k and v are {} and {}, must be [{}, {}]",
+            k.shape(), v.shape(), keys, kv_width);
   }
 }
 
@@ -95,27 +97,16 @@ kernels::CacheView view_of(KvCache& cache, int layer, const AttentionSpec& spec)
           cache.format() == KvFormat::kF16};
 }
 
-}  // namespace
+kernels::AttentionShape shape_of(const AttentionSpec& spec) {
+  return {spec.num_heads, spec.num_kv_heads, spec.head_dim, spec.scale, spec.window, spec.softcap, spec.causal};
+}
 
-Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Batch& batch, int layer,
-                 const AttentionSpec& spec) {
-  check_shapes(q, k, v, spec);
-  const kernels::AttentionShape shape{spec.num_heads, spec.num_kv_heads, spec.head_dim,
-                                      spec.scale,     spec.window,       spec.softcap};
-  std::vector<kernels::AttentionSegment> segments = checked_segments(batch, q.rows());
+// Without a cache: to keys and values that are rows of tensors.
+Tensor attend(const Tensor& q, const Tensor& keys, const Tensor& values,
+              std::vector<kernels::AttentionSegment> segments, const kernels::AttentionShape& shape) {
   Tensor y(q.shape());
-  if (batch.cache) {
-    require(!Tape::recording(), kOp, "a tape records, but gradients do not cross a KV cache");
-    const kernels::CacheView cache = view_of(*batch.cache, layer, spec);
-    kernels::append(shape, k.data(), v.data(), segments, cache);
-    kernels::attend_cached(shape, q.data(), segments, cache, y.data());
-    return y;
-  }
-  const bool shares = std::any_of(segments.begin(), segments.end(), [](const auto& s) { return s.past > 0; });
-  const std::vector<int> rows = shares ? rows_of_sequences(batch.segments) : std::vector<int>();
-  const Tensor keys = shares ? gather_rows(k, rows) : k, values = shares ? gather_rows(v, rows) : v;
   Tape* tape = Tape::wanted_by(q, keys, values);
-  Tensor log_sums = tape ? Tensor({q.rows(), spec.num_heads}) : Tensor();
+  Tensor log_sums = tape ? Tensor({q.rows(), shape.num_heads}) : Tensor();
   kernels::attend(shape, q.data(), keys.data(), values.data(), segments, y.data(), tape ? log_sums.data() : nullptr);
   if (tape) {
     tape->record(y, [q = tape->keep(q), k = tape->keep(keys), v = tape->keep(values), y = tape->keep(y), log_sums,
@@ -128,6 +119,48 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Batch&
     });
   }
   return y;
+}
+
+}  // namespace
+
+Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Batch& batch, int layer,
+                 const AttentionSpec& spec) {
+  check_shapes(q, k, v, q.rows(), spec);
+  const kernels::AttentionShape shape = shape_of(spec);
+  std::vector<kernels::AttentionSegment> segments = checked_segments(batch, q.rows());
+  const bool has_past = std::any_of(segments.begin(), segments.end(), [](const auto& s) { return s.past > 0; });
+  require(spec.causal || (!batch.cache && !has_past), kOp, "a cache or a past where attention is not causal");
+  if (batch.cache) {
+    require(!Tape::recording(), kOp, "a tape records, but gradients do not cross a KV cache");
+    const kernels::CacheView cache = view_of(*batch.cache, layer, spec);
+    Tensor y(q.shape());
+    kernels::append(shape, k.data(), v.data(), segments, cache);
+    kernels::attend_cached(shape, q.data(), segments, cache, y.data());
+    return y;
+  }
+  if (!has_past) return attend(q, k, v, std::move(segments), shape);
+  const std::vector<int> rows = rows_of_sequences(batch.segments);
+  return attend(q, gather_rows(k, rows), gather_rows(v, rows), std::move(segments), shape);
+}
+
+Tensor cross_attention(const Tensor& q, const Tensor& k, const Tensor& v, std::span<const CrossSegment> segments,
+                       const AttentionSpec& spec) {
+  check_shapes(q, k, v, k.defined() ? k.rows() : 0, spec);
+  require(!spec.causal, kOp, "to another sequence is never causal");
+  std::vector<kernels::AttentionSegment> checked;
+  checked.reserve(segments.size());
+  int next = 0, next_key = 0;
+  for (const CrossSegment& s : segments) {
+    require(s.begin == next && s.begin < s.end && s.key_begin == next_key && s.key_begin < s.key_end, kOp,
+            "rows [{}, {}) to keys [{}, {}), must be some rows from {} on to some keys from {} on", s.begin, s.end,
+            s.key_begin, s.key_end, next, next_key);
+    checked.push_back({s.begin, s.end, (s.key_end - s.key_begin) - (s.end - s.begin), nullptr});
+    next = s.end;
+    next_key = s.key_end;
+  }
+  require(next == q.rows() && next_key == k.rows(), kOp, "segments cover {} of {} rows and {} of {} keys", next,
+          q.rows(), next_key, k.rows());
+  return attend(q, k, v, std::move(checked), shape_of(spec));
 }
 
 }  // namespace hearth::ops

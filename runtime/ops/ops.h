@@ -80,7 +80,8 @@ Tensor join_columns(const Tensor& a, const Tensor& b, int groups);
 // The same with b [tokens, n] for every group.
 Tensor join_shared_columns(const Tensor& a, const Tensor& b, int groups);
 
-// Rotates each head's pairs (Rope::pairs) by its row's position * frequency_i; dimensions past the rotated ones stay.
+// Rotates each head's pairs (Rope::pairs) by its row's position * frequency_i, the position of the grid where
+// Rope::sections say so; dimensions past the rotated ones stay.
 // x [tokens, heads * head_dim]
 Tensor rope(const Tensor& x, const Batch& batch, const Rope& rope);
 
@@ -89,13 +90,26 @@ struct AttentionSpec {
   float scale;        // usually 1 / sqrt(head_dim)
   int window = 0;     // tokens a row attends to, itself included; 0: all before it
   float softcap = 0;  // scores become softcap * tanh(score / softcap); 0: none
+  // false: each row attends to all rows of its segment, later ones too (vision towers, encoders); then there is no
+  // cache, no window and no past.
+  bool causal = true;
 };
-// Causal attention of each segment to its sequence (Segment::past and its own rows). With batch.cache: appends k and v
+// Attention of each segment to its sequence (Segment::past and its own rows). With batch.cache: appends k and v
 // to `layer`'s blocks, then attends to past + new tokens; throws kInternal while a tape records, because gradients
 // never cross a cache. head_dim is a multiple of 8, at most 256.
 // q [tokens, num_heads * head_dim], k and v [tokens, num_kv_heads * head_dim] -> [tokens, num_heads * head_dim]
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Batch& batch, int layer,
                  const AttentionSpec& spec);
+
+// Rows [begin, end) of q attend to all of rows [key_begin, key_end) of k and v.
+struct CrossSegment {
+  int begin, end, key_begin, key_end;
+};
+// Attention to the rows of another sequence. Segments are in order and cover every row of q and of k and v; none is
+// empty, and the spec is not causal.
+// q [tokens, num_heads * head_dim], k and v [keys, num_kv_heads * head_dim] -> [tokens, num_heads * head_dim]
+Tensor cross_attention(const Tensor& q, const Tensor& k, const Tensor& v, std::span<const CrossSegment> segments,
+                       const AttentionSpec& spec);
 
 // Rows of x by index, which may repeat.  x [tokens, n] -> [rows.size(), n]
 Tensor gather_rows(const Tensor& x, std::span<const int> rows);

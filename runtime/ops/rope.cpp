@@ -18,8 +18,9 @@ namespace {
 struct RotationTable {
   // What it was made from.
   Rope rope;
-  std::vector<int> positions;  // [rows]
-  std::vector<int> lengths;    // [rows] of the rows' sequences; empty where they do not matter
+  std::vector<int> positions;                      // [rows]
+  std::vector<std::array<int, 3>> grid_positions;  // [rows]; empty where they do not matter
+  std::vector<int> lengths;                        // [rows] of the rows' sequences; empty where they do not matter
 
   Tensor cosines, sines;  // as kernels::Rotation has them
 
@@ -79,9 +80,13 @@ class Frequencies {
   int length_ = 0;
 };
 
-void fill_row(const Rope& rope, int position, const std::vector<float>& frequencies, float* cosines, float* sines) {
+// position: in time, row and column.
+void fill_row(const Rope& rope, const std::array<int, 3>& position, const std::vector<float>& frequencies,
+              float* cosines, float* sines) {
+  const auto rows_from = static_cast<size_t>(rope.sections[0]), columns_from = rows_from + rope.sections[1];
   for (size_t i = 0; i < frequencies.size(); ++i) {
-    const float angle = static_cast<float>(position) * frequencies[i];  // rounded to f32, as the reference
+    const int axis = i < rows_from ? 0 : i < columns_from ? 1 : 2;
+    const float angle = static_cast<float>(position[axis]) * frequencies[i];  // rounded to f32, as the reference
     const float c = std::cos(angle) * rope.attention_factor, s = std::sin(angle) * rope.attention_factor;
     if (rope.pairs == RopePairs::kHalves) {
       cosines[i] = c;
@@ -104,8 +109,9 @@ void fill(RotationTable& table) {
   parallel_for(rows, kGrain, [&](int64_t begin, int64_t end) {
     Frequencies frequencies(table.rope);
     for (int64_t r = begin; r < end; ++r) {
-      fill_row(table.rope, table.positions[r], frequencies.of(table.lengths.empty() ? 0 : table.lengths[r]),
-               table.cosines.row(r), table.sines.row(r));
+      const int p = table.positions[r];
+      fill_row(table.rope, table.grid_positions.empty() ? std::array{p, p, p} : table.grid_positions[r],
+               frequencies.of(table.lengths.empty() ? 0 : table.lengths[r]), table.cosines.row(r), table.sines.row(r));
     }
   });
 }
@@ -115,17 +121,32 @@ std::shared_ptr<const RotationTable> table_for(const Batch& batch, const Rope& r
   thread_local std::array<std::shared_ptr<const RotationTable>, 2> recent;
   const bool by_length = !std::holds_alternative<std::monostate>(rope.by_length);
   const std::vector<int> lengths = by_length ? sequence_lengths(batch) : std::vector<int>();
+  const bool by_grid = rope.sections != std::array<int, 3>{};
+  const std::vector<std::array<int, 3>> no_grid, &grid = by_grid ? batch.grid_positions : no_grid;
   for (const auto& table : recent) {
-    if (table && table->positions == batch.positions && table->rope == rope && table->lengths == lengths) return table;
+    if (table && table->positions == batch.positions && table->rope == rope && table->grid_positions == grid &&
+        table->lengths == lengths)
+      return table;
   }
   auto made = std::make_shared<RotationTable>();
   made->rope = rope;
   made->positions = batch.positions;
+  made->grid_positions = grid;
   made->lengths = lengths;
   fill(*made);
   recent[1] = std::move(recent[0]);
   recent[0] = made;
   return made;
+}
+
+void check_sections(const Rope& rope, const Batch& batch) {
+  const auto& [time, row, column] = rope.sections;
+  const auto pairs = static_cast<int64_t>(rope.inverse_frequencies.size());
+  const int64_t sum = int64_t{time} + row + column;
+  require(time >= 0 && row >= 0 && column >= 0 && (sum == 0 || sum == pairs), "rope",
+          "sections of {}, {} and {} pairs, must be {} in sum or none", time, row, column, pairs);
+  require(batch.grid_positions.empty() || batch.grid_positions.size() == batch.positions.size(), "rope",
+          "{} grid positions for {} rows", batch.grid_positions.size(), batch.positions.size());
 }
 
 void check_segments(const Batch& batch) {
@@ -149,6 +170,7 @@ Tensor rope(const Tensor& x, const Batch& batch, const Rope& rope) {
   require(!by || by->inverse_frequencies.size() == rope.inverse_frequencies.size(), "rope",
           "{} frequencies of long sequences, must be {}", by ? by->inverse_frequencies.size() : 0,
           rope.inverse_frequencies.size());
+  check_sections(rope, batch);
   check_segments(batch);
   const std::shared_ptr<const RotationTable> table = table_for(batch, rope);
   const kernels::Rotation rotation = table->rotation(x.dim(-1) / rope.head_dim);

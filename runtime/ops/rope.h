@@ -2,6 +2,7 @@
 // transformers' modeling_rope_utils.
 #pragma once
 
+#include <array>
 #include <variant>
 #include <vector>
 
@@ -16,6 +17,10 @@ struct Rope {
   RopePairs pairs = RopePairs::kHalves;
   std::vector<float> inverse_frequencies;  // [rotary_dim / 2], scaling applied; rotary_dim may be below head_dim
   float attention_factor = 1.0f;           // multiplies cos and sin (yarn, longrope)
+  // So many pairs turn by a row's time, the next ones by its row and the last by its column (Batch::grid_positions),
+  // all pairs in sum: Qwen2-VL's mrope_section. Zeros: all by Batch::positions. Its vision tower (by row, then by
+  // column, the same frequencies for both) is {0, n, n} with the n frequencies listed twice.
+  std::array<int, 3> sections = {};
 
   // Rows of a sequence longer than original_positions turn otherwise.
   // "dynamic": by theta * (factor * length / original_positions - (factor - 1)) ^ (d / (d - 2)).

@@ -80,6 +80,10 @@ TEST_F(Config, BiasesAndWindowsAreTheFamilys) {
               HasSubstr("of 'qwen3' it has 'Qwen3ForCausalLM'"));
 }
 
+TEST_F(Config, KnowsCLIPsActivation) {
+  EXPECT_EQ(read({{"hidden_act", "quick_gelu"}}).activation, Activation::kQuickGelu);
+}
+
 TEST_F(Config, WhatWouldComputeSomethingElseIsRefusedByName) {
   EXPECT_THAT(refusal({{"hidden_act", "relu2"}}), HasSubstr("hidden_act is 'relu2'"));
   EXPECT_THAT(refusal({{"quantization_config", {{"bits", 4}}}}), HasSubstr("quantization_config"));

@@ -381,6 +381,90 @@ TEST(Attention, AfterAPastTheGradientInBf16CostsItsRounding) {
   }
 }
 
+// Rows that all see `keys` keys, whose number is another than theirs: a segment without causality.
+struct Crossed {
+  AttentionShape shape;
+  int64_t rows, keys;
+  Values q, k, v;
+};
+
+Crossed crossed(AttentionShape shape, int64_t rows, int64_t keys) {
+  shape.window = 0;
+  shape.causal = false;
+  const Inputs to(shape, keys), from(shape, rows);
+  return {shape, rows, keys, from.q, to.k, to.v};
+}
+
+// dq, dk and dv are written over nan.
+Tail attend_crossed(const Crossed& c, Isa isa, bool in_bf16 = false, Values* log_sums_out = nullptr) {
+  const AttentionSegment segment = {0, c.rows, static_cast<int>(c.keys - c.rows), nullptr};
+  const Values dy = random_values(c.q.size(), 4);
+  Values log_sums(c.rows * c.shape.num_heads, kNan);
+  Tail tail = {Values(c.q.size(), kNan), Values(c.q.size(), kNan), Values(c.k.size(), kNan), Values(c.v.size(), kNan)};
+  attend(c.shape, c.q.data(), c.k.data(), c.v.data(), {&segment, 1}, tail.y.data(), log_sums.data(), isa);
+  attend_backward(c.shape,
+                  {c.q.data(),
+                   c.k.data(),
+                   c.v.data(),
+                   tail.y.data(),
+                   dy.data(),
+                   log_sums.data(),
+                   {tail.dq.data(), false},
+                   {tail.dk.data(), false},
+                   {tail.dv.data(), false},
+                   in_bf16},
+                  {&segment, 1}, isa);
+  if (log_sums_out) *log_sums_out = log_sums;
+  return tail;
+}
+
+// The same row by row: each is the last one of a causal sequence, which sees all keys.
+Tail attend_row_by_row(const Crossed& c, Values& log_sums) {
+  AttentionShape causal = c.shape;
+  causal.causal = true;
+  const int64_t width = int64_t{c.shape.num_heads} * c.shape.head_dim;
+  const AttentionSegment segment = {0, 1, static_cast<int>(c.keys - 1), nullptr};
+  const Values dy = random_values(c.q.size(), 4);
+  log_sums.assign(c.rows * c.shape.num_heads, kNan);
+  Tail tail = {Values(c.q.size()), Values(c.q.size()), Values(c.k.size()), Values(c.v.size())};
+  for (int64_t r = 0; r < c.rows; ++r) {
+    float* sums = &log_sums[r * c.shape.num_heads];
+    attend(causal, &c.q[r * width], c.k.data(), c.v.data(), {&segment, 1}, &tail.y[r * width], sums, isa());
+    attend_backward(causal,
+                    {&c.q[r * width], c.k.data(), c.v.data(), &tail.y[r * width], &dy[r * width], sums,
+                     &tail.dq[r * width], tail.dk.data(), tail.dv.data()},
+                    {&segment, 1}, isa());
+  }
+  return tail;
+}
+
+constexpr struct {
+  int rows, keys;
+} kCrossings[] = {{1, 1}, {1, 70}, {17, 17}, {64, 64}, {65, 65}, {20, 3}, {70, 1}, {9, 150}, {130, 40}};
+
+TEST(Attention, NotCausalEveryRowSeesAllKeys) {
+  for (const AttentionShape& shape : kShapes) {
+    for (const auto& [rows, keys] : kCrossings) {
+      SCOPED_TRACE(testing::Message() << shape.head_dim << " " << shape.softcap << ": " << rows << " to " << keys);
+      const Crossed c = crossed(shape, rows, keys);
+      Values whole_log_sums, log_sums;
+      const Tail whole = attend_row_by_row(c, whole_log_sums);
+      const Tail expected = attend_crossed(c, Isa::kScalar, false, &log_sums);
+      EXPECT_EQ(expected.y, whole.y);
+      EXPECT_EQ(log_sums, whole_log_sums);
+      EXPECT_LE(relative_difference(expected.gradients(), whole.gradients()), 2e-6);
+      for (const Isa isa : testable_isas()) {
+        const Tail found = attend_crossed(c, isa);
+        EXPECT_EQ(found.y, expected.y) << to_string(isa);
+        EXPECT_EQ(found.gradients(), expected.gradients()) << to_string(isa);
+        if (isa == Isa::kScalar && rows > 20) continue;  // slow
+        EXPECT_LE(relative_difference(attend_crossed(c, isa, true).gradients(), expected.gradients()), 0x1p-7)
+            << to_string(isa);
+      }
+    }
+  }
+}
+
 TEST(Attention, LargeScoresDoNotOverflow) {
   Inputs in(shape_of(2, 1, 16), 70);
   for (float& v : in.q) v *= 300.f;

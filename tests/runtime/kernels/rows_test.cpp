@@ -37,7 +37,7 @@ std::vector<float> outputs(Isa isa, int64_t n) {
   keep(y);
   k.add_product(a.data(), b.data(), 0.7f, 4 * n, y.data());
   keep(y);
-  for (const Activation f : {Activation::kSilu, Activation::kGelu, Activation::kGeluTanh}) {
+  for (const Activation f : {Activation::kSilu, Activation::kGelu, Activation::kGeluTanh, Activation::kQuickGelu}) {
     k.gated_backward({a.data(), b.data(), c.data(), y.data(), z.data()}, f, 0, 4 * n);
     keep(y);
     keep(z);
@@ -214,6 +214,7 @@ TEST(Rows, ActivationsMatchTheirDefinitions) {
     return x / (1 + std::exp(-2 * std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
   };
   const auto silu = [](double x) { return x / (1 + std::exp(-x)); };
+  const auto quick_gelu = [](double x) { return x / (1 + std::exp(-1.702 * x)); };
   const auto absolute = [](double y) { return std::max(1.0, std::abs(y)); };
   for (const Isa isa : testable_isas()) {
     const auto kernel = [&](Activation f) {
@@ -225,7 +226,8 @@ TEST(Rows, ActivationsMatchTheirDefinitions) {
     EXPECT_LE(worst_error(-20, 20, kernel(Activation::kSilu), silu, absolute), 3e-7) << to_string(isa);
     EXPECT_LE(worst_error(-20, 20, kernel(Activation::kGelu), gelu, absolute), 3e-7) << to_string(isa);
     EXPECT_LE(worst_error(-20, 20, kernel(Activation::kGeluTanh), gelu_tanh, absolute), 3e-7) << to_string(isa);
-    for (const Activation f : {Activation::kSilu, Activation::kGelu, Activation::kGeluTanh}) {
+    EXPECT_LE(worst_error(-20, 20, kernel(Activation::kQuickGelu), quick_gelu, absolute), 3e-7) << to_string(isa);
+    for (const Activation f : {Activation::kSilu, Activation::kGelu, Activation::kGeluTanh, Activation::kQuickGelu}) {
       std::vector<float> ends = {0.f, 1e13f, -1e13f, kInfinity, kNan};
       kernel(f)(ends);
       EXPECT_EQ(std::vector<float>(ends.begin(), ends.end() - 1), (std::vector<float>{0, 1e13f, 0, kInfinity}));

@@ -64,6 +64,64 @@ TEST(AttentionOp, SegmentsDoNotSeeEachOther) {
   EXPECT_EQ(0, std::memcmp(second.data(), both.row(12), second.size() * sizeof(float)));
 }
 
+constexpr ops::AttentionSpec kBothWays{4, 2, 16, 0.25f, 0, 0, false};
+
+// The last row of a causal segment sees all of it; the others see as much once they stand last.
+TEST(AttentionOp, NotCausalEachRowSeesAllOfItsSegment) {
+  const Inputs in(30);
+  const Tensor y = ops::attention(in.q, in.k, in.v, batch_of({{0, 12}, {12, 30}}, nullptr), 0, kBothWays);
+  for (int row = 0; row < 30; ++row) {
+    const int begin = row < 12 ? 0 : 12, end = row < 12 ? 12 : 30;
+    Tensor q = rows_of(in.q, begin, end);
+    std::memcpy(q.row(end - begin - 1), in.q.row(row), 64 * sizeof(float));
+    const Tensor expected = ops::attention(q, rows_of(in.k, begin, end), rows_of(in.v, begin, end),
+                                           batch_of({{0, end - begin}}, nullptr), 0, kSpec);
+    EXPECT_EQ(0, std::memcmp(y.row(row), expected.row(end - begin - 1), 64 * sizeof(float))) << row;
+  }
+}
+
+TEST(AttentionOp, CrossAttentionToItsOwnRowsIsAttention) {
+  const Inputs in(30);
+  const ops::CrossSegment segments[] = {{0, 12, 0, 12}, {12, 30, 12, 30}};
+  const Tensor y = ops::cross_attention(in.q, in.k, in.v, segments, kBothWays);
+  const Tensor expected = ops::attention(in.q, in.k, in.v, batch_of({{0, 12}, {12, 30}}, nullptr), 0, kBothWays);
+  EXPECT_EQ(0, std::memcmp(y.data(), expected.data(), y.size() * sizeof(float)));
+}
+
+TEST(AttentionOp, CrossAttentionOfFewerOrMoreRowsThanKeys) {
+  const Inputs in(30);
+  const Tensor whole = ops::attention(in.q, in.k, in.v, batch_of({{0, 30}}, nullptr), 0, kBothWays);
+  const ops::CrossSegment fewer[] = {{0, 7, 0, 30}};
+  const Tensor y = ops::cross_attention(rows_of(in.q, 0, 7), in.k, in.v, fewer, kBothWays);
+  EXPECT_EQ(0, std::memcmp(y.data(), whole.data(), y.size() * sizeof(float)));
+  const ops::CrossSegment one_key[] = {{0, 30, 0, 1}};
+  const Tensor only = ops::cross_attention(in.q, rows_of(in.k, 0, 1), rows_of(in.v, 0, 1), one_key, kBothWays);
+  for (int row = 0; row < 30; ++row) {
+    for (int i = 0; i < 64; ++i) EXPECT_FLOAT_EQ(only.row(row)[i], in.v.row(0)[i / 32 * 16 + i % 16]);
+  }
+}
+
+TEST(AttentionOp, CrossAttentionRefusesSegmentsThatDoNotCoverRowsAndKeys) {
+  const Inputs in(4);
+  const auto refused = [&](std::vector<ops::CrossSegment> segments, const std::string& text,
+                           const ops::AttentionSpec& spec = kBothWays) {
+    hearth::expect_internal([&] { ops::cross_attention(in.q, in.k, in.v, segments, spec); }, text);
+  };
+  refused({{0, 4, 0, 3}}, "segments cover 4 of 4 rows and 3 of 4 keys");
+  refused({}, "segments cover 0 of 4 rows");
+  refused({{0, 2, 0, 2}, {3, 4, 2, 4}}, "must be some rows from 2 on to some keys from 2 on");
+  refused({{0, 4, 0, 0}}, "rows [0, 4) to keys [0, 0)");
+  refused({{0, 4, 0, 4}}, "never causal", kSpec);
+}
+
+TEST(AttentionOp, NotCausalRefusesACacheAWindowAndAPast) {
+  KvCache cache({1, 2, 16}, 1, KvFormat::kF16);
+  const BlockTable blocks = {0};
+  expect_internal(Inputs(3), batch_of({{0, 3, 0, 0, &blocks}}, &cache), "a cache or a past", 0, kBothWays);
+  expect_internal(Inputs(6), batch_of({{0, 4}, {4, 6, 2}}, nullptr), "a cache or a past", 0, kBothWays);
+  expect_internal(Inputs(3), batch_of({{0, 3}}, nullptr), "a window of 2", 0, {4, 2, 16, 0.25f, 2, 0, false});
+}
+
 TEST(AttentionOp, RefusesToRecordAcrossACache) {
   KvCache cache({1, 2, 16}, 1, KvFormat::kF16);
   const BlockTable blocks = {0};

@@ -48,7 +48,7 @@ TEST(Gradient, Scale) {
 
 TEST(Gradient, Activations) {
   const Tensor gate = random_tensor({3, 17}, 1, 3.0f), up = random_tensor({3, 17}, 2);
-  for (const Activation f : {Activation::kSilu, Activation::kGelu, Activation::kGeluTanh}) {
+  for (const Activation f : {Activation::kSilu, Activation::kGelu, Activation::kGeluTanh, Activation::kQuickGelu}) {
     expect_gradient([&](const Tensor& t) { return ops::activate(t, f); }, gate);
     expect_gradient([&](const Tensor& t) { return ops::gated(t, up, f); }, gate);
     expect_gradient([&](const Tensor& t) { return ops::gated(gate, t, f); }, up);
@@ -115,6 +115,10 @@ TEST(Gradient, Rope) {
     rope.pairs = pairs;
     expect_gradient([&](const Tensor& t) { return ops::rope(t, batch, rope); }, random_tensor({7, 48}, 1));
   }
+  Batch of_picture = batch;
+  for (int i = 0; i < 7; ++i) of_picture.grid_positions.push_back({i / 4, i / 2, i % 2});
+  rope.sections = {2, 3, 5};
+  expect_gradient([&](const Tensor& t) { return ops::rope(t, of_picture, rope); }, random_tensor({7, 48}, 1));
 }
 
 TEST(Gradient, Attention) {
@@ -139,6 +143,27 @@ TEST(Gradient, AttentionOverSeveralSpansOfKeys) {
     expect_gradient([&](const Tensor& t) { return ops::attention(q, t, v, batch, 0, spec); }, k, fewer);
     expect_gradient([&](const Tensor& t) { return ops::attention(q, k, t, batch, 0, spec); }, v, fewer);
   }
+}
+
+TEST(Gradient, AttentionThatIsNotCausal) {
+  const GradientCheck fewer{.most_elements = 40};
+  const Batch batch = batch_of({70, 1, 9});
+  for (const float softcap : {0.0f, 0.8f}) {
+    const ops::AttentionSpec spec{4, 2, 24, 0.3f, 0, softcap, false};
+    const Tensor q = random_tensor({80, 96}, 1), k = random_tensor({80, 48}, 2), v = random_tensor({80, 48}, 3);
+    expect_gradient([&](const Tensor& t) { return ops::attention(t, k, v, batch, 0, spec); }, q, fewer);
+    expect_gradient([&](const Tensor& t) { return ops::attention(q, t, v, batch, 0, spec); }, k, fewer);
+    expect_gradient([&](const Tensor& t) { return ops::attention(q, k, t, batch, 0, spec); }, v, fewer);
+  }
+}
+
+TEST(Gradient, CrossAttention) {
+  const ops::CrossSegment segments[] = {{0, 5, 0, 70}, {5, 35, 70, 72}, {35, 36, 72, 80}};
+  const ops::AttentionSpec spec{4, 2, 8, 0.3f, 0, 0, false};
+  const Tensor q = random_tensor({36, 32}, 1), k = random_tensor({80, 16}, 2), v = random_tensor({80, 16}, 3);
+  expect_gradient([&](const Tensor& t) { return ops::cross_attention(t, k, v, segments, spec); }, q);
+  expect_gradient([&](const Tensor& t) { return ops::cross_attention(q, t, v, segments, spec); }, k);
+  expect_gradient([&](const Tensor& t) { return ops::cross_attention(q, k, t, segments, spec); }, v);
 }
 
 TEST(Gradient, ReplaceRows) {

@@ -2,6 +2,7 @@
 #include "runtime/ops/ops.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 #include <optional>
@@ -322,6 +323,67 @@ TEST(Rope, RefusesOtherShapes) {
   expect_internal([&] { ops::rope(Tensor::zeros({1, 4}), outside, rope); }, "rope: a segment");
   rope.by_length = Rope::Long{{0.5f, 0.1f}, 8};
   expect_internal([&] { ops::rope(Tensor::zeros({1, 4}), batch_of(0, 1), rope); }, "rope: 2 frequencies of long");
+  rope = rope_of(8, {1, 1, 1, 1});
+  for (const std::array<int, 3>& sections : {std::array{1, 2, 2}, {0, 0, 3}, {5, -1, 0}}) {
+    rope.sections = sections;
+    expect_internal([&] { ops::rope(Tensor::zeros({1, 8}), batch_of(0, 1), rope); }, "rope: sections of");
+  }
+  rope.sections = {1, 2, 1};
+  Batch longer = batch_of(0, 1);
+  longer.grid_positions = {{1, 2, 3}, {4, 5, 6}};
+  expect_internal([&] { ops::rope(Tensor::zeros({1, 8}), longer, rope); }, "rope: 2 grid positions for 1 rows");
+}
+
+// Two rows of a head of 8, as tests/golden/make_grid_rope.py has them.
+Tensor grid_rows() {
+  Tensor x({2, 8});
+  for (int i = 0; i < 16; ++i) x.data()[i] = static_cast<float>(i - 7) / 4;
+  return x;
+}
+
+void expect_near(const Tensor& found, std::initializer_list<float> expected) {
+  ASSERT_EQ(found.size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(found.data()[i], expected.begin()[i], 1e-6) << i;
+}
+
+// The numbers of the next two are transformers' of Qwen2-VL: python tests/golden/make_grid_rope.py
+TEST(Rope, SectionsTurnByTimeRowAndColumn) {
+  Rope rope = rope_of(8, {1.0f, std::pow(100.0f, -0.25f), 0.1f, std::pow(100.0f, -0.75f)});
+  rope.sections = {1, 2, 1};
+  Batch batch = batch_of(0, 2);
+  batch.grid_positions = {{3, 4, 5}, {7, 2, 9}};
+  expect_near(ops::rope(grid_rows(), batch, rope),
+              {1.838327f, 0.02508414f, -1.053972f, -0.987526f, 0.4955344f, -1.58094f, -0.7170382f, -0.1574559f,
+               -0.6327577f, -0.4834014f, 0.3873786f, 0.3982159f, 1.106624f, 1.505431f, 1.864118f, 2.200324f});
+}
+
+TEST(Rope, OfAVisionTowerTurnsByRowThenByColumn) {
+  Rope rope = rope_of(8, {1.0f, 0.01f, 1.0f, 0.01f});
+  rope.sections = {0, 2, 2};
+  Batch batch = batch_of(0, 2);
+  batch.grid_positions = {{0, 2, 5}, {0, 3, 1}};
+  expect_near(ops::rope(grid_rows(), batch, rope),
+              {1.41023f, -1.489701f, -0.5943089f, -0.9987503f, -1.27916f, -0.529898f, 1.12774f, -0.04997917f,
+               -0.4238981f, 0.4547818f, -1.067348f, 0.9799503f, -1.202211f, 1.514323f, 1.576632f, 2.0099f});
+}
+
+TEST(Rope, SectionsOfTextTurnAsIfThereWereNone) {
+  const Rope plain = rope_of(8, {1.0f, 0.3f, 0.1f, 0.03f});
+  Rope rope = plain;
+  rope.sections = {1, 2, 1};
+  Batch batch = batch_of(0, 3, 5);
+  const Tensor x = random_tensor({3, 16}, 1), expected = ops::rope(x, batch, plain);
+  const auto values = [](const Tensor& t) { return std::vector<float>(t.data(), t.data() + t.size()); };
+  EXPECT_EQ(values(ops::rope(x, batch, rope)), values(expected));
+  batch.grid_positions = {{5, 5, 5}, {6, 6, 6}, {7, 7, 7}};
+  EXPECT_EQ(values(ops::rope(x, batch, rope)), values(expected));
+  batch.grid_positions[2][1] = 9;  // the grid counts among what a table is made from
+  const std::vector<float> moved = values(ops::rope(x, batch, rope));
+  EXPECT_NE(moved, values(expected));
+  EXPECT_EQ(values(ops::rope(x, batch, plain)), values(expected));  // a plain rope does not go by the grid
+  Rope other = rope;
+  other.sections = {2, 1, 1};
+  EXPECT_NE(values(ops::rope(x, batch, other)), moved);
 }
 
 // Over more than one block of the vocabulary, in every way that log-probabilities are made.
