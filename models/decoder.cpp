@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "models/vision/vision_config.h"
+
 namespace hearth {
 namespace {
 
@@ -12,6 +14,7 @@ std::shared_ptr<const Rope> rope_of(const RopeParameters& parameters, const Mode
   const bool is_apart = c.latent.kv_lora_rank > 0;  // the rotated part of a head
   Rope rope = make_rope(parameters, is_apart ? c.rotary_dim : c.head_dim, c.rotary_dim);
   rope.pairs = c.rope_pairs;
+  if (c.vision) rope.sections = c.vision->mrope_section;
   return std::make_shared<const Rope>(std::move(rope));
 }
 

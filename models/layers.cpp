@@ -132,7 +132,8 @@ ops::AttentionSpec LayerContext::attention_spec() const {
           .scale = config.attention_scale != 0 ? config.attention_scale
                                                : 1.0f / std::sqrt(static_cast<float>(config.head_dim)),
           .window = config.windows[index],
-          .softcap = config.attention_softcap};
+          .softcap = config.attention_softcap,
+          .causal = config.is_causal};
 }
 
 std::unique_ptr<const Attention> llama_attention(const LayerContext& at, std::optional<Norm> q_norm,

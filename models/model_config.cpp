@@ -102,7 +102,7 @@ ModelConfig read_model_config(const std::filesystem::path& config_json) {
   std::string place = config_json.string();
   const std::shared_ptr<const VisionConfig> vision = read_vision_config(json, place);
   if (vision) {
-    json = text_config_of(json);
+    json = text_config_of(json, *vision);
     place += ": text_config";
   }
   const Architecture& architecture = read_architecture(ConfigReader(json, place));

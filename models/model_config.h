@@ -69,6 +69,7 @@ struct ModelConfig {
   bool parallel_residual = false;  // likewise: attention and MLP see the same x
   bool separate_norms = false;     // likewise: each through a norm of its own
 
+  bool is_causal = true;                                 // attention; false: of towers, to the whole segment
   float attention_scale = 0;                             // of q k; 0: 1 / sqrt(head_dim)
   float attention_softcap = 0, final_logit_softcap = 0;  // 0: none
   float embedding_multiplier = 1, residual_multiplier = 1, logit_multiplier = 1;

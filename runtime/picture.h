@@ -4,6 +4,7 @@
 
 #include <array>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,9 @@ class Picture {
   virtual const std::string& identity() const = 0;
   // Of those of its rows that take features, the places behind the picture's first row, ascending.
   virtual const std::vector<int>& feature_rows() const = 0;
+  // Rows and columns in which they lie, for ropes with sections (Batch::grid_positions); 0, 0: one after another, as
+  // words.
+  virtual std::array<int, 2> grid() const { return {0, 0}; }
   // Recorded where a tape records and the tower or what follows it is trained. On the thread of the model's forward.
   virtual Tensor features(const Adapter* adapter) const = 0;  // -> [feature_rows().size(), hidden_size]
 };
@@ -27,5 +31,10 @@ struct PlacedPicture {
   int begin = 0;  // its first row in the sequence
   std::shared_ptr<const Picture> picture = {};
 };
+
+// The positions of a sequence's first rows where a picture lies on a grid (transformers' get_rope_index of Qwen2-VL):
+// words go on by one on all axes, a picture's rows begin where the word before it ended, and what follows it begins
+// behind its longer side. Empty without such a picture.  -> [rows] of (time, row, column)
+std::vector<std::array<int, 3>> grid_positions(int rows, std::span<const PlacedPicture> pictures);
 
 }  // namespace hearth

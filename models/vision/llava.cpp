@@ -43,6 +43,25 @@ void configure(const ConfigReader& json, VisionConfig& config) {
   config.multimodal_projector_bias = json.boolean("multimodal_projector_bias").value_or(true);
 }
 
+// Files state what differs from transformers' LlamaConfig and MistralConfig.
+nlohmann::json text_config(const nlohmann::json& json) {
+  const auto found = json.find("text_config");
+  nlohmann::json text = found != json.end() && found->is_object() ? *found : nlohmann::json::object();
+  const nlohmann::json& kind = text.emplace("model_type", "llama").first.value();
+  nlohmann::json whole = {{"hidden_size", 4096},       {"intermediate_size", 11008}, {"num_hidden_layers", 32},
+                          {"num_attention_heads", 32}, {"vocab_size", 32000},        {"max_position_embeddings", 2048}};
+  if (kind == "mistral")
+    whole.update({{"intermediate_size", 14336}, {"num_key_value_heads", 8}, {"max_position_embeddings", 131072}});
+  if (kind != "llama" && kind != "mistral") whole = nlohmann::json::object();
+  for (const auto& [key, value] : json.items())
+    if (key == "quantization_config" || key == "eos_token_id") whole[key] = value;
+  if (json.value("tie_word_embeddings", nlohmann::json()).is_boolean() && !text.contains("tie_word_embeddings"))
+    whole["tie_word_embeddings"] = json["tie_word_embeddings"];
+  text.erase("architectures");
+  whole.update(text);
+  return whole;
+}
+
 int features_per_tile(const VisionConfig& c) {
   const int side = c.tower.side();
   return side * side + (c.tower.has_class_token ? 1 : 0) - (c.drops_class_token ? 1 : 0);
@@ -152,12 +171,14 @@ std::unique_ptr<const VisionModel> make(const VisionConfig& config, int64_t hidd
 
 constinit const VisionFamily kLlava = {.name = "llava",
                                        .hugging_face = "LlavaForConditionalGeneration",
+                                       .text_config = text_config,
                                        .configure = configure,
                                        .prefixes = kPrefixes,
                                        .tokens = llava_tokens,
                                        .make = make<Llava>};
 constinit const VisionFamily kLlavaNext = {.name = "llava_next",
                                            .hugging_face = "LlavaNextForConditionalGeneration",
+                                           .text_config = text_config,
                                            .configure = configure,
                                            .prefixes = kPrefixes,
                                            .tokens = llava_next_tokens,

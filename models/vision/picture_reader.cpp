@@ -15,6 +15,7 @@ PreparedPicture::PreparedPicture(std::shared_ptr<const VisionModel> model, const
       image_(std::move(image)),
       identity_(std::move(identity)),
       token_ids_(find_vision_family(config.family)->tokens(config, image_)) {
+  if (const auto grid = find_vision_family(config.family)->grid) grid_ = grid(config, image_);
   for (size_t i = 0; i < token_ids_.size(); ++i)
     if (token_ids_[i] == config.image_token_id) feature_rows_.push_back(static_cast<int>(i));
 }

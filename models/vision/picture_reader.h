@@ -21,6 +21,7 @@ class PreparedPicture : public Picture {
   const std::vector<TokenId>& token_ids() const { return token_ids_; }  // all its rows
   const std::string& identity() const override { return identity_; }
   const std::vector<int>& feature_rows() const override { return feature_rows_; }
+  std::array<int, 2> grid() const override { return grid_; }
   Tensor features(const Adapter* adapter) const override;
 
  private:
@@ -29,6 +30,7 @@ class PreparedPicture : public Picture {
   std::string identity_;
   std::vector<TokenId> token_ids_;
   std::vector<int> feature_rows_;
+  std::array<int, 2> grid_ = {0, 0};
 };
 
 class PictureReader {

@@ -21,23 +21,8 @@ std::shared_ptr<const VisionConfig> read_vision_config(const nlohmann::json& jso
   return vision;
 }
 
-// Files state what differs from transformers' LlamaConfig and MistralConfig.
-nlohmann::json text_config_of(const nlohmann::json& json) {
-  const auto found = json.find("text_config");
-  nlohmann::json text = found != json.end() && found->is_object() ? *found : nlohmann::json::object();
-  const nlohmann::json& kind = text.emplace("model_type", "llama").first.value();
-  nlohmann::json whole = {{"hidden_size", 4096},       {"intermediate_size", 11008}, {"num_hidden_layers", 32},
-                          {"num_attention_heads", 32}, {"vocab_size", 32000},        {"max_position_embeddings", 2048}};
-  if (kind == "mistral")
-    whole.update({{"intermediate_size", 14336}, {"num_key_value_heads", 8}, {"max_position_embeddings", 131072}});
-  if (kind != "llama" && kind != "mistral") whole = nlohmann::json::object();
-  for (const auto& [key, value] : json.items())
-    if (key == "quantization_config" || key == "eos_token_id") whole[key] = value;
-  if (json.value("tie_word_embeddings", nlohmann::json()).is_boolean() && !text.contains("tie_word_embeddings"))
-    whole["tie_word_embeddings"] = json["tie_word_embeddings"];
-  text.erase("architectures");
-  whole.update(text);
-  return whole;
+nlohmann::json text_config_of(const nlohmann::json& json, const VisionConfig& config) {
+  return find_vision_family(config.family)->text_config(json);
 }
 
 TowerConfig read_tower_config(const ConfigReader& json) {
@@ -72,6 +57,7 @@ TowerConfig read_tower_config(const ConfigReader& json) {
   c.norm = {.subtracts_mean = true, .has_bias = true, .eps = is_clip ? 1e-5f : 1e-6f};
   c.norm.eps = static_cast<float>(json.number("layer_norm_eps", kSmallestEps, kLargestEps).value_or(c.norm.eps));
   c.attention_bias = c.attention_output_bias = c.mlp_bias = true;
+  c.is_causal = false;
   c.windows.assign(c.num_hidden_layers, 0);
   return tower;
 }

@@ -1,6 +1,7 @@
 // What a config.json says of the part of a model that sees. Names are config.json's.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
 #include <utility>
@@ -14,7 +15,9 @@ namespace hearth {
 // A vision transformer over square patches of a picture.
 struct TowerConfig {
   ModelConfig layers = {};  // sizes, activation and norms of its layers; the vocabulary has no meaning
-  int image_size = 0, patch_size = 0;
+  int image_size = 0;       // 0: any
+  int patch_size = 0;
+  int frames = 1;                // of a patch; a picture is a film of equal ones
   bool has_class_token = false;  // CLIP's: before the patches, and a norm before the layers
   bool patch_bias = false;
 
@@ -29,13 +32,18 @@ struct VisionConfig {
   TokenId image_token_id = 0;      // stands for a picture in a prompt, then for each of its features
   Activation projector_hidden_act = Activation::kGelu;
   bool multimodal_projector_bias = true;
+  // Qwen2-VL's:
+  int spatial_merge_size = 1;       // patches a side that become one row of the text model
+  int window_size = 0;              // pixels a side that patches attend within; 0: the whole picture
+  std::vector<bool> attends_fully;  // [num_hidden_layers], with window_size: to the whole picture all the same
+  std::array<int, 3> mrope_section = {0, 0, 0};  // Rope::sections of the text model
 };
 
 // The part of a whole config.json that is about pictures; null: the model reads text only. Throws kInvalidArgument,
 // kDataCorruption.
 std::shared_ptr<const VisionConfig> read_vision_config(const nlohmann::json& json, const std::string& place);
 // The text model's config.json within that of a model that sees, with what its family leaves to defaults.
-nlohmann::json text_config_of(const nlohmann::json& json);
+nlohmann::json text_config_of(const nlohmann::json& json, const VisionConfig& config);
 
 // CLIP's and SigLIP's, from a vision_config with their keys and defaults. Throws kInvalidArgument for another kind.
 TowerConfig read_tower_config(const ConfigReader& json);

@@ -3,7 +3,7 @@
 namespace hearth {
 namespace {
 
-constexpr const VisionFamily* kFamilies[] = {&kLlava, &kLlavaNext};
+constexpr const VisionFamily* kFamilies[] = {&kLlava, &kLlavaNext, &kQwen2Vl, &kQwen2_5Vl};
 
 }  // namespace
 
@@ -22,7 +22,9 @@ void arrange_vision(WeightSource& source, const VisionConfig& config) {
       if (!name.starts_with(prefix.file)) continue;
       const std::string here = std::string(prefix.here) + name.substr(prefix.file.size());
       source.rename(name, here);
-      if (here.ends_with("class_embedding") || here.ends_with("patch_embedding.weight")) source.as_matrix(here);
+      if (here.ends_with("class_embedding") || here.ends_with("patch_embedding.weight") ||
+          here.ends_with("patch_embed.proj.weight"))
+        source.as_matrix(here);
       break;
     }
   }

@@ -2,6 +2,7 @@
 // stands in its file; vision_family.cpp lists them.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -30,15 +31,19 @@ struct TensorPrefix {
 struct VisionFamily {
   std::string_view name;          // config.json's model_type
   std::string_view hugging_face;  // in config.json's architectures
+  // The text model's config.json within the whole one.
+  nlohmann::json (*text_config)(const nlohmann::json& json);
   // Reads the rest of config.json, beside text_config, into a config that has its family's name.
   void (*configure)(const ConfigReader& json, VisionConfig& config);
   std::span<const TensorPrefix> prefixes;  // the first that fits holds
   // What stands for a picture in a prompt: image_token_id wherever a feature goes.
   std::vector<TokenId> (*tokens)(const VisionConfig& config, const ProcessedImage& image);
+  // Rows and columns of its features, which then have positions on a grid. Null: they are as words.
+  std::array<int, 2> (*grid)(const VisionConfig& config, const ProcessedImage& image) = nullptr;
   std::unique_ptr<const VisionModel> (*make)(const VisionConfig& config, int64_t hidden_size, LayerLoader& load);
 };
 
-extern const VisionFamily kLlava, kLlavaNext;
+extern const VisionFamily kLlava, kLlavaNext, kQwen2Vl, kQwen2_5Vl;
 
 std::span<const VisionFamily* const> vision_families();
 const VisionFamily* find_vision_family(std::string_view model_type);  // null: there is none of that name

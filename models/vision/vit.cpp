@@ -5,8 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "models/vision/patches.h"
 #include "runtime/base/error.h"
-#include "runtime/base/parallel.h"
 
 namespace hearth {
 namespace {
@@ -14,36 +14,18 @@ namespace {
 // PreNormLayer's parts under CLIP's names.
 std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
   const int64_t n = at.config.hidden_size;
-  ops::AttentionSpec spec = at.attention_spec();
-  spec.causal = false;
   Norm before_attention = at.norm("layer_norm1");
   auto attention = std::make_unique<SelfAttention>(
       SelfAttention::Parts{.qkv = {at.linear("self_attn.q_proj", n, n, true), at.linear("self_attn.k_proj", n, n, true),
                                    at.linear("self_attn.v_proj", n, n, true)},
                            .output = at.linear("self_attn.out_proj", n, n, true),
-                           .spec = spec});
+                           .spec = at.attention_spec()});
   Norm before_mlp = at.norm("layer_norm2");
   return std::make_unique<PreNormLayer>(std::move(before_attention), std::move(attention), std::move(before_mlp),
                                         plain_mlp(at, "mlp.fc1", "mlp.fc2"));
 }
 
 }  // namespace
-
-Tensor patches_of(std::span<const PixelTile> tiles, int patch_size) {
-  int64_t patches = 0;
-  for (const PixelTile& tile : tiles) patches += int64_t{tile.height / patch_size} * (tile.width / patch_size);
-  Tensor x({patches, int64_t{3} * patch_size * patch_size});
-  float* out = x.data();
-  for (const PixelTile& tile : tiles)
-    for (int row = 0; row < tile.height / patch_size; ++row)
-      for (int column = 0; column < tile.width / patch_size; ++column)
-        for (int channel = 0; channel < 3; ++channel)
-          for (int y = 0; y < patch_size; ++y) {
-            const int64_t line = (int64_t{channel} * tile.height + row * patch_size + y) * tile.width;
-            out = std::copy_n(tile.pixels.data() + line + column * patch_size, patch_size, out);
-          }
-  return x;
-}
 
 Vit::Vit(const TowerConfig& config, int num_layers, const std::string& name, LayerLoader& load) : config_(config) {
   const ModelConfig& c = config_.layers;

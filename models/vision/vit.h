@@ -34,8 +34,4 @@ class Vit {
   std::vector<std::unique_ptr<const DecoderLayer>> layers_;
 };
 
-// The pixels of each patch in a row: channel, then row, then column, as a convolution's weights have them.
-// -> [tiles * patches, 3 * patch_size * patch_size]
-Tensor patches_of(std::span<const PixelTile> tiles, int patch_size);
-
 }  // namespace hearth

@@ -3,6 +3,8 @@
 // thread alone touches it.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <memory>
 #include <utility>
@@ -21,6 +23,7 @@ struct Sequence {
   explicit Sequence(GenerateRequest r, std::shared_ptr<Stream> s = nullptr)
       : request(std::move(r)), stream(std::move(s)), tokens(std::move(request.prompt)) {
     prompt_length = static_cast<int>(tokens.size());
+    grid = grid_positions(prompt_length, request.pictures);
   }
   Sequence(const Sequence&) = delete;
   Sequence& operator=(const Sequence&) = delete;
@@ -33,6 +36,14 @@ struct Sequence {
   std::shared_ptr<Stream> stream;
   std::vector<TokenId> tokens;  // where a picture has its features, PictureStore::id_of
   int prompt_length = 0;
+  std::vector<std::array<int, 3>> grid;  // of the prompt, as grid_positions has it
+
+  // Of any of its rows, where `grid` is not empty.
+  std::array<int, 3> grid_position(int row) const {
+    if (row < prompt_length) return grid[row];
+    const int next = std::ranges::max(grid.back()) + 1 + row - prompt_length;
+    return {next, next, next};
+  }
 
   // The scheduler's.
   BlockTable blocks;

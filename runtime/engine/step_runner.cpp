@@ -76,6 +76,13 @@ Batch StepRunner::make_batch(std::span<const PlannedRows> planned) {
     for (int i = 0; i < rows.count; ++i) batch.positions.push_back(rows.past + i);
   }
   batch.embedded = embedded(planned);
+  if (std::ranges::any_of(planned, [](const PlannedRows& rows) { return !rows.sequence->grid.empty(); })) {
+    for (const PlannedRows& rows : planned) {
+      for (int row = rows.past; row < rows.past + rows.count; ++row)
+        batch.grid_positions.push_back(rows.sequence->grid.empty() ? std::array{row, row, row}
+                                                                   : rows.sequence->grid_position(row));
+    }
+  }
   return batch;
 }
 

@@ -1,0 +1,59 @@
+// The tiny models that see of tests/golden/make_vision.py, put together as a user would have them.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "models/images/decode_image.h"
+#include "models/loader.h"
+#include "models/vision/picture_reader.h"
+#include "runtime/base/file.h"
+#include "runtime/tokenizer/base64.h"
+#include "tests/support/temporary_directory.h"
+
+namespace hearth::test {
+
+inline const std::filesystem::path kTinyVision = "tests/golden/vision";
+
+inline const nlohmann::json& tiny_vision() {
+  static const nlohmann::json kCases = nlohmann::json::parse(read_file(kTinyVision / "cases.json"));
+  return kCases;
+}
+
+inline const nlohmann::json& tiny_vision_model(const std::string& name) {
+  for (const nlohmann::json& one : tiny_vision()["cases"])
+    if (one["name"] == name) return one;
+  throw not_found("no tiny model that sees is named '{}'", name);
+}
+
+// Config, processor and tokenizer, without weights.
+inline void make_vision_files(const nlohmann::json& one, const std::filesystem::path& directory) {
+  write_file_atomic(directory / "config.json", one["config"].dump());
+  write_file_atomic(directory / "preprocessor_config.json", one["preprocessor"].dump());
+  for (const char* file : {"tokenizer.json", "tokenizer_config.json"})
+    std::filesystem::copy(kTinyVision / file, directory);
+}
+
+inline void make_vision_directory(const nlohmann::json& one, const std::filesystem::path& directory) {
+  make_vision_files(one, directory);
+  std::filesystem::copy(kTinyVision / (one["weights"].get<std::string>() + ".safetensors"),
+                        directory / "model.safetensors");
+}
+
+inline Image tiny_picture(const std::string& name) {
+  return decode_image(*decode_base64(tiny_vision()["pictures"][name].get<std::string>()), name);
+}
+
+// A run's prompt with its pictures.
+inline PicturedPrompt pictured_prompt(const LoadedModel& loaded, const nlohmann::json& run) {
+  std::vector<std::shared_ptr<const PreparedPicture>> pictures;
+  for (const nlohmann::json& name : run["pictures"])
+    pictures.push_back(loaded.pictures->prepare(tiny_picture(name.get<std::string>())));
+  return place_pictures(run["ids"].get<std::vector<TokenId>>(), loaded.pictures->placeholder(), pictures);
+}
+
+}  // namespace hearth::test

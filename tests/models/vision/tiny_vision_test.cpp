@@ -1,0 +1,164 @@
+// Tiny models that see against transformers (tests/golden/make_vision.py): the prompt that its processors make,
+// log-probabilities, and what the engine continues with.
+#include "tests/models/vision/tiny_vision.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "models/resolver.h"
+#include "runtime/base/error.h"
+#include "runtime/engine/engine.h"
+#include "runtime/ops/ops.h"
+#include "runtime/tape.h"
+#include "tests/models/tiny_models.h"
+
+namespace hearth {
+namespace {
+
+constexpr double kTolerance = 1e-4;
+constexpr LoadOptions kExact{.compute_dtype = ComputeDtype::kFloat32};
+
+Batch batch_of(const PicturedPrompt& prompt) {
+  Batch batch = test::batch_of(prompt.token_ids, 0, static_cast<int>(prompt.token_ids.size()));
+  batch.grid_positions = grid_positions(batch.tokens(), prompt.pictures);
+  std::vector<float> values;
+  for (const PlacedPicture& placed : prompt.pictures) {
+    const Tensor features = placed.picture->features(nullptr);
+    for (const int row : placed.picture->feature_rows()) batch.embedded.rows.push_back(placed.begin + row);
+    values.insert(values.end(), features.data(), features.data() + features.size());
+  }
+  if (values.empty()) return batch;
+  const auto rows = static_cast<int64_t>(batch.embedded.rows.size());
+  batch.embedded.values = Tensor({rows, static_cast<int64_t>(values.size()) / rows});
+  std::ranges::copy(values, batch.embedded.values.data());
+  return batch;
+}
+
+void expect_reference(const LoadedModel& loaded, const nlohmann::json& run) {
+  const PicturedPrompt prompt = test::pictured_prompt(loaded, run);
+  ASSERT_EQ(prompt.token_ids, run["expanded"].get<std::vector<TokenId>>());
+  const Tensor hidden = loaded.model->forward(batch_of(prompt));
+  std::vector<TokenId> targets(prompt.token_ids.begin() + 1, prompt.token_ids.end());
+  targets.push_back(-1);
+  const Tensor found = ops::token_logprobs(hidden, loaded.model->output_head(), targets);
+  const auto expected = run["logprobs"].get<std::vector<double>>();
+  for (size_t i = 0; i < expected.size(); ++i) ASSERT_NEAR(found.data()[i], expected[i], kTolerance) << i;
+}
+
+struct Answer {
+  std::vector<TokenId> ids;
+  int cached_tokens = 0;
+};
+
+Answer answer(Engine& engine, const PicturedPrompt& prompt, int tokens) {
+  GenerateRequest request;
+  request.prompt = prompt.token_ids;
+  request.pictures = prompt.pictures;
+  request.max_tokens = tokens;
+  request.sampling.temperature = 0;
+  const std::shared_ptr<Stream> stream = engine.submit(std::move(request));
+  Answer answer;
+  while (const auto event = stream->next(std::chrono::seconds(60))) {
+    if (event->kind == StreamEvent::Kind::kToken) answer.ids.push_back(event->token.id);
+    if (event->kind != StreamEvent::Kind::kFinished) continue;
+    EXPECT_EQ(event->error, "");
+    answer.cached_tokens = event->cached_tokens;
+    break;
+  }
+  return answer;
+}
+
+std::vector<std::string> names() {
+  std::vector<std::string> names;
+  for (const nlohmann::json& one : test::tiny_vision()["cases"]) names.push_back(one["name"]);
+  return names;
+}
+
+class TinyVision : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override { test::make_vision_directory(one(), directory_.path()); }
+  const nlohmann::json& one() const { return test::tiny_vision_model(GetParam()); }
+  test::TemporaryDirectory directory_;
+};
+
+TEST_P(TinyVision, MatchesTransformers) {
+  const LoadedModel loaded = load_model(directory_.path(), kExact);
+  ASSERT_TRUE(loaded.pictures);
+  for (const nlohmann::json& run : one()["runs"]) expect_reference(loaded, run);
+}
+
+// In chunks that cut pictures, and again with what the prefix cache has.
+TEST_P(TinyVision, IsServedAsTransformersGenerates) {
+  const LoadedModel loaded = load_model(directory_.path(), kExact);
+  for (const int step_tokens : {7, 512}) {
+    Engine engine(loaded.model, {.cache_tokens = 2048, .kv_format = KvFormat::kF32, .step_tokens = step_tokens});
+    for (int repeat = 0; repeat < 2; ++repeat) {
+      for (const nlohmann::json& run : one()["runs"]) {
+        const PicturedPrompt prompt = test::pictured_prompt(loaded, run);
+        const auto greedy = run["greedy"].get<std::vector<TokenId>>();
+        const Answer found = answer(engine, prompt, static_cast<int>(greedy.size()));
+        EXPECT_EQ(found.ids, greedy) << "by " << step_tokens;
+        if (repeat == 1 && prompt.token_ids.size() > 32) EXPECT_GT(found.cached_tokens, 0);
+      }
+    }
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Cases, TinyVision, ::testing::ValuesIn(names()), [](const auto& test) { return test.param; });
+
+// The tokens of two pictures are the same; what they show is not.
+TEST(VisionPrefixes, AreSharedByTheSamePictureOnly) {
+  const test::TemporaryDirectory directory;
+  test::make_vision_directory(test::tiny_vision_model("llava"), directory.path());
+  const LoadedModel loaded = load_model(directory.path(), kExact);
+  Engine engine(loaded.model, {.cache_tokens = 2048, .kv_format = KvFormat::kF32});
+  nlohmann::json run = test::tiny_vision_model("llava")["runs"][0];
+  const Answer first = answer(engine, test::pictured_prompt(loaded, run), 12);
+  run["pictures"] = {"portrait"};
+  const Answer second = answer(engine, test::pictured_prompt(loaded, run), 12);
+  EXPECT_LT(second.cached_tokens, 16);
+  EXPECT_NE(first.ids, second.ids);
+}
+
+TEST(VisionTorchBin, GivesTheBitsOfTheSafetensors) {
+  const nlohmann::json& one = test::tiny_vision_model("llava");
+  const test::TemporaryDirectory directory;
+  test::make_vision_files(one, directory.path());
+  for (const char* file :
+       {"pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin", "pytorch_model.bin.index.json"})
+    std::filesystem::copy(test::kTinyVision / file, directory.path());
+  const LoadedModel loaded = load_model(resolve_model(directory.path().string()), kExact);
+  for (const nlohmann::json& run : one["runs"]) expect_reference(loaded, run);
+}
+
+TEST(VisionConfigs, SayWhatIsWrongWithThem) {
+  const auto expect_error = [](const std::function<void(nlohmann::json&)>& change, const std::string& part) {
+    nlohmann::json one = test::tiny_vision_model("llava");
+    change(one["config"]);
+    const test::TemporaryDirectory directory;
+    test::make_vision_directory(one, directory.path());
+    try {
+      load_model(directory.path());
+      FAIL() << "loaded without " << part;
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+    }
+  };
+  expect_error([](auto& config) { config.erase("vision_config"); }, "vision_config");
+  expect_error([](auto& config) { config["vision_config"]["model_type"] = "eva"; }, "'eva'");
+  expect_error([](auto& config) { config["vision_config"]["num_attention_heads"] = 3; }, "multiple of 3");
+  expect_error([](auto& config) { config["vision_feature_layer"] = 9; }, "vision_feature_layer");
+  expect_error([](auto& config) { config["vision_feature_layer"] = {-2, -1}; }, "several");
+  expect_error([](auto& config) { config["projector_hidden_act"] = "x"; }, "projector_hidden_act");
+  expect_error([](auto& config) { config["architectures"] = {"LlavaX"}; }, "'LlavaX'");
+  expect_error([](auto& config) { config["text_config"]["model_type"] = "x"; }, "text_config");
+}
+
+TEST(PlacedPictures, AreAsManyAsPlaces) {
+  EXPECT_THROW(place_pictures(std::vector<TokenId>{1, 7, 7}, 7, {}), Error);
+  EXPECT_EQ(place_pictures(std::vector<TokenId>{1, 2}, 7, {}).token_ids, (std::vector<TokenId>{1, 2}));
+}
+
+}  // namespace
+}  // namespace hearth
