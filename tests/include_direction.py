@@ -16,6 +16,7 @@ ALLOWED = {
     "runtime/engine": ["runtime"],
     "runtime": ["runtime"],
     "templates": ["runtime/base", "templates"],
+    "models/images": ["runtime/base", "models/images"],
     "models": ["runtime", "templates", "models"],
     "finetune": ["runtime", "templates", "models", "finetune"],
     "server": ["runtime", "templates", "models", "finetune", "server"],
