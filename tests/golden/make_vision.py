@@ -22,15 +22,21 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from transformers.models.llava.processing_llava import LlavaProcessor
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 from transformers.models.llava_next.processing_llava_next import LlavaNextProcessor
+from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProcessor
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+from transformers.models.qwen2_vl.processing_qwen2_vl import Qwen2VLProcessor
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+
+from transformers.models.qwen2_vl.video_processing_qwen2_vl import Qwen2VLVideoProcessor
 
 import tiny
 
 OUT = pathlib.Path(__file__).parent / "vision"
 SIZES = {"landscape": (45, 31), "portrait": (20, 64), "panorama": (150, 17), "square": (30, 30)}
-TOKENS = ["<image>"]
+TOKENS = ["<image>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
 VOCABULARY = tiny.VOCABULARY + len(TOKENS)
 IMAGE = tiny.VOCABULARY  # <image>
+PAD = tiny.VOCABULARY + 3  # <|image_pad|>
 
 TEXT = {"vocab_size": VOCABULARY, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
         "max_position_embeddings": 1024, "rms_norm_eps": 1e-5, "tie_word_embeddings": False, "bos_token_id": 1, "eos_token_id": 2}
@@ -44,6 +50,19 @@ LLAVA = {"model_type": "llava", "architectures": ["LlavaForConditionalGeneration
 PINPOINTS = [[30, 60], [60, 30], [60, 60], [90, 30], [30, 90]]
 LLAVA_NEXT = LLAVA | {"model_type": "llava_next", "architectures": ["LlavaNextForConditionalGeneration"], "text_config": MISTRAL,
                       "image_grid_pinpoints": PINPOINTS}
+# Heads of 16 dimensions, half of which turn by time, row and column.
+QWEN_TEXT = TEXT | {"hidden_size": 64, "num_hidden_layers": 2, "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "use_sliding_window": False,
+                    "rope_scaling": {"type": "mrope", "mrope_section": [2, 3, 3]}}
+QWEN_TOKENS = {"image_token_id": PAD, "video_token_id": PAD + 1, "vision_start_token_id": IMAGE + 1, "vision_end_token_id": IMAGE + 2}
+QWEN2_VL = QWEN_TEXT | QWEN_TOKENS | {
+    "model_type": "qwen2_vl", "architectures": ["Qwen2VLForConditionalGeneration"],
+    "vision_config": {"depth": 2, "embed_dim": 32, "hidden_size": 64, "mlp_ratio": 2, "num_heads": 2, "patch_size": 4, "spatial_merge_size": 2,
+                      "temporal_patch_size": 2, "hidden_act": "quick_gelu"}}
+QWEN2_5_VL = QWEN_TOKENS | {
+    "model_type": "qwen2_5_vl", "architectures": ["Qwen2_5_VLForConditionalGeneration"], "text_config": QWEN_TEXT | {"model_type": "qwen2_5_vl_text"},
+    "tie_word_embeddings": True,
+    "vision_config": {"depth": 3, "hidden_size": 32, "out_hidden_size": 64, "intermediate_size": 44, "num_heads": 2, "patch_size": 4,
+                      "spatial_merge_size": 2, "temporal_patch_size": 2, "hidden_act": "silu", "window_size": 16, "fullatt_block_indexes": [1]}}
 
 
 def clip_processor():
@@ -58,12 +77,18 @@ def llava_next_processor():
     return LlavaNextImageProcessorPil(size={"shortest_edge": 30}, crop_size={"height": 30, "width": 30}, image_grid_pinpoints=PINPOINTS)
 
 
+def qwen_processor():
+    return Qwen2VLImageProcessorPil(patch_size=4, merge_size=2, temporal_patch_size=2, size={"shortest_edge": 256, "longest_edge": 2048})
+
+
 # name: (config, image processor, processor of text and pictures, seed)
 CASES = {
     "llava": (LLAVA, clip_processor, LlavaProcessor, 1),
     "llava_siglip": (LLAVA | {"vision_config": SIGLIP, "text_config": QWEN2, "vision_feature_select_strategy": "full", "multimodal_projector_bias": False},
                      siglip_processor, LlavaProcessor, 2),
     "new_names": (LLAVA | {"text_config": MISTRAL}, clip_processor, LlavaProcessor, 3),
+    "qwen2_vl": (QWEN2_VL, qwen_processor, Qwen2VLProcessor, 5),
+    "qwen2_5_vl": (QWEN2_5_VL, qwen_processor, Qwen2_5_VLProcessor, 6),
     "llava_next": (LLAVA_NEXT, llava_next_processor, LlavaNextProcessor, 4),
 }
 PROMPTS = [(["landscape"], "the cat <image>\nsat on the mat"), (["portrait", "panorama", "square"], "<image><image> and then <image> the rain came"), ([], "the dog")]
@@ -104,13 +129,29 @@ def randomise(model, seed: int):
             value.copy_(value.bfloat16().float())
 
 
+def make_processor(config: dict, images, kind, tokenizer):
+    if config["model_type"].startswith("qwen"):
+        # It takes the Qwen tokenizer's attributes; its placeholder stands between marks.
+        return kind(images, tokenizer, video_processor=Qwen2VLVideoProcessor())
+    has_class = config["vision_config"]["model_type"] == "clip_vision_model"
+    return kind(images, tokenizer, patch_size=6, vision_feature_select_strategy=config["vision_feature_select_strategy"],
+                num_additional_image_tokens=int(has_class))
+
+
 def run(model, processor, tokenizer, pictures: list[str], text: str) -> dict:
+    is_qwen = model.config.model_type.startswith("qwen")
+    if is_qwen:
+        text = text.replace("<image>", "<|vision_start|><|image_pad|><|vision_end|>")
     inputs = processor(images=[picture(name) for name in pictures] or None, text=text, return_tensors="pt")
     extra = {key: value for key, value in inputs.items() if key not in ("input_ids", "attention_mask", "mm_token_type_ids")}
+    types = inputs["mm_token_type_ids"] if is_qwen and pictures else None
     ids = inputs["input_ids"][0].tolist()
 
     def rows(tokens: list[int]) -> torch.Tensor:
         with torch.no_grad():
+            if types is not None:
+                model.model.rope_deltas = None
+                extra["mm_token_type_ids"] = torch.nn.functional.pad(types, (0, len(tokens) - types.shape[1]))
             return model(input_ids=torch.tensor([tokens]), use_cache=False, **extra).logits[0]
 
     logprobs, greedy = tiny.logprobs(rows(ids), ids), list(ids)
@@ -157,9 +198,7 @@ def main():
     cases = []
     for name, (config, image_processor, kind, seed) in CASES.items():
         model, images = new_model(config), image_processor()
-        has_class = config["vision_config"]["model_type"] == "clip_vision_model"
-        processor = kind(images, tokenizer, patch_size=6, vision_feature_select_strategy=config["vision_feature_select_strategy"],
-                         num_additional_image_tokens=int(has_class))
+        processor = make_processor(config, images, kind, tokenizer)
         while True:
             randomise(model, seed)
             try:

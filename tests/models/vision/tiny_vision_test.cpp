@@ -100,7 +100,9 @@ TEST_P(TinyVision, IsServedAsTransformersGenerates) {
         const auto greedy = run["greedy"].get<std::vector<TokenId>>();
         const Answer found = answer(engine, prompt, static_cast<int>(greedy.size()));
         EXPECT_EQ(found.ids, greedy) << "by " << step_tokens;
-        if (repeat == 1 && prompt.token_ids.size() > 32) EXPECT_GT(found.cached_tokens, 0);
+        if (repeat == 1 && prompt.token_ids.size() > 32) {
+          EXPECT_GT(found.cached_tokens, 0);
+        }
       }
     }
   }
