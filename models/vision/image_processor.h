@@ -2,6 +2,7 @@
 // its like): sizes, resampling, tiles, normalisation. Which tokens stand for it in a prompt, the model's family says.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <vector>
@@ -13,6 +14,8 @@ namespace hearth {
 struct PixelTile {
   int height = 0, width = 0;
   std::vector<float> pixels = {};  // [3, height, width], normalised
+  // What is below and to the right of these is padding, 0 after normalisation (Idefics2's tiles of different sizes).
+  int shown_height = 0, shown_width = 0;
 };
 
 struct ProcessedImage {
@@ -22,15 +25,17 @@ struct ProcessedImage {
   int original_height = 0, original_width = 0;  // of the picture that came in
 };
 
+constexpr int64_t kMostProcessedPixels = int64_t{1} << 26;  // of a picture at any step
+
 class ImageProcessor {
  public:
   virtual ~ImageProcessor() = default;
-  // Throws kInvalidArgument for a picture that the processor refuses (Qwen2-VL's: sides more than 200 to 1). Any
-  // thread.
+  // Throws kInvalidArgument for a picture that the processor refuses (Qwen2-VL's: sides more than 200 to 1; any: what
+  // would become larger than kMostProcessedPixels). Any thread.
   virtual ProcessedImage operator()(const Image& image) const = 0;
 };
 
-// By preprocessor_config.json of a model directory (or the image_processor part of processor_config.json). Throws
+// By the image_processor part of a model directory's processor_config.json, else by preprocessor_config.json. Throws
 // kNotFound, kInvalidArgument naming the key or the kind that hearth does not have, kDataCorruption.
 std::unique_ptr<const ImageProcessor> load_image_processor(const std::filesystem::path& directory);
 
