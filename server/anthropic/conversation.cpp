@@ -35,7 +35,7 @@ ImageSource read_image_source(const JsonReader& source) {
   constexpr std::string_view kTypes[] = {"image/jpeg", "image/png", "image/gif", "image/webp"};
   const JsonReader media = source.required("media_type"), data = source.required("data");
   if (std::ranges::find(kTypes, media.string()) == std::end(kTypes))
-    media.fail(fmt::format("is none of {}", fmt::join(kTypes, ", ")));
+    media.fail(fmt::format("'{}' is none of {}", media.string().substr(0, 64), fmt::join(kTypes, ", ")));
   return {{{"url", fmt::format("data:{};base64,{}", media.string(), data.string())}}, "url", data.path()};
 }
 

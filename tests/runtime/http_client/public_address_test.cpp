@@ -50,11 +50,17 @@ TEST(PublicAddress, TheBordersOfEveryIpv4Range) {
     for (const std::string prefix : {"", "::ffff:", "64:ff9b::"}) {
       EXPECT_FALSE(is_public(prefix + range.first)) << prefix << range.first;
       EXPECT_FALSE(is_public(prefix + range.last)) << prefix << range.last;
-      if (*range.before) EXPECT_TRUE(is_public(prefix + range.before)) << prefix << range.before;
-      if (*range.after) EXPECT_TRUE(is_public(prefix + range.after)) << prefix << range.after;
+      if (*range.before) {
+        EXPECT_TRUE(is_public(prefix + range.before)) << prefix << range.before;
+      }
+      if (*range.after) {
+        EXPECT_TRUE(is_public(prefix + range.after)) << prefix << range.after;
+      }
     }
     EXPECT_FALSE(is_public(std::string("::") + range.last));
-    if (*range.after) EXPECT_FALSE(is_public(std::string("::") + range.after)) << "compatible addresses are gone";
+    if (*range.after) {
+      EXPECT_FALSE(is_public(std::string("::") + range.after)) << "compatible addresses are gone";
+    }
   }
 }
 
