@@ -16,6 +16,7 @@
 #include "server/files/file_store.h"
 #include "server/fine_tuning_tools.h"
 #include "server/http_server.h"
+#include "server/images/image_sources.h"
 #include "server/jobs/job_service.h"
 #include "server/keys/database_keys.h"
 #include "server/metrics.h"
@@ -53,6 +54,7 @@ struct App::Impl {
         tls(options.tls.empty() ? nullptr : std::make_unique<TlsContext>(options.tls)),
         host(options, metrics),
         keys(open_state()),
+        images(files ? &*files : nullptr, options.image_urls),
         background(kept_answers()),
         api(app, options, keys.get()),
         server(api, limits_for(options), tls.get()) {}
@@ -100,6 +102,7 @@ struct App::Impl {
   std::optional<JobService> jobs;
   std::optional<FineTuning> fine_tuning;
   std::shared_ptr<KeyStore> keys;  // may be null
+  const ImageSources images;
   BackgroundResponses background;
   std::atomic<State> state{State::kLoading};
   mutable std::mutex mutex;  // of failure
@@ -221,6 +224,7 @@ void App::stop() {
 int App::port() const { return impl_->server.port(); }
 App::State App::state() const { return impl_->state; }
 Metrics& App::metrics() { return impl_->metrics; }
+const ImageSources& App::images() const { return impl_->images; }
 
 JobService& App::jobs() {
   if (!impl_->jobs) throw failed_precondition("this daemon has no state directory, so it keeps no jobs");

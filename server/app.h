@@ -13,6 +13,7 @@
 
 #include "models/loader.h"
 #include "runtime/engine/engine.h"
+#include "server/images/image_urls.h"
 #include "server/jobs/job_runner.h"
 #include "server/keys/key_store.h"
 #include "server/rate_limiter.h"
@@ -28,6 +29,7 @@ class Client;
 class DatasetStore;
 class FileStore;
 class HttpServer;
+class ImageSources;
 class JobService;
 class Metrics;
 class ModelHost;
@@ -61,6 +63,7 @@ struct AppOptions {
   TlsFiles tls;                                 // empty: plain HTTP
   std::filesystem::path state_directory = {};   // empty: no jobs, no files and no keys of its own
   int64_t max_files_bytes = int64_t{20} << 30;  // of all uploaded files
+  ImageUrls image_urls;                         // which of other servers' images are fetched
   AnswerStoreOptions stored;                    // responses and chat completions that clients let the daemon keep
   RunnerOptions jobs;
   ExecutorOptions executor;  // of jobs
@@ -108,6 +111,8 @@ class App {
   // Only reward models: a 400 for all others.
   std::shared_ptr<ServedModel> model_for_scores(std::string_view id, Client* client = nullptr) const;
   Metrics& metrics();
+  // Where the pictures of conversations come from.
+  const ImageSources& images() const;
   // Throw kFailedPrecondition where there is no state directory.
   JobService& jobs();
   FileStore& files();

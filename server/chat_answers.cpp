@@ -57,7 +57,7 @@ ChatAnswers::ChatAnswers(ChatRequest request, std::shared_ptr<ServedModel> model
     : model_(std::move(model)) {
   if (!request.generation.ignore_eos)
     for (const std::string& word : model_->loaded.stop_strings) request.generation.stop.push_back(word);
-  ConversationPrompt prompt = prompt_of(*model_, request.conversation);
+  ConversationPrompt prompt = prompt_of(*model_, request.conversation, app);
   const MessageFormat format = format_of(*model_, request.conversation);
   GenerationInputs inputs{.prompts = {std::move(prompt.token_ids)},
                           .prompt_param = "messages",

@@ -16,30 +16,51 @@ using Json = nlohmann::ordered_json;
 constexpr size_t kMaxMessages = 10'000, kMaxTools = 256;
 constexpr size_t kMaxFunctionName = 64;
 
-std::string read_part(const JsonReader& part, std::string_view role) {
+using Images = std::vector<ImageReference>;
+
+void add_image(const JsonReader& part, std::string_view role, Images& images) {
+  const JsonReader type = part["type"];
+  if (role != "user" && role != "tool" && role != "function")
+    throw unsupported_field(type.path(), fmt::format("'{}': a message from {} has no images; those from user and tool "
+                                                     "have",
+                                                     type.path(), role));
+  images.push_back(read_image_part(part));
+  if (images.size() > kMaxImages) part.fail(fmt::format("a conversation has at most {} images", kMaxImages));
+}
+
+// A text, or an image's place as templates know it.
+Json read_part(const JsonReader& part, std::string_view role, Images& images) {
+  const auto text_part = [](const JsonReader& text) { return Json{{"type", "text"}, {"text", text.string()}}; };
+  if (part.is_string()) return text_part(part);
   const JsonReader type = part.required("type");
   const std::string name = type.string();
-  if (name == "text") return part.required("text").string();
-  if (name == "refusal" && role == "assistant") return part.required("refusal").string();
-  for (const std::string_view media : {"image_url", "input_audio", "video_url", "file"}) {
+  if (name == "text") return text_part(part.required("text"));
+  if (name == "refusal" && role == "assistant") return text_part(part.required("refusal"));
+  if (name == "image_url") {
+    add_image(part, role, images);
+    return {{"type", "image"}};
+  }
+  for (const std::string_view media : {"input_audio", "video_url", "file"}) {
     if (name == media)
       throw unsupported_field(type.path(),
-                              fmt::format("'{}': this model reads text only, not '{}' parts", type.path(), name));
+                              fmt::format("'{}': models read text and images, not '{}' parts", type.path(), name));
   }
   type.fail(fmt::format("'{}' is no kind of part of a message from {}", name, role));
 }
 
-// Text as one string; an absent one is empty.
-std::string read_content(const JsonReader& content, std::string_view role) {
+// Text as one string, and parts where there are images; an absent one is empty.
+Json read_content(const JsonReader& content, std::string_view role, Images& images) {
   if (!content) return "";
   if (content.is_string()) return content.string();
   if (!content.is_array()) content.fail_type("a string or an array of parts");
+  const size_t images_before = images.size();
+  Json parts = Json::array();
+  for (const JsonReader& part : content.elements()) parts.push_back(read_part(part, role, images));
+  if (images.size() > images_before) return parts;
   std::string text;
-  bool first = true;
-  for (const JsonReader& part : content.elements()) {
-    if (!first) text += '\n';
-    text += part.is_string() ? part.string() : read_part(part, role);
-    first = false;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (i > 0) text += '\n';
+    text += parts[i]["text"].get_ref<const std::string&>();
   }
   return text;
 }
@@ -81,7 +102,7 @@ Json read_function_call(const JsonReader& call) {
   return out;
 }
 
-Json read_message(const JsonReader& message) {
+Json read_message(const JsonReader& message, Images& images) {
   if (!message.is_object()) message.fail_type("an object");
   const JsonReader role_field = message.required("role");
   const std::string role = role_field.string();
@@ -92,7 +113,7 @@ Json read_message(const JsonReader& message) {
   out["role"] = role == "function" ? "tool" : role;
   const JsonReader content = message["content"];
   if (!content && role != "assistant") message.required("content");
-  out["content"] = read_content(content, role);
+  out["content"] = read_content(content, role, images);
   if (const JsonReader name = message["name"]) out["name"] = name.string();
   if (role == "tool") {
     if (const JsonReader id = message["tool_call_id"]) out["tool_call_id"] = id.string();
@@ -141,12 +162,12 @@ void check_function(const JsonReader& function) {
   if (const JsonReader strict = function["strict"]) strict.boolean();
 }
 
-Json read_messages(const JsonReader& messages) {
+Json read_messages(const JsonReader& messages, Images& images) {
   const std::vector<JsonReader> elements = messages.elements();
   if (elements.empty()) messages.fail("at least one message is needed");
   if (elements.size() > kMaxMessages) messages.fail(fmt::format("more than {} messages", kMaxMessages));
   Json out = Json::array();
-  for (const JsonReader& message : elements) out.push_back(read_message(message));
+  for (const JsonReader& message : elements) out.push_back(read_message(message, images));
   return out;
 }
 

@@ -13,6 +13,7 @@
 #include "models/loader.h"
 #include "runtime/base/log.h"
 #include "runtime/weight.h"
+#include "server/images/image_urls.h"
 #include "server/jobs/executor.h"
 #include "server/tls.h"
 
@@ -67,6 +68,7 @@ struct ServeConfig {
   int requests_per_minute = 0, requests_in_flight = 0;  // of a key; 0: as many as it likes
   std::chrono::seconds drain_timeout{30};
   TlsFiles tls;                                 // empty: plain HTTP
+  ImageUrls image_urls;                         // which of other servers' images are fetched
   int64_t max_files_bytes = int64_t{20} << 30;  // of all uploaded files
   std::filesystem::path state_dir;              // empty: the user's (server/state/state_directory.h)
   int max_jobs = 0;                // at once; 0: one, or with Slurm kSlurmJobs, and Slurm says when they run

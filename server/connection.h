@@ -16,7 +16,7 @@ namespace hearth {
 struct HttpLimits {
   int max_connections = 400;
   size_t max_header_bytes = 64 << 10;
-  size_t max_body_bytes = 16 << 20;
+  size_t max_body_bytes = 32 << 20;
   size_t max_upload_bytes =
       (512 << 20) + (1 << 20);                       // of a body that is taken as a stream: a file and a form around it
   std::chrono::milliseconds idle_timeout{30'000};    // between two requests on a connection

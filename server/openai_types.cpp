@@ -197,7 +197,7 @@ std::vector<TokenId> read_token_ids(const JsonReader& array) {
 
 ConversationFields read_conversation(const JsonReader& body) {
   ConversationFields out;
-  out.messages = read_messages(body.required("messages"));
+  out.messages = read_messages(body.required("messages"), out.images);
   out.tools = body["tools"] ? read_tools(body["tools"]) : tools_from_functions(body["functions"]);
   out.legacy_functions = !body["tools"] && body["functions"];
   read_tool_choice(body["tool_choice"] ? body["tool_choice"] : body["function_call"], out);

@@ -11,6 +11,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "server/images/image_reference.h"
 #include "server/json_reader.h"
 #include "server/output_format.h"
 
@@ -45,8 +46,9 @@ struct ToolChoice {
 
 // What a chat template renders.
 struct ConversationFields {
-  nlohmann::ordered_json messages;  // as templates expect them: text content as one string, tool arguments as objects
-  nlohmann::ordered_json tools;     // array or null; null too where none may be called
+  nlohmann::ordered_json messages;          // as templates expect them (read_messages)
+  std::vector<ImageReference> images = {};  // of all messages, in order
+  nlohmann::ordered_json tools;             // array or null; null too where none may be called
   ToolChoice tool_choice = {};
   bool legacy_functions = false;              // "functions" in place of tools: the answer says function_call
   nlohmann::ordered_json template_arguments;  // chat_template_kwargs: object or null

@@ -4,6 +4,7 @@
 
 #include "models/prompt.h"
 #include "server/api_error.h"
+#include "server/app.h"
 #include "templates/tool_parsers/argument_text.h"
 
 namespace hearth {
@@ -70,12 +71,31 @@ std::vector<PromptSegment> render(const LoadedModel& loaded, ChatTemplateInputs 
   }
 }
 
+// What else could be asked, for the message of a refusal.
+std::string other_models(const App& app) {
+  std::string names;
+  for (const auto& model : app.models())
+    if (can_see(model->loaded)) names += fmt::format("{}'{}'", names.empty() ? "" : ", ", model->id);
+  return names.empty() ? "no model that is loaded here reads images"
+                       : "of those that are loaded, images go to " + names;
+}
+
+std::vector<ImageFile> images_of(const ServedModel& model, const ConversationFields& conversation, App& app) {
+  if (conversation.images.empty()) return {};
+  if (can_see(model.loaded)) return app.images().read(conversation.images);
+  const std::string& field = conversation.images.front().field;
+  throw unsupported_field(field, fmt::format("'{}': '{}' reads text only; {}", field, model.id, other_models(app)));
+}
+
 }  // namespace
 
-ConversationPrompt prompt_of(const ServedModel& model, const ConversationFields& conversation) {
+bool can_see(const LoadedModel& /*loaded*/) { return false; }
+
+ConversationPrompt prompt_of(const ServedModel& model, const ConversationFields& conversation, App& app) {
   const LoadedModel& loaded = model.loaded;
   if (!loaded.is_chat_model())
     throw invalid_field("model", fmt::format("'{}' has no chat template; use /v1/completions", model.id));
+  std::vector<ImageFile> images = images_of(model, conversation, app);
   ChatTemplateInputs inputs;
   inputs.messages = conversation.messages;
   inputs.tools = conversation.tools;
@@ -100,7 +120,8 @@ ConversationPrompt prompt_of(const ServedModel& model, const ConversationFields&
     throw invalid_field("messages", fmt::format("the chat template of '{}': {}", model.id, error.what()));
   }
   if (conversation.continue_final_message) cut_at_mark(segments);
-  ConversationPrompt prompt{segments_text(*loaded.tokenizer, segments), encode_segments(*loaded.tokenizer, segments)};
+  ConversationPrompt prompt{segments_text(*loaded.tokenizer, segments), encode_segments(*loaded.tokenizer, segments),
+                            std::move(images)};
   if (prompt.token_ids.empty()) throw invalid_field("messages", "the chat template makes an empty prompt of them");
   return prompt;
 }

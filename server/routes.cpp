@@ -15,7 +15,8 @@ namespace {
 
 constexpr bool kPublic = true, kKeyed = false;
 constexpr size_t kNoBody = 0;
-constexpr size_t kPrompts = 16 << 20;  // bytes of a body that holds conversations
+constexpr size_t kPrompts = 16 << 20;       // bytes of a body that holds texts
+constexpr size_t kConversation = 32 << 20;  // with images, as Anthropic's
 constexpr size_t kOneText = 4 << 20;
 constexpr size_t kUpload = 512 << 20;  // as OpenAI's
 constexpr std::string_view kPrefix = "/v1", kModel = "{model}";
@@ -29,16 +30,16 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/models/{model}", handle_get_model, kInfer, kNoBody},
     {"DELETE", "/v1/models/{model}", handle_delete_model, kAdmin, kNoBody},
     {"GET", "/v1/templates", handle_list_templates, kInfer, kNoBody},
-    {"POST", "/v1/chat/completions", handle_chat_completions, kInfer, kPrompts},
-    {"POST", "/v1/messages", handle_messages, kInfer, kPrompts, kKeyed, anthropic::error_reply},
-    {"POST", "/v1/messages/count_tokens", handle_count_message_tokens, kInfer, kPrompts, kKeyed,
+    {"POST", "/v1/chat/completions", handle_chat_completions, kInfer, kConversation},
+    {"POST", "/v1/messages", handle_messages, kInfer, kConversation, kKeyed, anthropic::error_reply},
+    {"POST", "/v1/messages/count_tokens", handle_count_message_tokens, kInfer, kConversation, kKeyed,
      anthropic::error_reply},
     {"GET", "/v1/chat/completions", handle_list_completions, kInfer, kNoBody},
     {"GET", "/v1/chat/completions/{id}", handle_get_completion, kInfer, kNoBody},
     {"POST", "/v1/chat/completions/{id}", handle_update_completion, kInfer, kOneText},
     {"DELETE", "/v1/chat/completions/{id}", handle_delete_completion, kInfer, kNoBody},
     {"GET", "/v1/chat/completions/{id}/messages", handle_completion_messages, kInfer, kNoBody},
-    {"POST", "/v1/responses", handle_create_response, kInfer, kPrompts},
+    {"POST", "/v1/responses", handle_create_response, kInfer, kConversation},
     {"GET", "/v1/responses/{id}", handle_get_response, kInfer, kNoBody},
     {"DELETE", "/v1/responses/{id}", handle_delete_response, kInfer, kNoBody},
     {"POST", "/v1/responses/{id}/cancel", handle_cancel_response, kInfer, kNoBody},
@@ -79,7 +80,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/tokenize", handle_tokenize, kInfer, kOneText},
     {"POST", "/detokenize", handle_detokenize, kInfer, kOneText},
     {"GET", "/tokenizer_info", handle_tokenizer_info, kInfer, kNoBody},
-    {"POST", "/apply-template", handle_apply_template, kInfer, kPrompts},
+    {"POST", "/apply-template", handle_apply_template, kInfer, kConversation},
     {"GET", "/metrics", handle_metrics, kInfer, kNoBody},
     {"GET", "/openapi.json", handle_openapi, kInfer, kNoBody},
     {"GET", "/health", handle_health, kInfer, kNoBody, kPublic},

@@ -71,6 +71,14 @@ int64_t bytes_of(const YamlEntry& entry) {
   }
 }
 
+ImageUrls image_urls_of(const YamlEntry& entry) {
+  try {
+    return parse_image_urls(yaml_string(entry));
+  } catch (const Error& error) {
+    throw invalid_argument("{}: {}: {}", entry.where, entry.key, error.what());
+  }
+}
+
 void read_chat_entry(const YamlEntry& entry, ServeConfig& config) { read_chat_key(entry, config.chat); }
 
 std::string tool_call_parser_of(const YamlEntry& entry) {
@@ -115,6 +123,10 @@ constexpr ServeOption kOptions[] = {
      [](const YamlEntry& e, ServeConfig& c) { c.tls.certificate = yaml_string(e); }},
     {kNetwork, "tls_key", "--tls-key", "FILE", "The certificate's private key (PEM, without a password)",
      [](const YamlEntry& e, ServeConfig& c) { c.tls.key = yaml_string(e); }},
+    {kNetwork, "image_urls", "--image-urls", "off|public|HOST[,HOST...]",
+     "Which http(s) URLs of images in requests the daemon fetches: none (default), those of hosts with a public "
+     "address, or only those of these hosts (HOST:PORT for other ports than 80 and 443), whatever their address",
+     [](const YamlEntry& e, ServeConfig& c) { c.image_urls = image_urls_of(e); }},
 
     {kLimits, "cache_tokens", "--cache-tokens", "N", "Tokens that a model's KV cache holds (default 8192)",
      [](const YamlEntry& e, ServeConfig& c) { c.cache_tokens = int_of(e, 16, 1 << 26); }},

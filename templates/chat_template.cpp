@@ -15,10 +15,12 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr const char* kProbe = "a text of the user";
+
 // Messages and other inputs as a template's values.
 class Converter {
  public:
-  explicit Converter(jinja::RenderState& state) : state_(state) {}
+  Converter(jinja::RenderState& state, bool texts_as_parts) : state_(state), texts_as_parts_(texts_as_parts) {}
 
   jinja::Value messages(const Json& json) {
     if (!json.is_array()) throw invalid_argument("messages must be an array, not {}", json.type_name());
@@ -47,7 +49,11 @@ class Converter {
       if (!reasoning && it != json.end() && !it->is_null()) reasoning = &*it;
     }
     std::vector<jinja::Dict::Entry> entries;
-    const auto add = [&](const std::string& key, const Json& value) {
+    const auto add = [&](const std::string& key, const Json& given) {
+      Json parts;
+      if (texts_as_parts_ && key == "content" && given.is_string())
+        parts = Json::array({{{"type", "text"}, {"text", given}}});
+      const Json& value = parts.is_null() ? given : parts;
       // A key of letters is one of the API's; any other is as much the user's as the value.
       const bool plain = std::all_of(key.begin(), key.end(), [](char c) { return c == '_' || (c >= 'a' && c <= 'z'); });
       entries.emplace_back(jinja::from_text(state_, key, literal && !plain),
@@ -68,11 +74,12 @@ class Converter {
   }
 
   jinja::RenderState& state_;
+  const bool texts_as_parts_;
 };
 
 void define_inputs(jinja::Interpreter& interpreter, const ChatTemplateInputs& inputs, const std::string& bos,
-                   const std::string& eos) {
-  Converter converter(interpreter.state());
+                   const std::string& eos, bool texts_as_parts) {
+  Converter converter(interpreter.state(), texts_as_parts);
   const auto define = [&](const char* name, const Json& json) {
     if (interpreter.mentions(name)) interpreter.define(name, jinja::from_json(interpreter.state(), json, false));
   };
@@ -99,7 +106,28 @@ struct ChatTemplate::Impl {
   std::string source, bos_token, eos_token;
   jinja::Limits limits;
   jinja::Ast ast;
+  bool texts_as_parts = false;
+
+  bool shows(const Json& content) const;
+  bool wants_parts() const;
+  RenderedPrompt render(const ChatTemplateInputs& inputs) const;
 };
+
+// Whether a user's message appears in the prompt.
+bool ChatTemplate::Impl::shows(const Json& content) const {
+  try {
+    const ChatTemplateInputs inputs{
+        .messages = Json::array({{{"role", "user"}, {"content", content}}}), .tools = {}, .extra = {}, .now = {}};
+    return render(inputs).text.find(kProbe) != std::string::npos;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+bool ChatTemplate::Impl::wants_parts() const {
+  return source.find("image") != std::string::npos && !shows(kProbe) &&
+         shows(Json::array({{{"type", "text"}, {"text", kProbe}}}));
+}
 
 ChatTemplate::ChatTemplate(std::string source, std::string bos_token, std::string eos_token,
                            const jinja::Limits& limits) {
@@ -107,6 +135,7 @@ ChatTemplate::ChatTemplate(std::string source, std::string bos_token, std::strin
     jinja::Ast ast = jinja::Parser(source).parse();
     impl_ = std::make_unique<Impl>(
         Impl{std::move(source), std::move(bos_token), std::move(eos_token), limits, std::move(ast)});
+    impl_->texts_as_parts = impl_->wants_parts();
   } catch (const jinja::SyntaxFault& e) {
     throw invalid_argument("chat template, line {}: {}", e.line, e.what());
   }
@@ -119,11 +148,13 @@ ChatTemplate& ChatTemplate::operator=(ChatTemplate&&) noexcept = default;
 const std::string& ChatTemplate::source() const { return impl_->source; }
 const std::string& ChatTemplate::eos_token() const { return impl_->eos_token; }
 
-RenderedPrompt ChatTemplate::render(const ChatTemplateInputs& inputs) const {
-  jinja::RenderState state(impl_->limits, inputs.now ? *inputs.now : std::time(nullptr));
-  jinja::Interpreter interpreter(impl_->ast, state);
+RenderedPrompt ChatTemplate::render(const ChatTemplateInputs& inputs) const { return impl_->render(inputs); }
+
+RenderedPrompt ChatTemplate::Impl::render(const ChatTemplateInputs& inputs) const {
+  jinja::RenderState state(limits, inputs.now ? *inputs.now : std::time(nullptr));
+  jinja::Interpreter interpreter(ast, state);
   try {
-    define_inputs(interpreter, inputs, impl_->bos_token, impl_->eos_token);
+    define_inputs(interpreter, inputs, bos_token, eos_token, texts_as_parts);
     jinja::StringBuilder out(state);
     interpreter.run(out);
     jinja::String text = out.take();

@@ -41,6 +41,8 @@ class ChatTemplate {
   ChatTemplate(ChatTemplate&&) noexcept;
   ChatTemplate& operator=(ChatTemplate&&) noexcept;
 
+  // Templates of vision models may read content only as a list of parts and show nothing of a text: such a one gets a
+  // list wherever a message's content is a text.
   // Throws kInvalidArgument with the template's own raise_exception text, or what failed and where, a limit that was
   // reached among it.
   RenderedPrompt render(const ChatTemplateInputs& inputs) const;

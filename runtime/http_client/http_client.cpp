@@ -1,8 +1,10 @@
 #include "runtime/http_client/http_client.h"
 
+#include <algorithm>
 #include <exception>
 
 #include <curl/curl.h>
+#include <sys/socket.h>
 
 #include "runtime/base/error.h"
 
@@ -14,6 +16,27 @@ constexpr size_t kMaxBody = size_t{64} << 20;
 constexpr size_t kMaxHeaderBytes = size_t{1} << 20;
 
 using Url = std::unique_ptr<CURLU, decltype(&curl_url_cleanup)>;
+
+std::string lower(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
+// Of a URL that origin_of() takes.
+void check_host(const HttpRequest& request, const std::string& url) {
+  if (!request.may_ask) return;
+  const Url parsed(curl_url(), curl_url_cleanup);
+  curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0);
+  const auto part = [&](CURLUPart which) {
+    char* text = nullptr;
+    if (curl_url_get(parsed.get(), which, &text, CURLU_DEFAULT_PORT) != CURLUE_OK) return std::string();
+    const std::unique_ptr<char, decltype(&curl_free)> owner(text, curl_free);
+    return std::string(text);
+  };
+  if (!request.may_ask(lower(part(CURLUPART_HOST)), std::atoi(part(CURLUPART_PORT).c_str())))
+    throw NotAllowed(fmt::format("{}: its host may not be asked", url));
+}
 
 // "https://host:443"; throws for what is not an http(s) URL.
 std::string origin_of(const std::string& url) {
@@ -31,12 +54,6 @@ std::string origin_of(const std::string& url) {
   if (!origin.starts_with("http:") && !origin.starts_with("https:"))
     throw invalid_argument("'{}' is neither http nor https", url);
   return origin;
-}
-
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
 }
 
 std::string trimmed(std::string_view text) {
@@ -64,7 +81,9 @@ struct HttpClient::Exchange {
   const std::atomic<bool>* cancelled = nullptr;
   HttpResponse response;
   size_t header_bytes = 0;
-  bool announced = false, enough = false;
+  bool announced = false, enough = false, refused = false;
+  const std::function<bool(const sockaddr&)>* may_connect = nullptr;
+  std::optional<std::chrono::steady_clock::time_point> deadline = {};
   std::exception_ptr failure;  // of a callback: exceptions must not cross C frames
 
   bool is_redirect() const {
@@ -125,6 +144,17 @@ struct HttpClient::Exchange {
       return 0;
     }
   }
+  static curl_socket_t on_socket(void* self, curlsocktype /*purpose*/, curl_sockaddr* address) {
+    auto& exchange = *static_cast<Exchange*>(self);
+    try {
+      if ((*exchange.may_connect)(address->addr))
+        return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+      exchange.refused = true;
+    } catch (...) {
+      exchange.failure = std::current_exception();
+    }
+    return CURL_SOCKET_BAD;
+  }
   static int on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
     const auto& exchange = *static_cast<Exchange*>(self);
     return exchange.cancelled && exchange.cancelled->load(std::memory_order_relaxed);
@@ -138,6 +168,21 @@ HttpClient::HttpClient(const std::atomic<bool>* cancelled) : cancelled_(cancelle
 }
 
 HttpClient::~HttpClient() { curl_easy_cleanup(curl_); }
+
+void HttpClient::restrict_to(const HttpRequest& request, Exchange& exchange) {
+  if (exchange.deadline) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(*exchange.deadline - std::chrono::steady_clock::now());
+    curl_easy_setopt(curl_, CURLOPT_TIMEOUT_MS, static_cast<long>(std::max<int64_t>(left.count(), 1)));
+  }
+  exchange.refused = false;
+  if (!request.may_connect) return;
+  exchange.may_connect = &request.may_connect;
+  curl_easy_setopt(curl_, CURLOPT_PROXY, "");
+  curl_easy_setopt(curl_, CURLOPT_FRESH_CONNECT, 1L);  // an older connection was made under other rules
+  curl_easy_setopt(curl_, CURLOPT_OPENSOCKETFUNCTION, &Exchange::on_socket);
+  curl_easy_setopt(curl_, CURLOPT_OPENSOCKETDATA, &exchange);
+}
 
 HttpResponse HttpClient::send_once(const HttpRequest& request, const std::string& url, bool with_token,
                                    Exchange& exchange) {
@@ -175,6 +220,7 @@ HttpResponse HttpClient::send_once(const HttpRequest& request, const std::string
   curl_easy_setopt(curl_, CURLOPT_XFERINFOFUNCTION, &Exchange::on_progress);
   curl_easy_setopt(curl_, CURLOPT_XFERINFODATA, &exchange);
   curl_easy_setopt(curl_, CURLOPT_NOPROGRESS, 0L);
+  restrict_to(request, exchange);
   char reason[CURL_ERROR_SIZE] = "";
   curl_easy_setopt(curl_, CURLOPT_ERRORBUFFER, reason);
 
@@ -185,6 +231,8 @@ HttpResponse HttpClient::send_once(const HttpRequest& request, const std::string
   curl_easy_setopt(curl_, CURLOPT_ERRORBUFFER, nullptr);
   if (exchange.failure) std::rethrow_exception(exchange.failure);
   if (code == CURLE_ABORTED_BY_CALLBACK) throw cancelled("{}: interrupted", url);
+  if (code != CURLE_OK && (exchange.refused || (request.may_connect && code == CURLE_COULDNT_RESOLVE_HOST)))
+    throw NotAllowed(fmt::format("{}: it has no address that may be connected to", url));
   if (code != CURLE_OK && !exchange.enough)
     throw unavailable("{}: {}", url, reason[0] ? reason : curl_easy_strerror(code));
   if (!exchange.enough) exchange.announce();
@@ -198,6 +246,8 @@ HttpResponse HttpClient::send(const HttpRequest& request, const Sink& sink, cons
   exchange.cancelled = cancelled_;
   const std::string origin = origin_of(request.url);
   std::string url = request.url;
+  if (request.total_time.count() > 0) exchange.deadline = std::chrono::steady_clock::now() + request.total_time;
+  check_host(request, url);
   for (int hop = 0; hop <= kMaxRedirects; ++hop) {
     HttpResponse response = send_once(request, url, origin_of(url) == origin, exchange);
     const bool redirect = exchange.is_redirect();
@@ -207,6 +257,7 @@ HttpResponse HttpClient::send(const HttpRequest& request, const Sink& sink, cons
     if (url.starts_with("https:") && !origin_of(next).starts_with("https:"))
       throw unavailable("{}: redirects from https to '{}', which is not followed", url, next);
     url = next;
+    check_host(request, url);
   }
   throw unavailable("{}: more than {} redirects", request.url, kMaxRedirects);
 }

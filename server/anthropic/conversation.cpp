@@ -1,5 +1,8 @@
 #include "server/anthropic/conversation.h"
 
+#include <algorithm>
+#include <string_view>
+
 #include <fmt/format.h>
 
 namespace hearth::anthropic {
@@ -16,6 +19,25 @@ constexpr std::string_view kErrorMark = "Error: ";
 }
 
 Json text_part(std::string text) { return {{"type", "text"}, {"text", std::move(text)}}; }
+
+// An image block's source: what the chat's part says of it, and where both say it.
+struct ImageSource {
+  Json image_url;
+  std::string field, original;
+};
+
+ImageSource read_image_source(const JsonReader& source) {
+  const JsonReader type = source.required("type");
+  const std::string name = type.string();
+  if (name == "url") return {{{"url", source.required("url").string()}}, "url", source["url"].path()};
+  if (name == "file") return {{{"file_id", source.required("file_id").string()}}, "file_id", source["file_id"].path()};
+  if (name != "base64") type.fail(fmt::format("'{}' is none of base64, url and file", name.substr(0, 64)));
+  constexpr std::string_view kTypes[] = {"image/jpeg", "image/png", "image/gif", "image/webp"};
+  const JsonReader media = source.required("media_type"), data = source.required("data");
+  if (std::ranges::find(kTypes, media.string()) == std::end(kTypes))
+    media.fail(fmt::format("'{}' is none of {}", media.string().substr(0, 64), fmt::join(kTypes, ", ")));
+  return {{{"url", fmt::format("data:{};base64,{}", media.string(), data.string())}}, "url", data.path()};
+}
 
 // A string or blocks of text, as parts.
 Json read_texts(const JsonReader& content) {
@@ -83,7 +105,9 @@ void Conversation::add_block(const JsonReader& block, const std::string& role) {
   if (name == "text") return add_text(role, block.required("text"));
   if (role == "user") {
     if (name == "tool_result") return add_tool_result(block);
-    refuse_block(type, "text and tool_result");
+    if (name != "image") refuse_block(type, "text, image and tool_result");
+    turn(role, block.path());
+    return add_image(block);
   }
   if (name == "tool_use") return add_tool_use(block);
   if (name == "redacted_thinking") return;  // nobody here could read it
@@ -110,18 +134,43 @@ void Conversation::add_tool_use(const JsonReader& block) {
 void Conversation::add_tool_result(const JsonReader& block) {
   const JsonReader id = block.required("tool_use_id");
   if (!calls_.contains(id.string())) id.fail(fmt::format("no tool_use of id '{}' came before", id.string()));
-  Json parts = read_texts(block["content"]);
-  if (const JsonReader is_error = block["is_error"]; is_error && is_error.boolean()) {
-    if (parts.empty()) parts.push_back(text_part(""));
-    parts[0]["text"] = std::string(kErrorMark) + parts[0]["text"].get<std::string>();
+  new_turn("tool", block.path())["tool_call_id"] = id.string();
+  const JsonReader is_error = block["is_error"];
+  add_result_content(block["content"], is_error && is_error.boolean());
+}
+
+void Conversation::add_result_content(const JsonReader& content, bool is_error) {
+  Json& parts = messages_.back()["content"];
+  const auto add_text = [&](const std::string& text) {
+    parts.push_back(text_part(std::string(is_error && parts.empty() ? kErrorMark : "") + text));
+  };
+  if (content && content.is_string()) return add_text(content.string());
+  if (content && !content.is_array()) content.fail_type("a string or an array of blocks");
+  for (const JsonReader& block : content.elements()) {
+    const JsonReader type = block.required("type");
+    if (type.string() == "text") {
+      add_text(block.required("text").string());
+      continue;
+    }
+    if (type.string() != "image") refuse_block(type, "text and image");
+    if (is_error && parts.empty()) add_text("");
+    add_image(block);
   }
-  Json& result = new_turn("tool", block.path());
-  result["tool_call_id"] = id.string();
-  result["content"] = std::move(parts);
+  if (is_error && parts.empty()) add_text("");
+}
+
+// To the last message.
+void Conversation::add_image(const JsonReader& block) {
+  ImageSource source = read_image_source(block.required("source"));
+  Json& parts = messages_.back()["content"];
+  const std::string part = fmt::format("messages[{}].content[{}]", messages_.size() - 1, parts.size());
+  image_names_.emplace_back(part + ".image_url." + source.field, source.original);
+  parts.push_back({{"type", "image_url"}, {"image_url", std::move(source.image_url)}});
 }
 
 void Conversation::write(Json& chat, FieldNames& names) const {
   for (size_t i = 0; i < paths_.size(); ++i) names.add(fmt::format("messages[{}]", i), paths_[i]);
+  for (const auto& [translated, original] : image_names_) names.add(translated, original);
   const Json& last = messages_.back();
   if (last["role"] == "assistant") {
     if (last.contains("tool_calls"))

@@ -4,6 +4,8 @@
 
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "server/field_names.h"
 #include "server/json_reader.h"
@@ -25,12 +27,15 @@ class Conversation {
   void add_text(const std::string& role, const JsonReader& text);
   void add_tool_use(const JsonReader& block);
   void add_tool_result(const JsonReader& block);
+  void add_image(const JsonReader& block);
+  void add_result_content(const JsonReader& content, bool is_error);
   nlohmann::ordered_json& turn(const std::string& role, const std::string& path);
   nlohmann::ordered_json& new_turn(const std::string& role, const std::string& path);
 
   nlohmann::ordered_json messages_ = nlohmann::ordered_json::array();
   std::vector<std::string> paths_;  // of each of them: where it begins in the client's body
-  std::set<std::string> calls_;     // ids of tool_use blocks so far
+  std::vector<std::pair<std::string, std::string>> image_names_;  // fields of the chat's images, and the client's
+  std::set<std::string> calls_;                                   // ids of tool_use blocks so far
 };
 
 }  // namespace hearth::anthropic

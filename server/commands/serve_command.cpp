@@ -91,6 +91,7 @@ int run_serve(const ServeConfig& config, Page page = Page::kServed) {
   options.default_max_tokens = config.default_max_tokens;
   options.drain_timeout = config.drain_timeout;
   options.tls = config.tls;
+  options.image_urls = config.image_urls;
   options.max_files_bytes = config.max_files_bytes;
   options.stored = {std::chrono::hours(24 * config.stored_days), config.max_stored_bytes};
   options.state_directory = state_directory_of(config);

@@ -9,6 +9,7 @@
 #include "finetune/datasets/convert.h"
 #include "runtime/base/error.h"
 #include "runtime/base/file.h"
+#include "server/api_error.h"
 #include "server/chat_messages.h"
 #include "server/json_reader.h"
 
@@ -95,8 +96,13 @@ void check_weights(const std::vector<JsonReader>& messages) {
 
 using Texts = std::vector<std::string>;  // of an example, for the tokenizer
 
-void add_texts(const Json& messages, Texts& texts) {
-  for (const Json& message : messages) {
+void add_texts(const JsonReader& messages, Texts& texts) {
+  std::vector<ImageReference> images;
+  const Json read = read_messages(messages, images);
+  if (!images.empty())
+    throw unsupported_field(images[0].field,
+                            fmt::format("'{}': training files of this kind have no images", images[0].field));
+  for (const Json& message : read) {
     texts.push_back(message.value("content", ""));
     if (message.contains("tool_calls")) texts.push_back(message["tool_calls"].dump());
   }
@@ -104,7 +110,7 @@ void add_texts(const Json& messages, Texts& texts) {
 
 void check_chat(const JsonReader& line, Texts& texts) {
   const JsonReader messages = line.required("messages");
-  add_texts(read_messages(messages), texts);
+  add_texts(messages, texts);
   read_tools(line["tools"]);
   if (const JsonReader parallel = line["parallel_tool_calls"]) (void)parallel.boolean();
   const std::vector<JsonReader> list = messages.elements();
@@ -115,12 +121,12 @@ void check_chat(const JsonReader& line, Texts& texts) {
 void check_preference(const JsonReader& line, Texts& texts) {
   const JsonReader input = line.required("input");
   const JsonReader messages = input.required("messages");
-  add_texts(read_messages(messages), texts);
+  add_texts(messages, texts);
   read_tools(input["tools"]);
   check_order(messages.elements(), /*prompt_alone=*/true);
   for (const char* key : {"preferred_output", "non_preferred_output"}) {
     const JsonReader output = line.required(key);
-    add_texts(read_messages(output), texts);
+    add_texts(output, texts);
     const std::vector<JsonReader> answers = output.elements();
     if (answers.size() != 1) output.fail(fmt::format("must be one message, found {}", answers.size()));
     if (text_at(answers[0], "role") != "assistant") answers[0]["role"].fail("must be 'assistant'");

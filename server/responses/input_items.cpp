@@ -30,6 +30,18 @@ Json output_text(const std::string& text) {
 
 Json input_text(const std::string& text) { return {{"type", "input_text"}, {"text", text}}; }
 
+// What its URL and its detail may be, the chat's message says.
+Json read_image(const JsonReader& part) {
+  const JsonReader url = part["image_url"], file = part["file_id"], detail = part["detail"];
+  if (url && file) file.fail("not together with 'image_url'");
+  Json image = {{"type", "input_image"}, {"detail", detail ? detail.string() : "auto"}};
+  if (file)
+    image["file_id"] = file.string();
+  else
+    image["image_url"] = part.required("image_url").string();
+  return image;
+}
+
 Json read_part(const JsonReader& part, bool from_assistant) {
   const JsonReader type = part.required("type");
   const std::string name = type.string();
@@ -37,11 +49,13 @@ Json read_part(const JsonReader& part, bool from_assistant) {
   if (from_assistant && (name == "output_text" || name == "input_text"))
     return output_text(part.required("text").string());
   if (!from_assistant && name == "input_text") return input_text(part.required("text").string());
+  if (!from_assistant && name == "input_image") return read_image(part);
   if (name == "input_image" || name == "input_file" || name == "input_audio")
-    throw unsupported_field(type.path(),
-                            fmt::format("'{}': this model reads text only, not '{}' parts", type.path(), name));
+    throw unsupported_field(type.path(), fmt::format("'{}': models read text, and images of users and tools, not '{}' "
+                                                     "parts here",
+                                                     type.path(), name));
   type.fail(from_assistant ? fmt::format("'{}' is neither output_text nor refusal", name)
-                           : fmt::format("'{}' is not input_text", name));
+                           : fmt::format("'{}' is neither input_text nor input_image", name));
 }
 
 Json read_parts(const JsonReader& content, bool from_assistant) {
@@ -134,11 +148,21 @@ std::string reasoning_text(const Json& item) {
   return text;
 }
 
-// Texts as parts of a chat's message.
+Json chat_part(const Json& part) {
+  if (part["type"] == "refusal") return part;
+  if (part["type"] != "input_image") return {{"type", "text"}, {"text", part["text"]}};
+  Json image = {{"detail", part["detail"]}};
+  if (part.contains("file_id"))
+    image["file_id"] = part["file_id"];
+  else
+    image["url"] = part["image_url"];
+  return {{"type", "image_url"}, {"image_url", std::move(image)}};
+}
+
+// As the parts of a chat's message.
 Json chat_content(const Json& parts) {
   Json content = Json::array();
-  for (const Json& part : parts)
-    content.push_back(part["type"] == "refusal" ? part : Json{{"type", "text"}, {"text", part["text"]}});
+  for (const Json& part : parts) content.push_back(chat_part(part));
   return content;
 }
 
@@ -152,18 +176,20 @@ class Messages {
     messages_.push_back(std::move(message));
   }
 
-  void add_item(const Json& item, const std::string& path) {
+  void add_item(const InputItem& input) {
+    const Json& item = input.stored.item;
+    const std::string& path = input.path;
     const std::string& type = item["type"].get_ref<const std::string&>();
     if (type == "reasoning")
       add_reasoning(item, path);
     else if (type == "function_call")
       add_call(item, path);
     else if (type == "function_call_output")
-      add_call_output(item, path);
+      add_call_output(input);
     else if (item["role"] == "assistant")
       add_answer(item, path);
     else
-      add({{"role", item["role"]}, {"content", chat_content(item["content"])}}, path);
+      add_said(input);
   }
 
   Json take() {
@@ -212,7 +238,31 @@ class Messages {
                      {"function", {{"name", item["name"]}, {"arguments", item["arguments"]}}}});
   }
 
-  void add_call_output(const Json& item, const std::string& path) {
+  void add_said(const InputItem& input) {
+    const Json& item = input.stored.item;
+    add({{"role", item["role"]}, {"content", chat_content(item["content"])}}, input.path);
+    name_images(item["content"], input, input.path + ".content");
+  }
+
+  // Those of the last message. Of an item that was stored before, the client has sent no more than what names it.
+  void name_images(const Json& parts, const InputItem& input, const std::string& content) {
+    for (size_t i = 0; i < parts.size(); ++i) {
+      if (parts[i]["type"] != "input_image") continue;
+      const std::string part = fmt::format("messages[{}].content[{}]", messages_.size() - 1, i);
+      const bool is_sent = input.stored.sequence == 0;
+      const std::string original = fmt::format("{}[{}].", content, i);
+      const auto add = [&](const char* translated, const char* name) {
+        names_.add(part + translated, is_sent ? original + name : input.path);
+      };
+      add(".image_url.url", "image_url");
+      add(".image_url.file_id", "file_id");
+      add(".image_url.detail", "detail");
+    }
+  }
+
+  void add_call_output(const InputItem& input) {
+    const Json& item = input.stored.item;
+    const std::string& path = input.path;
     const Json& output = item["output"];
     add({{"role", "tool"},
          {"tool_call_id", item["call_id"]},
@@ -221,6 +271,7 @@ class Messages {
     const std::string message = fmt::format("messages[{}]", messages_.size() - 1);
     names_.add(message + ".tool_call_id", path + ".call_id");
     names_.add(message + ".content", path + ".output");
+    if (output.is_array()) name_images(output, input, path + ".output");
   }
 
   FieldNames& names_;
@@ -249,7 +300,7 @@ Json chat_messages(const std::vector<InputItem>& items, const std::string& instr
   names.add("messages", "input");
   Messages messages(names);
   if (!instructions.empty()) messages.add({{"role", "system"}, {"content", instructions}}, "instructions");
-  for (const InputItem& item : items) messages.add_item(item.stored.item, item.path);
+  for (const InputItem& item : items) messages.add_item(item);
   return messages.take();
 }
 

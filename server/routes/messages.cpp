@@ -83,7 +83,8 @@ Reply handle_messages(const Request& request, App& app) {
 Reply handle_count_message_tokens(const Request& request, App& app) {
   const anthropic::MessageRequest body = anthropic::read_count_request(JsonReader(parse_json(request.body)));
   const std::shared_ptr<ServedModel> model = app.model(body.chat.model, request.client);
-  const ConversationPrompt prompt = body.names.translated([&] { return prompt_of(*model, body.chat.conversation); });
+  const ConversationPrompt prompt =
+      body.names.translated([&] { return prompt_of(*model, body.chat.conversation, app); });
   Json reply;
   reply["input_tokens"] = prompt.token_ids.size();
   return anthropic::with_request_id(json_reply(reply), request);

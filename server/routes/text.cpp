@@ -69,7 +69,7 @@ Reply handle_apply_template(const Request& request, App& app) {
   const JsonReader body(document);
   const ConversationFields conversation = read_conversation(body);
   const bool tokenize = read_flag(body["tokenize"], false);
-  const ConversationPrompt prompt = prompt_of(*model_of(body, request, app), conversation);
+  const ConversationPrompt prompt = prompt_of(*model_of(body, request, app), conversation, app);
   nlohmann::ordered_json reply = {{"prompt", prompt.text}};
   if (tokenize) reply["tokens"] = prompt.token_ids;
   return json_reply(reply);

@@ -180,7 +180,7 @@ def errors_are_the_classes_that_clients_know(client, daemon):
         "temperature": {"extra": {"temperature": 2}},
         "max_tokens": {"max_tokens": 0},
         "tools[0].type": {"tools": [{"type": "bash_20250124", "name": "bash"}]},
-        "messages[0].content[0].type": {"messages": [{"role": "user", "content": [image]}]},
+        "messages[0].content[0].source.url": {"messages": [{"role": "user", "content": [image]}]},
     }.items():
         error = refusal(anthropic.BadRequestError, lambda options=options: ask(client, "x", **options))
         assert error.type == "invalid_request_error" and f"'{field}'" in error.message, error

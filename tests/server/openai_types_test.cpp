@@ -136,7 +136,19 @@ TEST(ChatRequest, EveryBadMessageIsRefusedByItsPath) {
       {R"([{"role": "user", "content": [{"type": "text"}]}])",
        "messages[0].content[0].text missing_required_parameter"},
       {R"([{"role": "user", "content": [{"text": "a"}]}])", "messages[0].content[0].type missing_required_parameter"},
-      {R"([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:"}}]}])",
+      {R"([{"role": "user", "content": [{"type": "image_url"}]}])",
+       "messages[0].content[0].image_url missing_required_parameter"},
+      {R"([{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}])",
+       "messages[0].content[0].image_url.url missing_required_parameter"},
+      {R"([{"role": "user", "content": [{"type": "image_url", "image_url": "aGk="}]}])",
+       "messages[0].content[0].image_url invalid_value"},
+      {R"([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}]}])",
+       "messages[0].content[0].image_url.url invalid_value"},
+      {R"([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,a", "detail": "huge"}}]}])",
+       "messages[0].content[0].image_url.detail invalid_value"},
+      {R"([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,a", "file_id": "f"}}]}])",
+       "messages[0].content[0].image_url.file_id invalid_value"},
+      {R"([{"role": "assistant", "content": [{"type": "image_url", "image_url": {"url": "data:,a"}}]}])",
        "messages[0].content[0].type unsupported_parameter"},
       {R"([{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "input_audio"}]}])",
        "messages[0].content[1].type unsupported_parameter"},
@@ -152,6 +164,31 @@ TEST(ChatRequest, EveryBadMessageIsRefusedByItsPath) {
        "messages[1].name invalid_value"},
   };
   for (const auto& [messages, expected] : cases) EXPECT_EQ(message_refusal(messages), expected) << messages;
+}
+
+TEST(ChatRequest, ImagesHaveTheirPlacesAmongTheParts) {
+  const ConversationFields read = chat(chat_body({{"messages", ordered_json::parse(R"([
+    {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": "DATA:,x"}, "b"]},
+    {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+    {"role": "tool", "content": [{"type": "image_url", "image_url": {"file_id": "file-1", "detail": "high"}}]}])")}}))
+                                      .conversation;
+  EXPECT_EQ(read.messages, ordered_json::parse(R"([
+    {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image"}, {"type": "text", "text": "b"}]},
+    {"role": "user", "content": "a\nb"},
+    {"role": "tool", "content": [{"type": "image"}]}])"));
+  ASSERT_EQ(read.images.size(), 2u);
+  EXPECT_EQ(read.images[0].field, "messages[0].content[1].image_url");
+  EXPECT_EQ(std::get<ImageReference::Url>(read.images[0].source).text, "DATA:,x");
+  EXPECT_EQ(read.images[1].field, "messages[2].content[0].image_url.file_id");
+  EXPECT_EQ(std::get<ImageReference::UploadedFile>(read.images[1].source).id, "file-1");
+  EXPECT_EQ(read.images[1].detail, ImageDetail::kHigh);
+}
+
+TEST(ChatRequest, AConversationHasSoManyImages) {
+  ordered_json content = ordered_json::array();
+  for (size_t i = 0; i <= kMaxImages; ++i) content.push_back({{"type", "image_url"}, {"image_url", "data:,x"}});
+  const ordered_json messages = ordered_json::array({{{"role", "user"}, {"content", content}}});
+  EXPECT_EQ(message_refusal(messages.dump()), "messages[0].content[64] invalid_value");
 }
 
 TEST(ChatRequest, MessagesOfEveryShapeBecomePlain) {

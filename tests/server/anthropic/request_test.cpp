@@ -153,6 +153,24 @@ TEST(AnthropicRequest, RefusesWithAnthropicsNames) {
               HasSubstr("output_config.format.schema: 'output_config.format.schema': expected a JSON Schema"));
 }
 
+TEST(AnthropicRequest, ImagesKeepTheirPlacesAndNames) {
+  Json body = body_with("{}");
+  body["messages"] = Json::parse(R"([
+    {"role": "user", "content": "a"},
+    {"role": "user", "content": [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}]},
+    {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}]},
+    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "is_error": true, "content": [
+      {"type": "image", "source": {"type": "file", "file_id": "file-1"}}]}]}])");
+  const anthropic::MessageRequest got = anthropic::read_message_request(JsonReader(body));
+  const ConversationFields& read = got.chat.conversation;
+  EXPECT_EQ(read.messages[0]["content"], Json::parse(R"([{"type": "text", "text": "a"}, {"type": "image"}])"));
+  EXPECT_EQ(read.messages[2]["content"], Json::parse(R"([{"type": "text", "text": "Error: "}, {"type": "image"}])"));
+  ASSERT_EQ(read.images.size(), 2u);
+  EXPECT_EQ(std::get<ImageReference::Url>(read.images[0].source).text, "data:image/png;base64,aGk=");
+  EXPECT_EQ(got.names.original(read.images[0].field), "messages[1].content[0].source.data");
+  EXPECT_EQ(got.names.original(read.images[1].field), "messages[3].content[0].content[0].source.file_id");
+}
+
 TEST(AnthropicRequest, RefusesTurnsByTheirPlace) {
   const auto refused = [](const char* messages) { return refusal_of_messages(messages); };
   EXPECT_THAT(refused(R"([{"role": "robot", "content": "a"}])"), HasSubstr("messages[0].role: "));
@@ -160,7 +178,15 @@ TEST(AnthropicRequest, RefusesTurnsByTheirPlace) {
   EXPECT_THAT(refused(R"([{"role": "user", "content": 3}])"), HasSubstr("messages[0].content: "));
   EXPECT_THAT(
       refused(R"([{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image", "source": {}}]}])"),
-      HasSubstr("messages[0].content[1].type: 'messages[0].content[1].type': blocks of type 'image'"));
+      HasSubstr("messages[0].content[1].source.type: "));
+  EXPECT_THAT(refused(R"([{"role": "user", "content": [{"type": "document"}]}])"),
+              HasSubstr("messages[0].content[0].type: 'messages[0].content[0].type': blocks of type 'document'"));
+  EXPECT_THAT(refused(R"([{"role": "user", "content": [
+                {"type": "image", "source": {"type": "base64", "media_type": "image/bmp", "data": "a"}}]}])"),
+              HasSubstr("messages[0].content[0].source.media_type: "));
+  EXPECT_THAT(refused(R"([{"role": "user", "content": "a"}, {"role": "user", "content": [
+                {"type": "image", "source": {"type": "url", "url": "ftp://a"}}]}])"),
+              HasSubstr("messages[1].content[0].source.url: "));
   EXPECT_THAT(refused(R"([{"role": "user", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]}])"),
               HasSubstr("messages[0].content[0].type: "));
   EXPECT_THAT(refused(R"([{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a"}]}])"),

@@ -89,6 +89,21 @@ TEST(ResponseRequest, FieldsBecomeTheChatsOwn) {
   EXPECT_FALSE(got.store);  // nothing keeps it
 }
 
+TEST(ResponseRequest, ImagesArePartsAndAreKept) {
+  const ResponseRequest got = read(R"("input": [
+    {"role": "user", "content": [{"type": "input_text", "text": "a"},
+                                 {"type": "input_image", "image_url": "data:,x", "detail": "low"}]},
+    {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+    {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_image", "file_id": "file-1"}]}])");
+  EXPECT_EQ(got.chat.conversation.messages[0]["content"],
+            ordered_json::parse(R"([{"type": "text", "text": "a"}, {"type": "image"}])"));
+  ASSERT_EQ(got.chat.conversation.images.size(), 2u);
+  EXPECT_EQ(got.names.original(got.chat.conversation.images[0].field), "input[0].content[1].image_url");
+  EXPECT_EQ(got.names.original(got.chat.conversation.images[1].field), "input[2].output[0].file_id");
+  EXPECT_EQ(got.input[0].item["content"][1],
+            ordered_json::parse(R"({"type": "input_image", "detail": "low", "image_url": "data:,x"})"));
+}
+
 TEST(ResponseRequest, RefusalsNameWhatTheClientSent) {
   EXPECT_EQ(refusal(R"("input": "x", "truncation": "auto")"), "unsupported_parameter truncation");
   EXPECT_EQ(refusal(R"("instructions": "x")"), "missing_required_parameter input");
@@ -98,6 +113,15 @@ TEST(ResponseRequest, RefusalsNameWhatTheClientSent) {
   EXPECT_EQ(refusal(R"("input": [{"role": "tool", "content": "x"}])"), "invalid_value input[0].role");
   EXPECT_EQ(refusal(R"("input": [{"role": "user"}])"), "missing_required_parameter input[0].content");
   EXPECT_EQ(refusal(R"("input": [{"role": "user", "content": [{"type": "input_image", "image_url": "u"}]}])"),
+            "invalid_value input[0].content[0].image_url");
+  EXPECT_EQ(refusal(R"("input": [{"role": "user", "content": [{"type": "input_image"}]}])"),
+            "missing_required_parameter input[0].content[0].image_url");
+  EXPECT_EQ(refusal(R"("input": [{"role": "user", "content": [
+              {"type": "input_image", "file_id": "f", "detail": "huge"}]}])"),
+            "invalid_value input[0].content[0].detail");
+  EXPECT_EQ(refusal(R"("input": [{"role": "system", "content": [{"type": "input_image", "file_id": "f"}]}])"),
+            "unsupported_parameter input[0].content[0].type");
+  EXPECT_EQ(refusal(R"("input": [{"role": "user", "content": [{"type": "input_file", "file_id": "f"}]}])"),
             "unsupported_parameter input[0].content[0].type");
   EXPECT_EQ(refusal(R"("input": [{"role": "user", "content": [{"type": "output_text", "text": "u"}]}])"),
             "invalid_value input[0].content[0].type");
