@@ -55,8 +55,7 @@ nlohmann::json text_config(const nlohmann::json& json) {
   if (kind != "llama" && kind != "mistral") whole = nlohmann::json::object();
   for (const auto& [key, value] : json.items())
     if (key == "quantization_config" || key == "eos_token_id") whole[key] = value;
-  if (json.value("tie_word_embeddings", nlohmann::json()).is_boolean() && !text.contains("tie_word_embeddings"))
-    whole["tie_word_embeddings"] = json["tie_word_embeddings"];
+  text["tie_word_embeddings"] = is_tied(json, text);
   text.erase("architectures");
   whole.update(text);
   return whole;

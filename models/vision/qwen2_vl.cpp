@@ -101,8 +101,9 @@ void configure_2_5(const ConfigReader& json, VisionConfig& config) {
 nlohmann::json text_config(const nlohmann::json& json) {
   const auto found = json.find("text_config");
   nlohmann::json text = found != json.end() && found->is_object() ? *found : json;
-  for (const char* key : {"eos_token_id", "tie_word_embeddings", "quantization_config"})
+  for (const char* key : {"eos_token_id", "quantization_config"})
     if (json.contains(key) && !text.contains(key)) text[key] = json[key];
+  text["tie_word_embeddings"] = is_tied(json, text);
   text["model_type"] = "qwen2";
   text.erase("architectures");
   for (const char* key : {"rope_parameters", "rope_scaling"}) {

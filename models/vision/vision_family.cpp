@@ -1,5 +1,8 @@
 #include "models/vision/vision_family.h"
 
+#include <algorithm>
+#include <string>
+
 namespace hearth {
 namespace {
 
@@ -18,16 +21,19 @@ const VisionFamily* find_vision_family(std::string_view model_type) {
 void arrange_vision(WeightSource& source, const VisionConfig& config) {
   const VisionFamily* family = find_vision_family(config.family);
   for (const std::string& name : source.names()) {
-    for (const TensorPrefix& prefix : family->prefixes) {
-      if (!name.starts_with(prefix.file)) continue;
-      const std::string here = std::string(prefix.here) + name.substr(prefix.file.size());
-      source.rename(name, here);
-      if (here.ends_with("class_embedding") || here.ends_with("patch_embedding.weight") ||
-          here.ends_with("patch_embed.proj.weight"))
-        source.as_matrix(here);
-      break;
-    }
+    const auto prefix = std::ranges::find_if(family->prefixes, [&](const auto& p) { return name.starts_with(p.file); });
+    const bool has_other_name = prefix != family->prefixes.end();
+    const std::string here = has_other_name ? std::string(prefix->here) + name.substr(prefix->file.size()) : name;
+    source.rename(name, here);
+    for (const char* end :
+         {"embeddings.class_embedding", "patch_embedding.weight", "patch_embed.proj.weight", "image_newline"})
+      if (here.ends_with(end)) source.as_matrix(here);
   }
+}
+
+bool is_tied(const nlohmann::json& json, const nlohmann::json& text) {
+  const auto says = [](const nlohmann::json& j) { return j.value("tie_word_embeddings", nlohmann::json()) == true; };
+  return says(json) || says(text);
 }
 
 }  // namespace hearth

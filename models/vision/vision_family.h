@@ -48,6 +48,9 @@ extern const VisionFamily kLlava, kLlavaNext, kQwen2Vl, kQwen2_5Vl;
 std::span<const VisionFamily* const> vision_families();
 const VisionFamily* find_vision_family(std::string_view model_type);  // null: there is none of that name
 
+// Whether the head is tied: one of the two configs says so.
+bool is_tied(const nlohmann::json& json, const nlohmann::json& text);
+
 // Renames the tensors by the family's prefixes.
 void arrange_vision(WeightSource& source, const VisionConfig& config);
 
