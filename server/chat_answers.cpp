@@ -60,6 +60,7 @@ ChatAnswers::ChatAnswers(ChatRequest request, std::shared_ptr<ServedModel> model
   ConversationPrompt prompt = prompt_of(*model_, request.conversation, app);
   const MessageFormat format = format_of(*model_, request.conversation);
   GenerationInputs inputs{.prompts = {std::move(prompt.token_ids)},
+                          .pictures = std::move(prompt.pictures),
                           .prompt_param = "messages",
                           .grammar = answer_grammar(*model_, request, prompt.text),
                           .shown_tokens = mark_tokens(*model_->loaded.tokenizer, format, model_->mark_tokens)};

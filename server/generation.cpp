@@ -104,6 +104,7 @@ Generation::Generation(std::shared_ptr<ServedModel> model, const GenerationField
     for (size_t i = 0; i < inputs.prompts.size() * per_prompt_; ++i) {
       GenerateRequest copy = request;
       copy.prompt = inputs.prompts[i / per_prompt_];
+      copy.pictures = inputs.pictures;
       copy.max_tokens = max_tokens[i / per_prompt_];
       copy.sampling.seed = seed + i;
       copy.prompt_logprobs = inputs.prompt_logprobs;

@@ -20,6 +20,7 @@ namespace hearth {
 
 struct GenerationInputs {
   std::vector<std::vector<TokenId>> prompts = {};
+  std::vector<PlacedPicture> pictures = {};    // of the prompt, where it is the only one
   std::string prompt_param = {};               // the request's field that holds them, for errors
   bool prompt_logprobs = false;                // a kPrompt event for every answer
   std::shared_ptr<TokenGrammar> grammar = {};  // what every answer must be; null: any text

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "models/images/decode_image.h"
 #include "models/prompt.h"
+#include "models/vision/picture_reader.h"
 #include "server/api_error.h"
 #include "server/app.h"
 #include "templates/tool_parsers/argument_text.h"
@@ -75,27 +77,49 @@ std::vector<PromptSegment> render(const LoadedModel& loaded, ChatTemplateInputs 
 std::string other_models(const App& app) {
   std::string names;
   for (const auto& model : app.models())
-    if (can_see(model->loaded)) names += fmt::format("{}'{}'", names.empty() ? "" : ", ", model->id);
+    if (model->loaded.pictures) names += fmt::format("{}'{}'", names.empty() ? "" : ", ", model->id);
   return names.empty() ? "no model that is loaded here reads images"
                        : "of those that are loaded, images go to " + names;
 }
 
-std::vector<ImageFile> images_of(const ServedModel& model, const ConversationFields& conversation, App& app) {
-  if (conversation.images.empty()) return {};
-  if (can_see(model.loaded)) return app.images().read(conversation.images);
-  const std::string& field = conversation.images.front().field;
-  throw unsupported_field(field, fmt::format("'{}': '{}' reads text only; {}", field, model.id, other_models(app)));
+using Pictures = std::vector<std::shared_ptr<const PreparedPicture>>;
+
+Pictures pictures_of(const ServedModel& model, const ConversationFields& conversation, App& app) {
+  Pictures pictures;
+  if (conversation.images.empty()) return pictures;
+  if (!model.loaded.pictures) {
+    const std::string& field = conversation.images.front().field;
+    throw unsupported_field(field, fmt::format("'{}': '{}' reads text only; {}", field, model.id, other_models(app)));
+  }
+  for (const ImageFile& file : app.images().read(conversation.images)) {
+    try {
+      pictures.push_back(model.loaded.pictures->prepare(decode_image(file.bytes, file.field)));
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kInvalidArgument) throw;
+      throw invalid_field(file.field, error.what());
+    }
+  }
+  return pictures;
+}
+
+void place(const Pictures& pictures, const PictureReader& reader, ConversationPrompt& prompt) {
+  try {
+    PicturedPrompt placed = place_pictures(prompt.token_ids, reader.placeholder(), pictures);
+    prompt.token_ids = std::move(placed.token_ids);
+    prompt.pictures = std::move(placed.pictures);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInvalidArgument) throw;
+    throw invalid_field("messages", fmt::format("the model's chat template: {}", error.what()));
+  }
 }
 
 }  // namespace
-
-bool can_see(const LoadedModel& /*loaded*/) { return false; }
 
 ConversationPrompt prompt_of(const ServedModel& model, const ConversationFields& conversation, App& app) {
   const LoadedModel& loaded = model.loaded;
   if (!loaded.is_chat_model())
     throw invalid_field("model", fmt::format("'{}' has no chat template; use /v1/completions", model.id));
-  std::vector<ImageFile> images = images_of(model, conversation, app);
+  const Pictures pictures = pictures_of(model, conversation, app);
   ChatTemplateInputs inputs;
   inputs.messages = conversation.messages;
   inputs.tools = conversation.tools;
@@ -120,8 +144,8 @@ ConversationPrompt prompt_of(const ServedModel& model, const ConversationFields&
     throw invalid_field("messages", fmt::format("the chat template of '{}': {}", model.id, error.what()));
   }
   if (conversation.continue_final_message) cut_at_mark(segments);
-  ConversationPrompt prompt{segments_text(*loaded.tokenizer, segments), encode_segments(*loaded.tokenizer, segments),
-                            std::move(images)};
+  ConversationPrompt prompt{segments_text(*loaded.tokenizer, segments), encode_segments(*loaded.tokenizer, segments)};
+  if (!pictures.empty()) place(pictures, *loaded.pictures, prompt);
   if (prompt.token_ids.empty()) throw invalid_field("messages", "the chat template makes an empty prompt of them");
   return prompt;
 }

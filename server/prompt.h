@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "server/images/image_sources.h"
+#include "runtime/picture.h"
 #include "server/openai_types.h"
 #include "server/served_model.h"
 
@@ -15,15 +15,12 @@ class App;
 struct ConversationPrompt {
   std::string text;  // what the model reads, control tokens as the vocabulary spells them
   std::vector<TokenId> token_ids;
-  std::vector<ImageFile> images = {};  // in the order of their places
+  std::vector<PlacedPicture> pictures = {};
 };
 
-// Whether a model reads images beside text.
-bool can_see(const LoadedModel& loaded);
-
 // By the named template, else by the checkpoint's own. Throws a 400 for a model without one and for what the template
-// itself refuses, for images to a model that reads text only, and for those that are not to be had. Control tokens in
-// what users and tools wrote are text.
+// itself refuses, for images to a model that reads text only, and for those that are not to be had or cannot be
+// decoded. Control tokens in what users and tools wrote are text.
 ConversationPrompt prompt_of(const ServedModel& model, const ConversationFields& conversation, App& app);
 // With the tokenizer's own special tokens around it; never empty: an empty document is what the model starts with.
 std::vector<TokenId> encode_completion_prompt(const ServedModel& model, const std::string& text);
