@@ -204,6 +204,11 @@ LoadedModel load_model(const std::filesystem::path& path, const LoadOptions& opt
   return loaded;
 }
 
+void require_text_only(const LoadedModel& loaded, const std::filesystem::path& path, std::string_view verb) {
+  if (loaded.pictures)
+    throw invalid_argument("{}: a model that reads images can be served, but cannot {} yet", path.string(), verb);
+}
+
 LoadedModel load_without_weights(const std::filesystem::path& path, const ChatOptions& chat) {
   return load(path, chat, nullptr);
 }

@@ -91,7 +91,7 @@ Pictures pictures_of(const ServedModel& model, const ConversationFields& convers
     const std::string& field = conversation.images.front().field;
     throw unsupported_field(field, fmt::format("'{}': '{}' reads text only; {}", field, model.id, other_models(app)));
   }
-  for (const ImageFile& file : app.images().read(conversation.images)) {
+  for (const auto& file : app.images().read(conversation.images)) {
     try {
       pictures.push_back(model.loaded.pictures->prepare(decode_image(file.bytes, file.field)));
     } catch (const Error& error) {

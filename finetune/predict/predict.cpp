@@ -83,6 +83,7 @@ Answering prepare(const Source& source, const TrainSpec& spec, JobMonitor& monit
   const std::vector<Example> examples = read_examples(spec, monitor);
   const ComputeDtype dtype = spec.generation.infer_dtype;
   Answering out{load_model(source.model, {.compute_dtype = dtype, .chat = spec.chat}), nullptr, {}};
+  require_text_only(out.loaded, source.model, "answer data sets");
   out.adapter = apply_adapters(source.adapters, out.loaded.model->tensors(), dtype);
   monitor.on_note(out.loaded.description);
   out.prompts = encode(out.loaded, examples, spec, monitor);

@@ -233,6 +233,7 @@ JobResult run_job(const TrainSpec& given, JobMonitor& monitor, Communicator& pro
   std::optional<ExampleSets> rows = read_rows(spec, processes);
   const LoadedModel loaded = load_model(
       model_path, {.compute_dtype = t.bf16 ? ComputeDtype::kBFloat16 : ComputeDtype::kFloat32, .chat = spec.chat});
+  require_text_only(loaded, model_path, "be trained");
   monitor.on_note(loaded.description);
   JobData data = prepare_data(loaded, std::move(rows), spec, monitor, processes.writes());
   show_first(loaded, data, monitor);

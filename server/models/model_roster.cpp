@@ -51,6 +51,7 @@ void HostedModel::serve(std::shared_ptr<ServedModel> model) {
   details = {.max_context = model->engine->max_context(),
              .is_chat_model = model->loaded.is_chat_model(),
              .is_reward_model = model->value_head != nullptr,
+             .sees = model->loaded.pictures != nullptr,
              .template_name = model->loaded.named_template ? model->loaded.named_template->name : "",
              .chat_sampling = chat_sampling(model->loaded.defaults)};
   failure.reset();

@@ -29,7 +29,7 @@ enum class ModelOrigin {
 // What is known of a model once it has been loaded.
 struct ModelDetails {
   int max_context = 0;
-  bool is_chat_model = false, is_reward_model = false;
+  bool is_chat_model = false, is_reward_model = false, sees = false;
   std::string template_name;  // one of LLaMA-Factory's; empty: the checkpoint's own
   GenerationDefaults chat_sampling;
 };

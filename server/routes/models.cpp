@@ -57,7 +57,7 @@ Json describe(const ModelStatus& model) {
               {"chat_sampling", nullptr},
               {"capabilities", nullptr}};
   if (!model.details) return out;
-  out["input_modalities"] = Json::array({"text"});
+  out["input_modalities"] = model.details->sees ? Json::array({"text", "image"}) : Json::array({"text"});
   out["chat_sampling"] = describe(model.details->chat_sampling);
   const bool is_reward_model = model.details->is_reward_model;
   out["max_model_len"] = model.details->max_context;

@@ -1,0 +1,111 @@
+"""The openai and anthropic clients send pictures to the release binary, which serves a tiny model that sees (tests/golden/vision: random weights, so what it
+says is nothing, but depends on the picture): base64, uploaded files, several, `detail`, streams, usage, and what is refused.
+"""
+
+import base64
+import io
+import json
+import pathlib
+import shutil
+import tempfile
+
+import anthropic
+import openai
+
+from checks import check, refused, run_checks
+from daemon import Daemon
+
+GOLDEN = pathlib.Path("tests/golden/vision")
+CASES = json.loads((GOLDEN / "cases.json").read_text())
+TEMPLATE = ("{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' }}{% for part in message['content'] %}"
+            "{% if part['type'] == 'image' %}{{ '<image>\\n' }}{% else %}{{ part['text'] }}{% endif %}{% endfor %}{{ '<|im_end|>\\n' }}{% endfor %}"
+            "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}")
+FEATURES = 25  # of a picture of 30 x 30 in patches of 6 x 6
+
+
+def make_model(folder):
+    (case,) = [case for case in CASES["cases"] if case["name"] == "llava"]
+    (folder / "config.json").write_text(json.dumps(case["config"]))
+    (folder / "preprocessor_config.json").write_text(json.dumps(case["preprocessor"]))
+    (folder / "chat_template.jinja").write_text(TEMPLATE)
+    shutil.copy(GOLDEN / "llava.safetensors", folder / "model.safetensors")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(GOLDEN / name, folder)
+
+
+def url(name):
+    return "data:image/png;base64," + CASES["pictures"][name]
+
+
+def part(name, **more):
+    return {"type": "image_url", "image_url": {"url": url(name), **more}}
+
+
+def ask(client, *content, **options):
+    content = [{"type": "text", "text": one} if isinstance(one, str) else one for one in content]
+    return client.chat.completions.create(model=Daemon.model, messages=[{"role": "user", "content": content}], temperature=0, max_tokens=12, **options)
+
+
+@check
+def the_answer_depends_on_the_picture(client, _):
+    answers = {name: ask(client, part(name), "what?").choices[0].message.content for name in CASES["pictures"]}
+    assert len(set(answers.values())) > 1, answers
+    assert ask(client, part("square", detail="low"), "what?").choices[0].message.content == answers["square"]
+    assert ask(client, {"type": "image_url", "image_url": url("square")}, "what?").choices[0].message.content == answers["square"]
+
+
+@check
+def pictures_count_in_usage_and_are_cached(client, _):
+    none, one, two = (ask(client, *[part("portrait")] * count, "what then?").usage.prompt_tokens for count in (0, 1, 2))
+    assert two - one >= FEATURES and one - none >= FEATURES and (two - one) - (one - none) in (-2, -1, 0, 1, 2), (none, one, two)
+    again = ask(client, part("portrait"), part("portrait"), "what then?").usage
+    assert again.prompt_tokens_details.cached_tokens >= 2 * FEATURES - 2, again
+
+
+@check
+def a_stream_equals_the_whole_answer(client, _):
+    whole = ask(client, part("landscape"), part("panorama"), "what?").choices[0].message.content
+    chunks = ask(client, part("landscape"), part("panorama"), "what?", stream=True)
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == whole
+
+
+@check
+def uploaded_files_and_responses_and_messages_see_the_same(client, daemon):
+    expected = ask(client, part("landscape"), "what?").choices[0].message.content
+    file = client.files.create(file=("picture.png", io.BytesIO(base64.b64decode(CASES["pictures"]["landscape"]))), purpose="vision")
+    for image in ({"image_url": url("landscape")}, {"file_id": file.id}):
+        reply = client.responses.create(model=Daemon.model, temperature=0, max_output_tokens=12, input=[
+            {"role": "user", "content": [{"type": "input_image", "detail": "auto", **image}, {"type": "input_text", "text": "what?"}]}])
+        assert reply.output_text == expected, (reply.output_text, expected)
+    message = anthropic.Anthropic(base_url=daemon.url, api_key="none").messages.create(
+        model=Daemon.model, max_tokens=12, temperature=0,
+        messages=[{"role": "user", "content": [
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": CASES["pictures"]["landscape"]}},
+            {"type": "text", "text": "what?"}]}])
+    assert "".join(block.text for block in message.content if block.type == "text") == expected
+
+
+@check
+def text_alone_and_a_placeholder_in_it_stay_text(client, _):
+    assert ask(client, "the dog").choices[0].message.content is not None
+    assert ask(client, "an <image> of a dog").usage.prompt_tokens < FEATURES
+
+
+@check
+def what_is_no_picture_is_refused_by_its_field(client, _):
+    where = "messages[0].content[0].image_url.url"
+    for bad in ("data:image/png;base64,AAAA", "data:image/png;base64,%%%", url("square")[:200], "ftp://host/x.png", "http://127.0.0.1:1/x.png"):
+        refused(openai.BadRequestError, None, where, lambda: ask(client, {"type": "image_url", "image_url": {"url": bad}}, "what?"))
+
+
+@check
+def the_model_says_that_it_sees(client, daemon):
+    (model,) = json.loads(daemon.get("/v1/models"))["data"]
+    assert model["input_modalities"] == ["text", "image"], model
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        make_model(pathlib.Path(folder))
+        with Daemon(model_path=folder) as running:
+            run_checks(openai.OpenAI(base_url=running.url + "/v1", api_key="none", max_retries=0), running)
