@@ -7,6 +7,7 @@
 #include "models/vision/picture_reader.h"
 #include "server/api_error.h"
 #include "server/app.h"
+#include "server/images/image_sources.h"
 #include "templates/tool_parsers/argument_text.h"
 
 namespace hearth {
