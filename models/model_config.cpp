@@ -39,6 +39,12 @@ void check_consistency(const ModelConfig& c, const std::string& place) {
   if (c.rotary_dim % 2 != 0 || c.rotary_dim > c.head_dim)
     throw invalid_argument("{}: rope turns {} of a head's {} dimensions; it must be an even number of them", place,
                            c.rotary_dim, c.head_dim);
+  if (c.vision) {
+    const auto& [time, row, column] = c.vision->mrope_section;
+    const int sections = time + row + column;
+    if (sections != 0 && 2 * sections != c.rotary_dim)
+      throw invalid_argument("{}: mrope_section has {} pairs, rope turns {}", place, sections, c.rotary_dim / 2);
+  }
   check_rope(c.rope, c.rotary_dim, place);
   if (c.sliding_rope) check_rope(*c.sliding_rope, c.rotary_dim, place);
   const MixtureConfig& m = c.mixture;

@@ -66,7 +66,19 @@ int features_per_tile(const VisionConfig& c) {
   return side * side + (c.tower.has_class_token ? 1 : 0) - (c.drops_class_token ? 1 : 0);
 }
 
+void check_tiles(const VisionConfig& config, const ProcessedImage& image) {
+  const TowerConfig& tower = config.tower;
+  for (const PixelTile& tile : image.tiles) {
+    if (tile.height / tower.patch_size == tower.side() && tile.width / tower.patch_size == tower.side()) continue;
+    throw invalid_argument(
+        "the model's image processor makes tiles of {} x {} pixels and its tower reads {} x {}: its "
+        "preprocessor_config.json and config.json do not belong together",
+        tile.height, tile.width, tower.image_size, tower.image_size);
+  }
+}
+
 std::vector<TokenId> llava_tokens(const VisionConfig& config, const ProcessedImage& image) {
+  check_tiles(config, image);
   return std::vector<TokenId>(features_per_tile(config) * image.tiles.size(), config.image_token_id);
 }
 
@@ -121,10 +133,17 @@ Shown shown(const ProcessedImage& image, int side) {
 
 // After the whole picture's features the shown ones of the tiles, row by row, each row with a newline behind it.
 std::vector<TokenId> llava_next_tokens(const VisionConfig& config, const ProcessedImage& image) {
+  check_tiles(config, image);
   const int64_t whole = features_per_tile(config);
   if (image.tiles.size() < 2) return std::vector<TokenId>(whole + 1, config.image_token_id);
   const Shown part = shown(image, config.tower.side());
   return std::vector<TokenId>(whole + int64_t{part.rows} * (part.columns + 1), config.image_token_id);
+}
+
+void configure_next(const ConfigReader& json, VisionConfig& config) {
+  configure(json, config);
+  if (features_per_tile(config) != config.tower.side() * config.tower.side())
+    throw invalid_argument("{}: vision_feature_select_strategy must leave a feature for each patch", json.place());
 }
 
 class LlavaNext : public Llava {
@@ -178,7 +197,7 @@ constinit const VisionFamily kLlava = {.name = "llava",
 constinit const VisionFamily kLlavaNext = {.name = "llava_next",
                                            .hugging_face = "LlavaNextForConditionalGeneration",
                                            .text_config = text_config,
-                                           .configure = configure,
+                                           .configure = configure_next,
                                            .prefixes = kPrefixes,
                                            .tokens = llava_next_tokens,
                                            .make = make<LlavaNext>};

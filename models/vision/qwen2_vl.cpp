@@ -52,12 +52,9 @@ void read_common(const ConfigReader& json, const ConfigReader& part, int64_t wid
   c.num_hidden_layers = static_cast<int>(part.integer("depth", 1, kMostLayers).value_or(32));
   c.num_attention_heads = c.num_key_value_heads =
       static_cast<int>(part.integer("num_heads", 1, kMostHeads).value_or(16));
-  if (width % c.num_attention_heads != 0 || width / c.num_attention_heads % 4 != 0)
-    throw invalid_argument("{}: {} attention heads of a width of {}, must be of a multiple of 4 each", part.place(),
-                           c.num_attention_heads, width);
   if (part.integer("in_channels", 1, kMostPatchSize).value_or(3) != 3)
     throw invalid_argument("{}: in_channels is not 3", part.place());
-  c.head_dim = static_cast<int>(width / c.num_attention_heads);
+  c.head_dim = tower_head_dim(c, part.place());
   c.attention_bias = c.attention_output_bias = c.mlp_bias = true;
   c.is_causal = false;
   c.windows.assign(c.num_hidden_layers, 0);
@@ -129,10 +126,13 @@ struct Grid {
 };
 
 Grid grid_of(const VisionConfig& config, const ProcessedImage& image) {
-  HEARTH_CHECK(image.tiles.size() == 1);
   const int side = config.tower.patch_size * config.spatial_merge_size;
   const PixelTile& tile = image.tiles[0];
-  HEARTH_CHECK(tile.height % side == 0 && tile.width % side == 0 && tile.height > 0 && tile.width > 0);
+  if (image.tiles.size() != 1 || tile.height % side != 0 || tile.width % side != 0)
+    throw invalid_argument(
+        "the model's image processor makes {} tiles of {} x {} pixels and its tower reads one of multiples of {}: its "
+        "preprocessor_config.json and config.json do not belong together",
+        image.tiles.size(), tile.height, tile.width, side);
   return {tile.height / side, tile.width / side, config.spatial_merge_size};
 }
 

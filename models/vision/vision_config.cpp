@@ -25,6 +25,14 @@ nlohmann::json text_config_of(const nlohmann::json& json, const VisionConfig& co
   return find_vision_family(config.family)->text_config(json);
 }
 
+int tower_head_dim(const ModelConfig& c, const std::string& place) {
+  const int64_t dim = c.hidden_size / c.num_attention_heads;
+  if (dim * c.num_attention_heads != c.hidden_size || dim % 8 != 0 || dim < 8 || dim > 256)
+    throw invalid_argument("{}: {} attention heads in a width of {}; each must have a multiple of 8, 256 at most",
+                           place, c.num_attention_heads, c.hidden_size);
+  return static_cast<int>(dim);
+}
+
 TowerConfig read_tower_config(const ConfigReader& json) {
   const std::string kind = json.text("model_type").value_or("clip_vision_model");
   const bool is_clip = kind == "clip_vision_model";
@@ -49,10 +57,7 @@ TowerConfig read_tower_config(const ConfigReader& json) {
   c.num_hidden_layers = static_cast<int>(json.integer("num_hidden_layers", 1, kMostLayers).value_or(12));
   c.num_attention_heads = static_cast<int>(json.integer("num_attention_heads", 1, kMostHeads).value_or(12));
   c.num_key_value_heads = c.num_attention_heads;
-  if (c.hidden_size % c.num_attention_heads != 0)
-    throw invalid_argument("{}: hidden_size {} is not a multiple of {} attention heads", json.place(), c.hidden_size,
-                           c.num_attention_heads);
-  c.head_dim = static_cast<int>(c.hidden_size / c.num_attention_heads);
+  c.head_dim = tower_head_dim(c, json.place());
   c.activation = read_activation(json, "hidden_act").value_or(is_clip ? Activation::kQuickGelu : Activation::kGeluTanh);
   c.norm = {.subtracts_mean = true, .has_bias = true, .eps = is_clip ? 1e-5f : 1e-6f};
   c.norm.eps = static_cast<float>(json.number("layer_norm_eps", kSmallestEps, kLargestEps).value_or(c.norm.eps));

@@ -48,4 +48,7 @@ nlohmann::json text_config_of(const nlohmann::json& json, const VisionConfig& co
 // CLIP's and SigLIP's, from a vision_config with their keys and defaults. Throws kInvalidArgument for another kind.
 TowerConfig read_tower_config(const ConfigReader& json);
 
+// Of its layers' width and heads. Throws kInvalidArgument for one that attention does not have.
+int tower_head_dim(const ModelConfig& layers, const std::string& place);
+
 }  // namespace hearth

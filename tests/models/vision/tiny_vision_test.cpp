@@ -135,8 +135,9 @@ TEST(VisionTorchBin, GivesTheBitsOfTheSafetensors) {
 }
 
 TEST(VisionConfigs, SayWhatIsWrongWithThem) {
-  const auto expect_error = [](const std::function<void(nlohmann::json&)>& change, const std::string& part) {
-    nlohmann::json one = test::tiny_vision_model("llava");
+  const auto expect_error = [](const std::function<void(nlohmann::json&)>& change, const std::string& part,
+                               const char* name = "llava") {
+    nlohmann::json one = test::tiny_vision_model(name);
     change(one["config"]);
     const test::TemporaryDirectory directory;
     test::make_vision_directory(one, directory.path());
@@ -149,12 +150,30 @@ TEST(VisionConfigs, SayWhatIsWrongWithThem) {
   };
   expect_error([](auto& config) { config.erase("vision_config"); }, "vision_config");
   expect_error([](auto& config) { config["vision_config"]["model_type"] = "eva"; }, "'eva'");
-  expect_error([](auto& config) { config["vision_config"]["num_attention_heads"] = 3; }, "multiple of 3");
+  expect_error([](auto& config) { config["vision_config"]["num_attention_heads"] = 3; }, "3 attention heads");
   expect_error([](auto& config) { config["vision_feature_layer"] = 9; }, "vision_feature_layer");
   expect_error([](auto& config) { config["vision_feature_layer"] = {-2, -1}; }, "several");
   expect_error([](auto& config) { config["projector_hidden_act"] = "x"; }, "projector_hidden_act");
   expect_error([](auto& config) { config["architectures"] = {"LlavaX"}; }, "'LlavaX'");
   expect_error([](auto& config) { config["text_config"]["model_type"] = "x"; }, "text_config");
+  expect_error([](auto& config) { config["vision_feature_select_strategy"] = "full"; }, "each patch", "llava_next");
+  expect_error([](auto& config) { config["rope_scaling"]["mrope_section"] = {2, 3, 4}; }, "mrope_section", "qwen2_vl");
+  expect_error([](auto& config) { config["rope_scaling"]["mrope_section"] = {8}; }, "mrope_section", "qwen2_vl");
+  expect_error([](auto& config) { config["vision_config"]["num_heads"] = 16; }, "multiple of 8", "qwen2_5_vl");
+  expect_error([](auto& config) { config["vision_config"]["window_size"] = 4; }, "window_size", "qwen2_5_vl");
+}
+
+// Files of two models in one directory: no picture fits, and the engine never sees one.
+TEST(VisionConfigs, MustFitTheirProcessor) {
+  for (const char* name : {"llava", "llava_next", "qwen2_vl"}) {
+    nlohmann::json one = test::tiny_vision_model(name);
+    one["preprocessor"] =
+        test::tiny_vision_model(std::string(name) == "qwen2_vl" ? "llava" : "qwen2_vl")["preprocessor"];
+    const test::TemporaryDirectory directory;
+    test::make_vision_directory(one, directory.path());
+    const LoadedModel loaded = load_model(directory.path());
+    EXPECT_THROW(loaded.pictures->prepare(test::tiny_picture("square")), Error) << name;
+  }
 }
 
 TEST(PlacedPictures, AreAsManyAsPlaces) {
