@@ -162,7 +162,7 @@ TEST_F(Messages, RefuseInAnthropicsShape) {
   EXPECT_THAT(refusal(fetch(daemon->app->port(), "POST", "/v1/messages", "{")),
               testing::StartsWith("400 invalid_request_error the body is not JSON"));
   EXPECT_THAT(refusal(fetch(daemon->app->port(), "POST", "/v1/messages", "[1]")), testing::StartsWith("400 "));
-  const std::string large = "{\"model\": \"" + std::string(17 << 20, 'a') + "\"}";
+  const std::string large = "{\"model\": \"" + std::string(33 << 20, 'a') + "\"}";
   EXPECT_THAT(refusal(fetch(daemon->app->port(), "POST", "/v1/messages", large)),
               testing::StartsWith("413 request_too_large "));
   EXPECT_EQ(daemon->post("/v1/chat/completions", {{"model", "tiny"}}).error_code(), "missing_required_parameter")
