@@ -172,7 +172,7 @@ TEST(VisionConfigs, MustFitTheirProcessor) {
     const test::TemporaryDirectory directory;
     test::make_vision_directory(one, directory.path());
     const LoadedModel loaded = load_model(directory.path());
-    EXPECT_THROW(loaded.pictures->prepare(test::tiny_picture("square")), Error) << name;
+    EXPECT_THROW(loaded.pictures->prepare(test::tiny_picture("landscape")), Error) << name;
   }
 }
 
