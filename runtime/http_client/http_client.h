@@ -14,9 +14,9 @@
 #include <string_view>
 #include <vector>
 
-#include "runtime/base/error.h"
+#include <sys/socket.h>
 
-struct sockaddr;
+#include "runtime/base/error.h"
 
 namespace hearth {
 

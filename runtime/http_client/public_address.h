@@ -1,7 +1,7 @@
 // Which addresses are of the public internet, where anybody may ask, and which are this machine's or its networks'.
 #pragma once
 
-struct sockaddr;
+#include <sys/socket.h>
 
 namespace hearth {
 
