@@ -5,35 +5,12 @@
 
 #include "runtime/base/error.h"
 #include "runtime/tokenizer/base64.h"
+#include "server/query.h"
 
 namespace hearth {
 namespace {
 
 constexpr std::string_view kScheme = "data:", kBase64 = ";base64";
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-std::string percent_decoded(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
-    const int low = high < 0 ? -1 : hex_digit(text[i + 2]);
-    if (low < 0) throw invalid_argument("a '%' of the data: URL has no two hexadecimal digits behind it");
-    out += static_cast<char>(high * 16 + low);
-    i += 2;
-  }
-  return out;
-}
 
 bool equals_ignoring_case(std::string_view text, std::string_view lower) {
   return std::ranges::equal(text, lower,
@@ -49,7 +26,7 @@ std::string decode_data_url(std::string_view url) {
   const std::string_view head = url.substr(0, comma);
   if (head.size() < kScheme.size() || !equals_ignoring_case(head.substr(0, kScheme.size()), kScheme))
     throw invalid_argument("is not a data: URL");
-  std::string data = percent_decoded(url.substr(comma + 1));
+  std::string data = percent_decoded(url.substr(comma + 1), "the data: URL");
   const bool is_base64 =
       head.size() >= kBase64.size() && equals_ignoring_case(head.substr(head.size() - kBase64.size()), kBase64);
   if (!is_base64) return data;
