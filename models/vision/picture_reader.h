@@ -19,18 +19,20 @@ class PreparedPicture : public Picture {
   PreparedPicture(std::shared_ptr<const VisionModel> model, const VisionConfig& config, ProcessedImage image,
                   std::string identity);
   const std::vector<TokenId>& token_ids() const { return token_ids_; }  // all its rows
-  const std::string& identity() const override { return identity_; }
-  const std::vector<int>& feature_rows() const override { return feature_rows_; }
-  std::array<int, 2> grid() const override { return grid_; }
-  Tensor features(const Adapter* adapter) const override;
+  const PictureLayout& layout() const override { return layout_; }
+  Tensor features(const Adapter* adapter) const override { return project(see(adapter), adapter); }
+  // The two steps of which features are made (VisionModel). Recorded where a tape records and something of them is
+  // trained.
+  Tensor see(const Adapter* adapter) const;
+  Tensor project(const Tensor& seen, const Adapter* adapter) const;
+  // Can project what was seen before, and no more.
+  PreparedPicture without_pixels() const;
 
  private:
   std::shared_ptr<const VisionModel> model_;
   ProcessedImage image_;
-  std::string identity_;
   std::vector<TokenId> token_ids_;
-  std::vector<int> feature_rows_;
-  std::array<int, 2> grid_ = {0, 0};
+  PictureLayout layout_;
 };
 
 class PictureReader {
@@ -43,6 +45,7 @@ class PictureReader {
   // Any thread. Throws kInvalidArgument for a picture that the model's processor refuses.
   std::shared_ptr<const PreparedPicture> prepare(const Image& image) const;
   TokenId placeholder() const { return config_->image_token_id; }
+  const VisionConfig& config() const { return *config_; }
 
  private:
   std::shared_ptr<const VisionConfig> config_;

@@ -15,7 +15,7 @@ namespace hearth {
 
 class Vit {
  public:
-  // Its first `num_layers` layers, from tensors below `name` ("vision_tower."): the last hidden state is theirs,
+  // Its first `num_layers` layers, from tensors below `name` ("model.vision_tower."): the last hidden state is theirs,
   // without the norm that follows all of them.
   Vit(const TowerConfig& config, int num_layers, const std::string& name, LayerLoader& load);
   // Tiles of image_size x image_size; a row for the class token, if there is one, then for each patch, row by row.
