@@ -33,7 +33,7 @@ std::vector<TokenizedExample> pairs(Stage stage) {
   const std::vector<TokenizedExample> data = examples();
   std::vector<TokenizedExample> out;
   for (size_t i = 1; i < data.size(); ++i) {
-    out.push_back(join_pair({3, 4}, data[i - 1].input_ids, data[i].input_ids));
+    out.push_back(join_pair(EncodedText{{3, 4}}, {data[i - 1].input_ids}, {data[i].input_ids}));
     if (stage == Stage::kKto) out.back().desirable = i % 3 > 0;
   }
   return out;
