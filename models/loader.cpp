@@ -188,9 +188,10 @@ LoadedModel load(const std::filesystem::path& path, const ChatOptions& chat, con
   loaded.architecture = config.architecture;
   std::shared_ptr<const VisionModel> vision;
   if (build) vision = gguf ? build_gguf(gguf, config, *build, loaded) : build_directory(path, config, *build, loaded);
-  if (config.vision)
-    loaded.pictures = std::make_shared<PictureReader>(config.vision, load_image_processor(path), std::move(vision));
   gguf ? read_gguf(*gguf, config, loaded) : read_directory(path, config, loaded);
+  if (config.vision)
+    loaded.pictures =
+        std::make_shared<PictureReader>(config.vision, load_image_processor(path), loaded.tokenizer, std::move(vision));
   loaded.chat = chat;
   if (!chat.template_name.empty()) use_named_template(path.string(), config.vocab_size, loaded);
   return loaded;

@@ -43,42 +43,15 @@ void configure(const ConfigReader& json, VisionConfig& config) {
   config.multimodal_projector_bias = json.boolean("multimodal_projector_bias").value_or(true);
 }
 
-// Files state what differs from transformers' LlamaConfig and MistralConfig.
-nlohmann::json text_config(const nlohmann::json& json) {
-  const auto found = json.find("text_config");
-  nlohmann::json text = found != json.end() && found->is_object() ? *found : nlohmann::json::object();
-  const nlohmann::json& kind = text.emplace("model_type", "llama").first.value();
-  nlohmann::json whole = {{"hidden_size", 4096},       {"intermediate_size", 11008}, {"num_hidden_layers", 32},
-                          {"num_attention_heads", 32}, {"vocab_size", 32000},        {"max_position_embeddings", 2048}};
-  if (kind == "mistral")
-    whole.update({{"intermediate_size", 14336}, {"num_key_value_heads", 8}, {"max_position_embeddings", 131072}});
-  if (kind != "llama" && kind != "mistral") whole = nlohmann::json::object();
-  for (const auto& [key, value] : json.items())
-    if (key == "quantization_config" || key == "eos_token_id") whole[key] = value;
-  text["tie_word_embeddings"] = is_tied(json, text);
-  text.erase("architectures");
-  whole.update(text);
-  return whole;
-}
+nlohmann::json text_config(const nlohmann::json& json) { return llama_text_config(json, "llama"); }
 
 int features_per_tile(const VisionConfig& c) {
   const int side = c.tower.side();
   return side * side + (c.tower.has_class_token ? 1 : 0) - (c.drops_class_token ? 1 : 0);
 }
 
-void check_tiles(const VisionConfig& config, const ProcessedImage& image) {
-  const TowerConfig& tower = config.tower;
-  for (const PixelTile& tile : image.tiles) {
-    if (tile.height / tower.patch_size == tower.side() && tile.width / tower.patch_size == tower.side()) continue;
-    throw invalid_argument(
-        "the model's image processor makes tiles of {} x {} pixels and its tower reads {} x {}: its "
-        "preprocessor_config.json and config.json do not belong together",
-        tile.height, tile.width, tower.image_size, tower.image_size);
-  }
-}
-
-std::vector<TokenId> llava_tokens(const VisionConfig& config, const ProcessedImage& image) {
-  check_tiles(config, image);
+std::vector<TokenId> llava_tokens(const VisionConfig& config, const ProcessedImage& image, const Tokenizer&) {
+  check_tiles(config.tower, image);
   return std::vector<TokenId>(features_per_tile(config) * image.tiles.size(), config.image_token_id);
 }
 
@@ -132,8 +105,8 @@ Shown shown(const ProcessedImage& image, int side) {
 }
 
 // After the whole picture's features the shown ones of the tiles, row by row, each row with a newline behind it.
-std::vector<TokenId> llava_next_tokens(const VisionConfig& config, const ProcessedImage& image) {
-  check_tiles(config, image);
+std::vector<TokenId> llava_next_tokens(const VisionConfig& config, const ProcessedImage& image, const Tokenizer&) {
+  check_tiles(config.tower, image);
   const int64_t whole = features_per_tile(config);
   if (image.tiles.size() < 2) return std::vector<TokenId>(whole + 1, config.image_token_id);
   const Shown part = shown(image, config.tower.side());

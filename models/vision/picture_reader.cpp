@@ -10,11 +10,11 @@
 namespace hearth {
 
 PreparedPicture::PreparedPicture(std::shared_ptr<const VisionModel> model, const VisionConfig& config,
-                                 ProcessedImage image, std::string identity)
+                                 const Tokenizer& tokenizer, ProcessedImage image, std::string identity)
     : model_(std::move(model)),
       image_(std::move(image)),
       identity_(std::move(identity)),
-      token_ids_(find_vision_family(config.family)->tokens(config, image_)) {
+      token_ids_(find_vision_family(config.family)->tokens(config, image_, tokenizer)) {
   if (const auto grid = find_vision_family(config.family)->grid) grid_ = grid(config, image_);
   for (size_t i = 0; i < token_ids_.size(); ++i)
     if (token_ids_[i] == config.image_token_id) feature_rows_.push_back(static_cast<int>(i));
@@ -31,7 +31,7 @@ std::shared_ptr<const PreparedPicture> PictureReader::prepare(const Image& image
   Digest digest = Digest::sha256();
   digest.update(fmt::format("{}x{}:", image.width, image.height));
   digest.update({reinterpret_cast<const char*>(image.rgb.data()), image.rgb.size()});
-  return std::make_shared<PreparedPicture>(model_, *config_, (*processor_)(image), digest.hex());
+  return std::make_shared<PreparedPicture>(model_, *config_, *tokenizer_, (*processor_)(image), digest.hex());
 }
 
 PicturedPrompt place_pictures(std::span<const TokenId> ids, TokenId placeholder,

@@ -16,8 +16,8 @@ namespace hearth {
 // A picture as a model reads it. Holds its pixels, and the part of the model that sees.
 class PreparedPicture : public Picture {
  public:
-  PreparedPicture(std::shared_ptr<const VisionModel> model, const VisionConfig& config, ProcessedImage image,
-                  std::string identity);
+  PreparedPicture(std::shared_ptr<const VisionModel> model, const VisionConfig& config, const Tokenizer& tokenizer,
+                  ProcessedImage image, std::string identity);
   const std::vector<TokenId>& token_ids() const { return token_ids_; }  // all its rows
   const std::string& identity() const override { return identity_; }
   const std::vector<int>& feature_rows() const override { return feature_rows_; }
@@ -37,8 +37,11 @@ class PictureReader {
  public:
   // `model`: null without weights; its pictures then have no features.
   PictureReader(std::shared_ptr<const VisionConfig> config, std::unique_ptr<const ImageProcessor> processor,
-                std::shared_ptr<const VisionModel> model)
-      : config_(std::move(config)), processor_(std::move(processor)), model_(std::move(model)) {}
+                std::shared_ptr<const Tokenizer> tokenizer, std::shared_ptr<const VisionModel> model)
+      : config_(std::move(config)),
+        processor_(std::move(processor)),
+        tokenizer_(std::move(tokenizer)),
+        model_(std::move(model)) {}
 
   // Any thread. Throws kInvalidArgument for a picture that the model's processor refuses.
   std::shared_ptr<const PreparedPicture> prepare(const Image& image) const;
@@ -47,6 +50,7 @@ class PictureReader {
  private:
   std::shared_ptr<const VisionConfig> config_;
   std::unique_ptr<const ImageProcessor> processor_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
   std::shared_ptr<const VisionModel> model_;
 };
 

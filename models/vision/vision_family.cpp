@@ -6,7 +6,7 @@
 namespace hearth {
 namespace {
 
-constexpr const VisionFamily* kFamilies[] = {&kLlava, &kLlavaNext, &kQwen2Vl, &kQwen2_5Vl};
+constexpr const VisionFamily* kFamilies[] = {&kIdefics3, &kLlava, &kLlavaNext, &kQwen2Vl, &kQwen2_5Vl, &kSmolVlm};
 
 }  // namespace
 
@@ -34,6 +34,23 @@ void arrange_vision(WeightSource& source, const VisionConfig& config) {
 bool is_tied(const nlohmann::json& json, const nlohmann::json& text) {
   const auto says = [](const nlohmann::json& j) { return j.value("tie_word_embeddings", nlohmann::json()) == true; };
   return says(json) || says(text);
+}
+
+nlohmann::json llama_text_config(const nlohmann::json& json, const char* model_type) {
+  const auto found = json.find("text_config");
+  nlohmann::json text = found != json.end() && found->is_object() ? *found : nlohmann::json::object();
+  const nlohmann::json& kind = text.emplace("model_type", model_type).first.value();
+  nlohmann::json whole = {{"hidden_size", 4096},       {"intermediate_size", 11008}, {"num_hidden_layers", 32},
+                          {"num_attention_heads", 32}, {"vocab_size", 32000},        {"max_position_embeddings", 2048}};
+  if (kind == "mistral")
+    whole.update({{"intermediate_size", 14336}, {"num_key_value_heads", 8}, {"max_position_embeddings", 131072}});
+  if (kind != "llama" && kind != "mistral") whole = nlohmann::json::object();
+  for (const auto& [key, value] : json.items())
+    if (key == "quantization_config" || key == "eos_token_id") whole[key] = value;
+  text["tie_word_embeddings"] = is_tied(json, text);
+  text.erase("architectures");
+  whole.update(text);
+  return whole;
 }
 
 }  // namespace hearth

@@ -12,6 +12,7 @@
 #include "models/vision/image_processor.h"
 #include "models/vision/vision_config.h"
 #include "runtime/io/weight_source.h"
+#include "runtime/tokenizer/tokenizer.h"
 
 namespace hearth {
 
@@ -37,19 +38,22 @@ struct VisionFamily {
   void (*configure)(const ConfigReader& json, VisionConfig& config);
   std::span<const TensorPrefix> prefixes;  // the first that fits holds
   // What stands for a picture in a prompt: image_token_id wherever a feature goes.
-  std::vector<TokenId> (*tokens)(const VisionConfig& config, const ProcessedImage& image);
+  std::vector<TokenId> (*tokens)(const VisionConfig& config, const ProcessedImage& image, const Tokenizer& tokenizer);
   // Rows and columns of its features, which then have positions on a grid. Null: they are as words.
   std::array<int, 2> (*grid)(const VisionConfig& config, const ProcessedImage& image) = nullptr;
   std::unique_ptr<const VisionModel> (*make)(const VisionConfig& config, int64_t hidden_size, LayerLoader& load);
 };
 
-extern const VisionFamily kLlava, kLlavaNext, kQwen2Vl, kQwen2_5Vl;
+extern const VisionFamily kIdefics3, kLlava, kLlavaNext, kQwen2Vl, kQwen2_5Vl, kSmolVlm;
 
 std::span<const VisionFamily* const> vision_families();
 const VisionFamily* find_vision_family(std::string_view model_type);  // null: there is none of that name
 
 // Whether the head is tied: one of the two configs says so.
 bool is_tied(const nlohmann::json& json, const nlohmann::json& text);
+// The text_config, whose model_type may be left out; files state what differs from transformers' LlamaConfig and
+// MistralConfig.
+nlohmann::json llama_text_config(const nlohmann::json& json, const char* model_type);
 
 // Renames the tensors by the family's prefixes.
 void arrange_vision(WeightSource& source, const VisionConfig& config);

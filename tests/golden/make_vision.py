@@ -1,8 +1,8 @@
 """Tiny random models that see, and what transformers makes of pictures and text with them in f32. Versions: requirements.txt.
 
-Writes vision/: tokenizer.json and tokenizer_config.json, a safetensors file for each case (bf16), and cases.json: {"pictures": {name: a PNG file in
-base64}, "cases": [{"name", "config" (config.json), "preprocessor" (preprocessor_config.json), "weights", "runs": [{"pictures": names, "ids": the prompt with
-a placeholder for each picture, "expanded": what transformers' processor makes of it, "logprobs": [log p(expanded[i + 1] | expanded[..i])], "greedy": the
+Writes vision/: tokenizer.json and tokenizer_config.json, tokenizer_idefics.json with the tokens of Idefics, a safetensors file for each case (bf16), and
+cases.json: {"pictures": {name: a PNG file in base64}, "cases": [{"name", "config" (config.json), "preprocessor" (preprocessor_config.json), "tokenizer",
+"weights", "runs": [{"pictures": names, "ids": the prompt with a placeholder for each picture, "expanded": what transformers' processor makes of it, "logprobs": [log p(expanded[i + 1] | expanded[..i])], "greedy": the
 continuation}]}]}. Files have transformers 4's names of tensors, which 5 writes; "new_names" is a case with those of 5's modules. "torch": the same weights
 as pytorch_model.bin in two shards.
 """
@@ -19,6 +19,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedTokenizerFast
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
+from transformers.models.idefics3.processing_idefics3 import Idefics3Processor
 from transformers.models.llava.processing_llava import LlavaProcessor
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 from transformers.models.llava_next.processing_llava_next import LlavaNextProcessor
@@ -26,6 +28,7 @@ from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProce
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.qwen2_vl.processing_qwen2_vl import Qwen2VLProcessor
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
 from transformers.models.qwen2_vl.video_processing_qwen2_vl import Qwen2VLVideoProcessor
 
@@ -63,6 +66,14 @@ QWEN2_5_VL = QWEN_TOKENS | {
     "tie_word_embeddings": True,
     "vision_config": {"depth": 3, "hidden_size": 32, "out_hidden_size": 64, "intermediate_size": 44, "num_heads": 2, "patch_size": 4,
                       "spatial_merge_size": 2, "temporal_patch_size": 2, "hidden_act": "silu", "window_size": 16, "fullatt_block_indexes": [1]}}
+# Some rows and columns have tokens, others are text.
+IDEFICS_TOKENS = ["<image>", "<fake_token_around_image>", "<end_of_utterance>", "<global-img>", "<row_1_col_1>", "<row_1_col_2>"]
+IDEFICS_TEXT = TEXT | {"vocab_size": tiny.VOCABULARY + len(IDEFICS_TOKENS)}
+IDEFICS_TOWER = TOWER | {"image_size": 24, "hidden_act": "gelu_pytorch_tanh"}
+IDEFICS3 = {"model_type": "idefics3", "architectures": ["Idefics3ForConditionalGeneration"], "text_config": IDEFICS_TEXT | {"model_type": "llama"},
+            "vision_config": IDEFICS_TOWER | {"model_type": "idefics3_vision"}, "image_token_id": IMAGE, "scale_factor": 2, "tie_word_embeddings": False}
+SMOLVLM = IDEFICS3 | {"model_type": "smolvlm", "architectures": ["SmolVLMForConditionalGeneration"], "tie_word_embeddings": True,
+                      "vision_config": IDEFICS_TOWER | {"model_type": "smolvlm_vision"}}
 
 
 def clip_processor():
@@ -81,6 +92,14 @@ def qwen_processor():
     return Qwen2VLImageProcessorPil(patch_size=4, merge_size=2, temporal_patch_size=2, size={"shortest_edge": 256, "longest_edge": 2048})
 
 
+def idefics3_processor():
+    return Idefics3ImageProcessorPil(size={"longest_edge": 48}, max_image_size={"longest_edge": 24})
+
+
+def smolvlm_processor():
+    return SmolVLMImageProcessorPil(size={"longest_edge": 48}, max_image_size={"longest_edge": 24}, do_image_splitting=False)
+
+
 # name: (config, image processor, processor of text and pictures, seed)
 CASES = {
     "llava": (LLAVA, clip_processor, LlavaProcessor, 1),
@@ -90,6 +109,9 @@ CASES = {
     "qwen2_vl": (QWEN2_VL, qwen_processor, Qwen2VLProcessor, 5),
     "qwen2_5_vl": (QWEN2_5_VL, qwen_processor, Qwen2_5_VLProcessor, 6),
     "llava_next": (LLAVA_NEXT, llava_next_processor, LlavaNextProcessor, 4),
+    "idefics3": (IDEFICS3, idefics3_processor, Idefics3Processor, 7),
+    # Its own processor, for films too, takes a package more; what it does with pictures is Idefics3's.
+    "smolvlm": (SMOLVLM, smolvlm_processor, Idefics3Processor, 8),
 }
 PROMPTS = [(["landscape"], "the cat <image>\nsat on the mat"), (["portrait", "panorama", "square"], "<image><image> and then <image> the rain came"), ([], "the dog")]
 
@@ -101,14 +123,14 @@ def picture(name: str) -> Image.Image:
     return Image.fromarray(numpy.clip(127 + 50 * waves + rng.normal(0, 12, (height, width, 3)), 0, 255).astype(numpy.uint8))
 
 
-def make_tokenizer() -> PreTrainedTokenizerFast:
+def make_tokenizer(name: str, tokens: list[str]) -> PreTrainedTokenizerFast:
     tokenizer = tiny.make_tokenizer()
-    tokenizer.add_special_tokens(TOKENS)
-    tokenizer.save(str(OUT / "tokenizer.json"))
+    tokenizer.add_special_tokens(tokens)
+    tokenizer.save(str(OUT / f"{name}.json"))
     (OUT / "tokenizer_config.json").write_text(json.dumps(
         {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": tiny.SPECIAL[1], "eos_token": tiny.SPECIAL[2], "add_bos_token": False,
          "clean_up_tokenization_spaces": False}, indent=1) + "\n")
-    return PreTrainedTokenizerFast(tokenizer_file=str(OUT / "tokenizer.json"), bos_token=tiny.SPECIAL[1], eos_token=tiny.SPECIAL[2])
+    return PreTrainedTokenizerFast(tokenizer_file=str(OUT / f"{name}.json"), bos_token=tiny.SPECIAL[1], eos_token=tiny.SPECIAL[2])
 
 
 def new_model(config: dict):
@@ -133,6 +155,8 @@ def make_processor(config: dict, images, kind, tokenizer):
     if config["model_type"].startswith("qwen"):
         # It takes the Qwen tokenizer's attributes; its placeholder stands between marks.
         return kind(images, tokenizer, video_processor=Qwen2VLVideoProcessor())
+    if kind is Idefics3Processor:
+        return kind(images, tokenizer, image_seq_len=4)
     has_class = config["vision_config"]["model_type"] == "clip_vision_model"
     return kind(images, tokenizer, patch_size=6, vision_feature_select_strategy=config["vision_feature_select_strategy"],
                 num_additional_image_tokens=int(has_class))
@@ -189,7 +213,7 @@ def main():
     OUT.mkdir(exist_ok=True)
     for old in OUT.iterdir():
         old.unlink()
-    tokenizer = make_tokenizer()
+    tokenizers = {name: make_tokenizer(name, tokens) for name, tokens in (("tokenizer", TOKENS), ("tokenizer_idefics", IDEFICS_TOKENS))}
     pictures = {}
     for name in SIZES:
         file = io.BytesIO()
@@ -198,6 +222,8 @@ def main():
     cases = []
     for name, (config, image_processor, kind, seed) in CASES.items():
         model, images = new_model(config), image_processor()
+        file = "tokenizer_idefics" if kind is Idefics3Processor else "tokenizer"
+        tokenizer = tokenizers[file]
         processor = make_processor(config, images, kind, tokenizer)
         while True:
             randomise(model, seed)
@@ -208,7 +234,8 @@ def main():
                 print(name, seed, unclear)
                 seed += 100
         save(model, name)
-        cases.append({"name": name, "config": config, "preprocessor": json.loads(images.to_json_string()), "weights": name, "runs": runs})
+        cases.append({"name": name, "config": config, "preprocessor": json.loads(images.to_json_string()), "tokenizer": file,
+                      "weights": name, "runs": runs})
         print(name, [(len(one["expanded"]), round(sum(one["logprobs"]) / len(one["logprobs"]), 3)) for one in runs])
     save_as_torch("llava")
     (OUT / "cases.json").write_text('{"pictures": ' + json.dumps(pictures) + ',\n "cases": [\n' + ",\n".join(json.dumps(case) for case in cases) + "\n]}\n")

@@ -34,8 +34,8 @@ inline const nlohmann::json& tiny_vision_model(const std::string& name) {
 inline void make_vision_files(const nlohmann::json& one, const std::filesystem::path& directory) {
   write_file_atomic(directory / "config.json", one["config"].dump());
   write_file_atomic(directory / "preprocessor_config.json", one["preprocessor"].dump());
-  for (const char* file : {"tokenizer.json", "tokenizer_config.json"})
-    std::filesystem::copy(kTinyVision / file, directory);
+  std::filesystem::copy(kTinyVision / "tokenizer_config.json", directory);
+  std::filesystem::copy(kTinyVision / (one["tokenizer"].get<std::string>() + ".json"), directory / "tokenizer.json");
 }
 
 inline void make_vision_directory(const nlohmann::json& one, const std::filesystem::path& directory) {

@@ -161,11 +161,12 @@ TEST(VisionConfigs, SayWhatIsWrongWithThem) {
   expect_error([](auto& config) { config["rope_scaling"]["mrope_section"] = {8}; }, "mrope_section", "qwen2_vl");
   expect_error([](auto& config) { config["vision_config"]["num_heads"] = 16; }, "multiple of 8", "qwen2_5_vl");
   expect_error([](auto& config) { config["vision_config"]["window_size"] = 4; }, "window_size", "qwen2_5_vl");
+  expect_error([](auto& config) { config["scale_factor"] = 3; }, "scale_factor 3", "idefics3");
 }
 
 // Files of two models in one directory: no picture fits, and the engine never sees one.
 TEST(VisionConfigs, MustFitTheirProcessor) {
-  for (const char* name : {"llava", "llava_next", "qwen2_vl"}) {
+  for (const char* name : {"llava", "llava_next", "qwen2_vl", "idefics3"}) {
     nlohmann::json one = test::tiny_vision_model(name);
     one["preprocessor"] =
         test::tiny_vision_model(std::string(name) == "qwen2_vl" ? "llava" : "qwen2_vl")["preprocessor"];
@@ -174,6 +175,26 @@ TEST(VisionConfigs, MustFitTheirProcessor) {
     const LoadedModel loaded = load_model(directory.path());
     EXPECT_THROW(loaded.pictures->prepare(test::tiny_picture("landscape")), Error) << name;
   }
+}
+
+// What a tokenizer without them made of the marks around a picture would be read as words.
+TEST(VisionConfigs, MustFitTheirTokenizer) {
+  const auto expect_error = [](const std::function<void(nlohmann::json&)>& change, const std::string& part) {
+    nlohmann::json one = test::tiny_vision_model("idefics3");
+    change(one);
+    const test::TemporaryDirectory directory;
+    test::make_vision_directory(one, directory.path());
+    const LoadedModel loaded = load_model(directory.path());
+    try {
+      loaded.pictures->prepare(test::tiny_picture("landscape"));
+      FAIL() << "prepared without " << part;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+    }
+  };
+  expect_error([](auto& one) { one["tokenizer"] = "tokenizer"; }, "'<fake_token_around_image>'");
+  expect_error([](auto& one) { one["config"]["image_token_id"] = 260; }, "the one token 260");
 }
 
 TEST(PlacedPictures, AreAsManyAsPlaces) {
