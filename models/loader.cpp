@@ -41,7 +41,7 @@ std::shared_ptr<const VisionModel> build_model(const ModelConfig& config, Weight
   const Architecture& architecture = find_architecture(config.architecture, place);
   LayerLoader load(source, options.compute_dtype);
   std::shared_ptr<const VisionModel> vision;
-  if (config.vision) vision = find_vision_family(config.vision->family)->make(*config.vision, config.hidden_size, load);
+  if (config.vision) vision = find_vision_family(config.vision->family)->make(*config.vision, config, load);
   loaded.model = make_decoder(config, load, architecture.make_layer, architecture.names);
   for (const std::string& name : source.unused()) {
     if (!is_superfluous(name, config) && !is_superfluous_to_tower(name, config))

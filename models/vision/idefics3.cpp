@@ -87,8 +87,8 @@ class Idefics3 : public VisionModel {
   Linear projection_;
 };
 
-std::unique_ptr<const VisionModel> make(const VisionConfig& config, int64_t hidden_size, LayerLoader& load) {
-  return std::make_unique<Idefics3>(config, hidden_size, load);
+std::unique_ptr<const VisionModel> make(const VisionConfig& config, const ModelConfig& text, LayerLoader& load) {
+  return std::make_unique<Idefics3>(config, text.hidden_size, load);
 }
 
 }  // namespace

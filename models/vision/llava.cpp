@@ -154,8 +154,8 @@ class LlavaNext : public Llava {
 };
 
 template <typename Model>
-std::unique_ptr<const VisionModel> make(const VisionConfig& config, int64_t hidden_size, LayerLoader& load) {
-  return std::make_unique<Model>(config, hidden_size, load);
+std::unique_ptr<const VisionModel> make(const VisionConfig& config, const ModelConfig& text, LayerLoader& load) {
+  return std::make_unique<Model>(config, text.hidden_size, load);
 }
 
 }  // namespace

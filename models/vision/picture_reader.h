@@ -10,6 +10,7 @@
 #include "models/vision/image_processor.h"
 #include "models/vision/vision_family.h"
 #include "runtime/picture.h"
+#include "templates/prompt_segment.h"
 
 namespace hearth {
 
@@ -22,6 +23,7 @@ class PreparedPicture : public Picture {
   const std::string& identity() const override { return identity_; }
   const std::vector<int>& feature_rows() const override { return feature_rows_; }
   std::array<int, 2> grid() const override { return grid_; }
+  bool joins_pictures() const { return joins_pictures_; }  // see VisionFamily
   Tensor features(const Adapter* adapter) const override;
 
  private:
@@ -31,6 +33,7 @@ class PreparedPicture : public Picture {
   std::vector<TokenId> token_ids_;
   std::vector<int> feature_rows_;
   std::array<int, 2> grid_ = {0, 0};
+  bool joins_pictures_;
 };
 
 class PictureReader {
@@ -46,6 +49,8 @@ class PictureReader {
   // Any thread. Throws kInvalidArgument for a picture that the model's processor refuses.
   std::shared_ptr<const PreparedPicture> prepare(const Image& image) const;
   TokenId placeholder() const { return config_->image_token_id; }
+  // What the model's family changes of a prompt with pictures before it is tokenised.
+  void prepare(std::vector<PromptSegment>& segments) const;
 
  private:
   std::shared_ptr<const VisionConfig> config_;
@@ -54,7 +59,7 @@ class PictureReader {
   std::shared_ptr<const VisionModel> model_;
 };
 
-// A prompt in which each placeholder has become its picture's tokens.
+// A prompt in which each placeholder has become its picture's tokens. Pictures side by side can share a token.
 struct PicturedPrompt {
   std::vector<TokenId> token_ids;
   std::vector<PlacedPicture> pictures;

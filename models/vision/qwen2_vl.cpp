@@ -266,8 +266,8 @@ std::array<int, 2> grid(const VisionConfig& config, const ProcessedImage& image)
   return {blocks.rows, blocks.columns};
 }
 
-std::unique_ptr<const VisionModel> make(const VisionConfig& config, int64_t hidden_size, LayerLoader& load) {
-  return std::make_unique<Qwen2Vl>(config, hidden_size, load);
+std::unique_ptr<const VisionModel> make(const VisionConfig& config, const ModelConfig& text, LayerLoader& load) {
+  return std::make_unique<Qwen2Vl>(config, text.hidden_size, load);
 }
 
 }  // namespace

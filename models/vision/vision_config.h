@@ -41,7 +41,6 @@ struct VisionConfig {
   std::vector<bool> attends_fully;  // [num_hidden_layers], with window_size: to the whole picture all the same
   std::array<int, 3> mrope_section = {0, 0, 0};  // Rope::sections of the text model
   // Idefics2's:
-  int64_t projector_intermediate_size = 0;
   ModelConfig resampler = {};  // sizes, activation and norms of its layers
   int resampler_n_latents = 0;
 };

@@ -6,7 +6,8 @@
 namespace hearth {
 namespace {
 
-constexpr const VisionFamily* kFamilies[] = {&kIdefics3, &kLlava, &kLlavaNext, &kQwen2Vl, &kQwen2_5Vl, &kSmolVlm};
+constexpr const VisionFamily* kFamilies[] = {&kIdefics2, &kIdefics3,  &kLlava,  &kLlavaNext,
+                                             &kQwen2Vl,  &kQwen2_5Vl, &kSmolVlm};
 
 }  // namespace
 

@@ -41,10 +41,13 @@ struct VisionFamily {
   std::vector<TokenId> (*tokens)(const VisionConfig& config, const ProcessedImage& image, const Tokenizer& tokenizer);
   // Rows and columns of its features, which then have positions on a grid. Null: they are as words.
   std::array<int, 2> (*grid)(const VisionConfig& config, const ProcessedImage& image) = nullptr;
-  std::unique_ptr<const VisionModel> (*make)(const VisionConfig& config, int64_t hidden_size, LayerLoader& load);
+  // `text`: the text model's config.
+  std::unique_ptr<const VisionModel> (*make)(const VisionConfig& config, const ModelConfig& text, LayerLoader& load);
+  bool joins_pictures = false;  // of two side by side, the last token of one is the first of the next
+  bool spaces_words = false;    // a word right behind a picture gets a space before it
 };
 
-extern const VisionFamily kIdefics3, kLlava, kLlavaNext, kQwen2Vl, kQwen2_5Vl, kSmolVlm;
+extern const VisionFamily kIdefics2, kIdefics3, kLlava, kLlavaNext, kQwen2Vl, kQwen2_5Vl, kSmolVlm;
 
 std::span<const VisionFamily* const> vision_families();
 const VisionFamily* find_vision_family(std::string_view model_type);  // null: there is none of that name

@@ -2,9 +2,9 @@
 
 Writes vision/: tokenizer.json and tokenizer_config.json, tokenizer_idefics.json with the tokens of Idefics, a safetensors file for each case (bf16), and
 cases.json: {"pictures": {name: a PNG file in base64}, "cases": [{"name", "config" (config.json), "preprocessor" (preprocessor_config.json), "tokenizer",
-"weights", "runs": [{"pictures": names, "ids": the prompt with a placeholder for each picture, "expanded": what transformers' processor makes of it, "logprobs": [log p(expanded[i + 1] | expanded[..i])], "greedy": the
-continuation}]}]}. Files have transformers 4's names of tensors, which 5 writes; "new_names" is a case with those of 5's modules. "torch": the same weights
-as pytorch_model.bin in two shards.
+"weights", "runs": [{"pictures": names, "text": the prompt as a template makes it, "ids": that as tokens with a placeholder for each picture, "expanded":
+what transformers' processor makes of it, "logprobs": [log p(expanded[i + 1] | expanded[..i])], "greedy": the continuation}]}]}. Files have transformers 4's
+names of tensors, which 5 writes; "new_names" is a case with those of 5's modules. "torch": the same weights as pytorch_model.bin in two shards.
 """
 
 import base64
@@ -12,6 +12,7 @@ import io
 import json
 import math
 import pathlib
+import re
 
 import numpy
 import torch
@@ -19,6 +20,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedTokenizerFast
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.idefics2.image_processing_pil_idefics2 import Idefics2ImageProcessorPil
+from transformers.models.idefics2.processing_idefics2 import Idefics2Processor
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 from transformers.models.idefics3.processing_idefics3 import Idefics3Processor
 from transformers.models.llava.processing_llava import LlavaProcessor
@@ -75,6 +78,12 @@ IDEFICS3 = {"model_type": "idefics3", "architectures": ["Idefics3ForConditionalG
 SMOLVLM = IDEFICS3 | {"model_type": "smolvlm", "architectures": ["SmolVLMForConditionalGeneration"], "tie_word_embeddings": True,
                       "vision_config": IDEFICS_TOWER | {"model_type": "smolvlm_vision"}}
 
+IDEFICS2 = {"model_type": "idefics2", "architectures": ["Idefics2ForConditionalGeneration"],
+            "text_config": IDEFICS_TEXT | {"model_type": "mistral", "sliding_window": None}, "vision_config": IDEFICS_TOWER | {"model_type": "idefics2_vision"},
+            "perceiver_config": {"model_type": "idefics2_perceiver", "hidden_size": 32, "rms_norm_eps": 1e-4, "resampler_n_latents": 4, "resampler_depth": 2,
+                                 "resampler_n_heads": 4, "resampler_head_dim": 8, "num_key_value_heads": 2},
+            "image_token_id": IMAGE, "tie_word_embeddings": False}
+
 
 def clip_processor():
     return CLIPImageProcessorPil(size={"shortest_edge": 30}, crop_size={"height": 30, "width": 30})
@@ -96,6 +105,14 @@ def idefics3_processor():
     return Idefics3ImageProcessorPil(size={"longest_edge": 48}, max_image_size={"longest_edge": 24})
 
 
+def idefics2_processor():
+    return Idefics2ImageProcessorPil(size={"shortest_edge": 12, "longest_edge": 40})
+
+
+def idefics2_split_processor():
+    return Idefics2ImageProcessorPil(size={"shortest_edge": 12, "longest_edge": 20}, do_image_splitting=True)
+
+
 def smolvlm_processor():
     return SmolVLMImageProcessorPil(size={"longest_edge": 48}, max_image_size={"longest_edge": 24}, do_image_splitting=False)
 
@@ -112,8 +129,15 @@ CASES = {
     "idefics3": (IDEFICS3, idefics3_processor, Idefics3Processor, 7),
     # Its own processor, for films too, takes a package more; what it does with pictures is Idefics3's.
     "smolvlm": (SMOLVLM, smolvlm_processor, Idefics3Processor, 8),
+    "idefics2": (IDEFICS2, idefics2_processor, Idefics2Processor, 9),
+    # Its resampler goes by the text model where their widths differ.
+    "idefics2_split": (IDEFICS2 | {"perceiver_config": IDEFICS2["perceiver_config"] | {"hidden_size": 4096}}, idefics2_split_processor, Idefics2Processor, 10),
 }
+IDEFICS_PROCESSORS = (Idefics2Processor, Idefics3Processor)
+DEEP = ("idefics2",)  # so deep that f32 is too little for the weights of the others
 PROMPTS = [(["landscape"], "the cat <image>\nsat on the mat"), (["portrait", "panorama", "square"], "<image><image> and then <image> the rain came"), ([], "the dog")]
+# A word gets a space between it and the picture before it: "ids" have it.
+IDEFICS2_PROMPTS = [(["landscape"], "the cat <image>sat"), (["portrait", "panorama", "square"], "<image><image>and then <image>\nthe rain came"), PROMPTS[2]]
 
 
 def picture(name: str) -> Image.Image:
@@ -140,6 +164,7 @@ def new_model(config: dict):
 
 def randomise(model, seed: int):
     torch.manual_seed(seed)
+    gain = 1.0 if model.config.model_type in DEEP else 2.0
     with torch.no_grad():
         for name, value in model.named_parameters():
             if "norm" in name and name.endswith("weight"):
@@ -147,7 +172,7 @@ def randomise(model, seed: int):
             elif value.dim() == 1:
                 value.copy_(0.2 * torch.randn(value.shape))
             else:
-                value.copy_(torch.randn(value.shape) * (0.25 if "embed" in name and value.dim() == 2 else 2.0 / math.sqrt(value[0].numel())))
+                value.copy_(torch.randn(value.shape) * (0.25 if "embed" in name and value.dim() == 2 else gain / math.sqrt(value[0].numel())))
             value.copy_(value.bfloat16().float())
 
 
@@ -155,7 +180,7 @@ def make_processor(config: dict, images, kind, tokenizer):
     if config["model_type"].startswith("qwen"):
         # It takes the Qwen tokenizer's attributes; its placeholder stands between marks.
         return kind(images, tokenizer, video_processor=Qwen2VLVideoProcessor())
-    if kind is Idefics3Processor:
+    if kind in IDEFICS_PROCESSORS:
         return kind(images, tokenizer, image_seq_len=4)
     has_class = config["vision_config"]["model_type"] == "clip_vision_model"
     return kind(images, tokenizer, patch_size=6, vision_feature_select_strategy=config["vision_feature_select_strategy"],
@@ -170,8 +195,9 @@ def run(model, processor, tokenizer, pictures: list[str], text: str) -> dict:
     extra = {key: value for key, value in inputs.items() if key not in ("input_ids", "attention_mask", "mm_token_type_ids")}
     types = inputs["mm_token_type_ids"] if is_qwen and pictures else None
     ids = inputs["input_ids"][0].tolist()
+    prompt = re.sub(r"<image>(?=[^\s<])", "<image> ", text) if model.config.model_type == "idefics2" else text
 
-    def rows(tokens: list[int]) -> torch.Tensor:
+    def rows(tokens: list[int], extra: dict = extra) -> torch.Tensor:
         with torch.no_grad():
             if types is not None:
                 model.model.rope_deltas = None
@@ -179,12 +205,19 @@ def run(model, processor, tokenizer, pictures: list[str], text: str) -> dict:
             return model(input_ids=torch.tensor([tokens]), use_cache=False, **extra).logits[0]
 
     logprobs, greedy = tiny.logprobs(rows(ids), ids), list(ids)
+    if model.config.model_type in DEEP:
+        model.double()
+        precise = tiny.logprobs(rows(ids, {key: value.double() if value.is_floating_point() else value for key, value in extra.items()}), ids)
+        model.float()
+        if (error := max((abs(a - b) for a, b in zip(logprobs, precise)), default=0)) > tiny.PRECISE:
+            raise tiny.Unclear(f"f32 is {error:.1g} away from f64")
     for _ in range(tiny.GREEDY):
         (best, second), (token, _) = (found.tolist() for found in rows(greedy)[-1].topk(2))
         if best - second < tiny.CLEAR:
             raise tiny.Unclear(f"the next token hangs on {best - second:.1g}")
         greedy.append(token)
-    return {"pictures": pictures, "ids": tokenizer.encode(text), "expanded": ids, "logprobs": [round(value, 6) for value in logprobs], "greedy": greedy[len(ids):]}
+    return {"pictures": pictures, "text": text, "ids": tokenizer.encode(prompt), "expanded": ids, "logprobs": [round(value, 6) for value in logprobs],
+            "greedy": greedy[len(ids):]}
 
 
 def save(model, name: str):
@@ -222,13 +255,13 @@ def main():
     cases = []
     for name, (config, image_processor, kind, seed) in CASES.items():
         model, images = new_model(config), image_processor()
-        file = "tokenizer_idefics" if kind is Idefics3Processor else "tokenizer"
+        file = "tokenizer_idefics" if kind in IDEFICS_PROCESSORS else "tokenizer"
         tokenizer = tokenizers[file]
         processor = make_processor(config, images, kind, tokenizer)
         while True:
             randomise(model, seed)
             try:
-                runs = [run(model, processor, tokenizer, *prompt) for prompt in PROMPTS]
+                runs = [run(model, processor, tokenizer, *prompt) for prompt in (IDEFICS2_PROMPTS if kind is Idefics2Processor else PROMPTS)]
                 break
             except tiny.Unclear as unclear:
                 print(name, seed, unclear)

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "models/prompt.h"
 #include "models/resolver.h"
 #include "runtime/base/error.h"
 #include "runtime/engine/engine.h"
@@ -37,6 +38,9 @@ Batch batch_of(const PicturedPrompt& prompt) {
 }
 
 void expect_reference(const LoadedModel& loaded, const nlohmann::json& run) {
+  std::vector<PromptSegment> segments = {{.text = run["text"]}};
+  loaded.pictures->prepare(segments);
+  ASSERT_EQ(encode_segments(*loaded.tokenizer, segments), run["ids"].get<std::vector<TokenId>>());
   const PicturedPrompt prompt = test::pictured_prompt(loaded, run);
   ASSERT_EQ(prompt.token_ids, run["expanded"].get<std::vector<TokenId>>());
   const Tensor hidden = loaded.model->forward(batch_of(prompt));
@@ -162,6 +166,9 @@ TEST(VisionConfigs, SayWhatIsWrongWithThem) {
   expect_error([](auto& config) { config["vision_config"]["num_heads"] = 16; }, "multiple of 8", "qwen2_5_vl");
   expect_error([](auto& config) { config["vision_config"]["window_size"] = 4; }, "window_size", "qwen2_5_vl");
   expect_error([](auto& config) { config["scale_factor"] = 3; }, "scale_factor 3", "idefics3");
+  expect_error([](auto& config) { config.erase("perceiver_config"); }, "no perceiver_config", "idefics2");
+  expect_error([](auto& config) { config["perceiver_config"]["resampler_head_dim"] = 9; }, "is 9", "idefics2");
+  expect_error([](auto& config) { config["perceiver_config"]["num_key_value_heads"] = 3; }, "one of 3", "idefics2");
 }
 
 // Files of two models in one directory: no picture fits, and the engine never sees one.
@@ -175,6 +182,29 @@ TEST(VisionConfigs, MustFitTheirProcessor) {
     const LoadedModel loaded = load_model(directory.path());
     EXPECT_THROW(loaded.pictures->prepare(test::tiny_picture("landscape")), Error) << name;
   }
+}
+
+TEST(VisionConfigs, LeaveNoTileWithoutAPatch) {
+  nlohmann::json one = test::tiny_vision_model("idefics2");
+  one["preprocessor"]["size"]["shortest_edge"] = 2;
+  const test::TemporaryDirectory directory;
+  test::make_vision_directory(one, directory.path());
+  const LoadedModel loaded = load_model(directory.path());
+  EXPECT_THROW(loaded.pictures->prepare(test::tiny_picture("panorama")), Error);
+}
+
+// A template's placeholder is one; what a user spells, or writes right behind a picture, is the user's text.
+TEST(PreparedPrompts, SpaceWordsBehindPicturesOnly) {
+  const test::TemporaryDirectory directory;
+  test::make_vision_directory(test::tiny_vision_model("idefics2"), directory.path());
+  const LoadedModel loaded = load_model(directory.path());
+  using Kind = PromptSegment::Kind;
+  const std::string text = "User:<image>a <image>b<image>\u00e9<image>\u2003<image><x><image>";
+  std::vector<PromptSegment> segments = {{Kind::kText, text, {{12, 22}}}, {Kind::kToken, "<image>b"}};
+  loaded.pictures->prepare(segments);
+  EXPECT_EQ(segments[0].text, "User:<image> a <image>b<image> \u00e9<image>\u2003<image><x><image>");
+  EXPECT_EQ(segments[0].literal, (std::vector<ByteRange>{{13, 23}}));
+  EXPECT_EQ(segments[1].text, "<image>b");
 }
 
 // What a tokenizer without them made of the marks around a picture would be read as words.
