@@ -191,6 +191,6 @@ constinit const VisionFamily kIdefics2 = {.name = "idefics2",
                                           .tokens = tokens,
                                           .make = make,
                                           .joins_pictures = true,
-                                          .spaces_words = true};
+                                          .place = PicturePlace::kSpacedToken};
 
 }  // namespace hearth

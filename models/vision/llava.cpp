@@ -1,10 +1,11 @@
 // LLaVA 1.5 (arXiv 2310.03744) and LLaVA-NeXT: a vision transformer, and two linear maps into the text model's input
 // (transformers' LlavaForConditionalGeneration and LlavaNextForConditionalGeneration).
+#include "models/vision/llava.h"
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
-#include "models/vision/vision_family.h"
 #include "models/vision/vit.h"
 #include "runtime/base/error.h"
 
@@ -48,11 +49,6 @@ nlohmann::json text_config(const nlohmann::json& json) { return llama_text_confi
 int features_per_tile(const VisionConfig& c) {
   const int side = c.tower.side();
   return side * side + (c.tower.has_class_token ? 1 : 0) - (c.drops_class_token ? 1 : 0);
-}
-
-std::vector<TokenId> llava_tokens(const VisionConfig& config, const ProcessedImage& image, const Tokenizer&) {
-  check_tiles(config.tower, image);
-  return std::vector<TokenId>(features_per_tile(config) * image.tiles.size(), config.image_token_id);
 }
 
 class Llava : public VisionModel {
@@ -104,15 +100,6 @@ Shown shown(const ProcessedImage& image, int side) {
   return {0, padding, rows, columns - 2 * padding};
 }
 
-// After the whole picture's features the shown ones of the tiles, row by row, each row with a newline behind it.
-std::vector<TokenId> llava_next_tokens(const VisionConfig& config, const ProcessedImage& image, const Tokenizer&) {
-  check_tiles(config.tower, image);
-  const int64_t whole = features_per_tile(config);
-  if (image.tiles.size() < 2) return std::vector<TokenId>(whole + 1, config.image_token_id);
-  const Shown part = shown(image, config.tower.side());
-  return std::vector<TokenId>(whole + int64_t{part.rows} * (part.columns + 1), config.image_token_id);
-}
-
 void configure_next(const ConfigReader& json, VisionConfig& config) {
   configure(json, config);
   if (features_per_tile(config) != config.tower.side() * config.tower.side())
@@ -153,12 +140,30 @@ class LlavaNext : public Llava {
   std::shared_ptr<const ModelTensor> newline_;  // [1, hidden_size]
 };
 
-template <typename Model>
-std::unique_ptr<const VisionModel> make(const VisionConfig& config, const ModelConfig& text, LayerLoader& load) {
-  return std::make_unique<Model>(config, text.hidden_size, load);
+}  // namespace
+
+std::vector<TokenId> llava_tokens(const VisionConfig& config, const ProcessedImage& image, const Tokenizer&) {
+  check_tiles(config.tower, image);
+  return std::vector<TokenId>(features_per_tile(config) * image.tiles.size(), config.image_token_id);
 }
 
-}  // namespace
+// After the whole picture's features the shown ones of the tiles, row by row, each row with a newline behind it.
+std::vector<TokenId> llava_next_tokens(const VisionConfig& config, const ProcessedImage& image, const Tokenizer&) {
+  check_tiles(config.tower, image);
+  const int64_t whole = features_per_tile(config);
+  if (image.tiles.size() < 2) return std::vector<TokenId>(whole + 1, config.image_token_id);
+  const Shown part = shown(image, config.tower.side());
+  return std::vector<TokenId>(whole + int64_t{part.rows} * (part.columns + 1), config.image_token_id);
+}
+
+std::unique_ptr<const VisionModel> make_llava(const VisionConfig& config, const ModelConfig& text, LayerLoader& load) {
+  return std::make_unique<Llava>(config, text.hidden_size, load);
+}
+
+std::unique_ptr<const VisionModel> make_llava_next(const VisionConfig& config, const ModelConfig& text,
+                                                   LayerLoader& load) {
+  return std::make_unique<LlavaNext>(config, text.hidden_size, load);
+}
 
 constinit const VisionFamily kLlava = {.name = "llava",
                                        .hugging_face = "LlavaForConditionalGeneration",
@@ -166,13 +171,13 @@ constinit const VisionFamily kLlava = {.name = "llava",
                                        .configure = configure,
                                        .prefixes = kPrefixes,
                                        .tokens = llava_tokens,
-                                       .make = make<Llava>};
+                                       .make = make_llava};
 constinit const VisionFamily kLlavaNext = {.name = "llava_next",
                                            .hugging_face = "LlavaNextForConditionalGeneration",
                                            .text_config = text_config,
                                            .configure = configure_next,
                                            .prefixes = kPrefixes,
                                            .tokens = llava_next_tokens,
-                                           .make = make<LlavaNext>};
+                                           .make = make_llava_next};
 
 }  // namespace hearth

@@ -5,33 +5,12 @@
 
 #include <fmt/format.h>
 
+#include "models/prompt.h"
+#include "models/vision/picture_places.h"
 #include "runtime/base/digest.h"
 #include "runtime/base/error.h"
-#include "runtime/tokenizer/utf8.h"
 
 namespace hearth {
-namespace {
-
-bool begins_word(std::string_view text) {
-  size_t end = 0;
-  return !text.empty() && text[0] != '<' && !utf8::is_space(utf8::decode(text, end));
-}
-
-void space_words_behind(const std::string& placeholder, PromptSegment& segment) {
-  std::string& text = segment.text;
-  if (segment.kind != PromptSegment::Kind::kText || utf8::find_invalid(text) != std::string::npos) return;
-  for (size_t at = text.find(placeholder); at != std::string::npos; at = text.find(placeholder, at)) {
-    const size_t begin = std::exchange(at, at + placeholder.size());
-    const auto spells_it = [&](const ByteRange& range) { return range.begin < at && begin < range.end; };
-    if (std::ranges::any_of(segment.literal, spells_it) || !begins_word(std::string_view(text).substr(at))) continue;
-    text.insert(at, 1, ' ');
-    for (ByteRange& range : segment.literal)
-      if (range.begin >= at) range = {range.begin + 1, range.end + 1};
-  }
-}
-
-}  // namespace
-
 PreparedPicture::PreparedPicture(std::shared_ptr<const VisionModel> model, const VisionConfig& config,
                                  const Tokenizer& tokenizer, ProcessedImage image, std::string identity)
     : model_(std::move(model)),
@@ -58,9 +37,15 @@ std::shared_ptr<const PreparedPicture> PictureReader::prepare(const Image& image
   return std::make_shared<PreparedPicture>(model_, *config_, *tokenizer_, (*processor_)(image), digest.hex());
 }
 
+TokenId PictureReader::placeholder() const {
+  const bool is_text = find_vision_family(config_->family)->place == PicturePlace::kText;
+  return is_text ? kPicturePlaceholder : config_->image_token_id;
+}
+
 void PictureReader::prepare(std::vector<PromptSegment>& segments) const {
-  if (!find_vision_family(config_->family)->spaces_words) return;
-  for (PromptSegment& segment : segments) space_words_behind(tokenizer_->token_text(placeholder()), segment);
+  const PicturePlace place = find_vision_family(config_->family)->place;
+  if (place == PicturePlace::kText) segments = split_at_pictures(segments);
+  if (place == PicturePlace::kSpacedToken) space_words_behind(tokenizer_->token_text(placeholder()), segments);
 }
 
 PicturedPrompt place_pictures(std::span<const TokenId> ids, TokenId placeholder,

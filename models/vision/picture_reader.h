@@ -48,7 +48,7 @@ class PictureReader {
 
   // Any thread. Throws kInvalidArgument for a picture that the model's processor refuses.
   std::shared_ptr<const PreparedPicture> prepare(const Image& image) const;
-  TokenId placeholder() const { return config_->image_token_id; }
+  TokenId placeholder() const;  // in a prompt that was prepared
   // What the model's family changes of a prompt with pictures before it is tokenised.
   void prepare(std::vector<PromptSegment>& segments) const;
 

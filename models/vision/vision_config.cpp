@@ -1,22 +1,42 @@
 #include "models/vision/vision_config.h"
 
+#include <algorithm>
+#include <span>
+
 #include "models/vision/vision_family.h"
 #include "runtime/base/error.h"
 #include "runtime/io/untrusted.h"
 
 namespace hearth {
 
-std::shared_ptr<const VisionConfig> read_vision_config(const nlohmann::json& json, const std::string& place) {
+namespace {
+
+// LLaVA's own code and transformers' both call themselves llava.
+const VisionFamily* family_of(const std::string& model_type, std::span<const std::string> architectures) {
+  const VisionFamily* named = find_vision_family(model_type);
+  if (named != &kLlava) return named;
+  for (const VisionFamily* family : {&kLlavaLlama, &kLlavaMistral})
+    if (std::ranges::find(architectures, family->hugging_face) != architectures.end()) return family;
+  return named;
+}
+
+}  // namespace
+
+std::shared_ptr<const VisionConfig> read_vision_config(const nlohmann::json& json,
+                                                       const std::filesystem::path& config_json) {
+  const std::string place = config_json.string();
   const ConfigReader config(json, place);
-  const VisionFamily* family = find_vision_family(config.text("model_type").value_or(""));
+  const std::vector<std::string> architectures = config.texts("architectures");
+  const VisionFamily* family = family_of(config.text("model_type").value_or(""), architectures);
   if (!family) return nullptr;
-  for (const std::string& name : config.texts("architectures")) {
+  for (const std::string& name : architectures) {
     if (name != family->hugging_face)
       throw invalid_argument("{}: architecture '{}' is not one that hearth has; of '{}' it has '{}'", place,
                              printable(name), family->name, family->hugging_face);
   }
   auto vision = std::make_shared<VisionConfig>();
   vision->family = family->name;
+  vision->directory = config_json.parent_path();
   family->configure(config, *vision);
   return vision;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
@@ -28,7 +29,8 @@ struct TowerConfig {
 };
 
 struct VisionConfig {
-  std::string family;  // a name of models/vision/vision_family.h
+  std::string family;               // a name of models/vision/vision_family.h
+  std::filesystem::path directory;  // the model's
   TowerConfig tower;
   int tower_layers = 0;            // of its layers, those whose output is taken
   bool drops_class_token = false;  // vision_feature_select_strategy "default"
@@ -43,11 +45,15 @@ struct VisionConfig {
   // Idefics2's:
   ModelConfig resampler = {};  // sizes, activation and norms of its layers
   int resampler_n_latents = 0;
+  // LLaVA's own layout's:
+  std::string mm_vision_tower;  // a checkpoint of the tower, by its directory or its name on the hub
+  std::string image_aspect_ratio;
 };
 
 // The part of a whole config.json that is about pictures; null: the model reads text only. Throws kInvalidArgument,
-// kDataCorruption.
-std::shared_ptr<const VisionConfig> read_vision_config(const nlohmann::json& json, const std::string& place);
+// kNotFound, kDataCorruption.
+std::shared_ptr<const VisionConfig> read_vision_config(const nlohmann::json& json,
+                                                       const std::filesystem::path& config_json);
 // The text model's config.json within that of a model that sees, with what its family leaves to defaults.
 nlohmann::json text_config_of(const nlohmann::json& json, const VisionConfig& config);
 

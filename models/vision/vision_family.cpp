@@ -6,8 +6,8 @@
 namespace hearth {
 namespace {
 
-constexpr const VisionFamily* kFamilies[] = {&kIdefics2, &kIdefics3,  &kLlava,  &kLlavaNext,
-                                             &kQwen2Vl,  &kQwen2_5Vl, &kSmolVlm};
+constexpr const VisionFamily* kFamilies[] = {&kIdefics2,  &kIdefics3, &kLlava,     &kLlavaLlama, &kLlavaMistral,
+                                             &kLlavaNext, &kQwen2Vl,  &kQwen2_5Vl, &kSmolVlm};
 
 }  // namespace
 
@@ -19,8 +19,14 @@ const VisionFamily* find_vision_family(std::string_view model_type) {
   return nullptr;
 }
 
+std::unique_ptr<const ImageProcessor> load_image_processor(const VisionConfig& config) {
+  const auto own = find_vision_family(config.family)->image_processor;
+  return own ? own(config) : load_image_processor(config.directory);
+}
+
 void arrange_vision(WeightSource& source, const VisionConfig& config) {
   const VisionFamily* family = find_vision_family(config.family);
+  if (family->complete) family->complete(source, config);
   for (const std::string& name : source.names()) {
     const auto prefix = std::ranges::find_if(family->prefixes, [&](const auto& p) { return name.starts_with(p.file); });
     const bool has_other_name = prefix != family->prefixes.end();

@@ -29,6 +29,13 @@ struct TensorPrefix {
   std::string_view file, here;
 };
 
+// How the text of a prompt has a picture's place.
+enum class PicturePlace {
+  kToken,        // as image_token_id
+  kSpacedToken,  // as such, and a word right behind it gets a space before it
+  kText,         // as "<image>", which the tokenizer does not know
+};
+
 struct VisionFamily {
   std::string_view name;          // config.json's model_type
   std::string_view hugging_face;  // in config.json's architectures
@@ -44,10 +51,15 @@ struct VisionFamily {
   // `text`: the text model's config.
   std::unique_ptr<const VisionModel> (*make)(const VisionConfig& config, const ModelConfig& text, LayerLoader& load);
   bool joins_pictures = false;  // of two side by side, the last token of one is the first of the next
-  bool spaces_words = false;    // a word right behind a picture gets a space before it
+  PicturePlace place = PicturePlace::kToken;
+  // What else than its directory says: null: nothing. The processor of its pictures, and tensors that lie elsewhere.
+  std::unique_ptr<const ImageProcessor> (*image_processor)(const VisionConfig& config) = nullptr;
+  void (*complete)(WeightSource& source, const VisionConfig& config) = nullptr;
+  std::string_view chat_template = {};  // of checkpoints that bring none
 };
 
-extern const VisionFamily kIdefics2, kIdefics3, kLlava, kLlavaNext, kQwen2Vl, kQwen2_5Vl, kSmolVlm;
+extern const VisionFamily kIdefics2, kIdefics3, kLlava, kLlavaLlama, kLlavaMistral, kLlavaNext, kQwen2Vl, kQwen2_5Vl,
+    kSmolVlm;
 
 std::span<const VisionFamily* const> vision_families();
 const VisionFamily* find_vision_family(std::string_view model_type);  // null: there is none of that name
@@ -58,7 +70,9 @@ bool is_tied(const nlohmann::json& json, const nlohmann::json& text);
 // MistralConfig.
 nlohmann::json llama_text_config(const nlohmann::json& json, const char* model_type);
 
-// Renames the tensors by the family's prefixes.
+std::unique_ptr<const ImageProcessor> load_image_processor(const VisionConfig& config);
+
+// Brings all tensors together and renames them by the family's prefixes.
 void arrange_vision(WeightSource& source, const VisionConfig& config);
 
 }  // namespace hearth

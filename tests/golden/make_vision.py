@@ -24,6 +24,7 @@ from transformers.models.idefics2.image_processing_pil_idefics2 import Idefics2I
 from transformers.models.idefics2.processing_idefics2 import Idefics2Processor
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 from transformers.models.idefics3.processing_idefics3 import Idefics3Processor
+from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 from transformers.models.llava.processing_llava import LlavaProcessor
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 from transformers.models.llava_next.processing_llava_next import LlavaNextProcessor
@@ -89,6 +90,10 @@ def clip_processor():
     return CLIPImageProcessorPil(size={"shortest_edge": 30}, crop_size={"height": 30, "width": 30})
 
 
+def llava_pad_processor():
+    return LlavaImageProcessorPil(size={"shortest_edge": 30}, crop_size={"height": 30, "width": 30}, do_pad=True)
+
+
 def siglip_processor():
     return SiglipImageProcessorPil(size={"height": 30, "width": 30})
 
@@ -120,6 +125,7 @@ def smolvlm_processor():
 # name: (config, image processor, processor of text and pictures, seed)
 CASES = {
     "llava": (LLAVA, clip_processor, LlavaProcessor, 1),
+    "llava_pad": (LLAVA, llava_pad_processor, LlavaProcessor, 11),
     "llava_siglip": (LLAVA | {"vision_config": SIGLIP, "text_config": QWEN2, "vision_feature_select_strategy": "full", "multimodal_projector_bias": False},
                      siglip_processor, LlavaProcessor, 2),
     "new_names": (LLAVA | {"text_config": MISTRAL}, clip_processor, LlavaProcessor, 3),

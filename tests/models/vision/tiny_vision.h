@@ -48,12 +48,17 @@ inline Image tiny_picture(const std::string& name) {
   return decode_image(*decode_base64(tiny_vision()["pictures"][name].get<std::string>()), name);
 }
 
+inline PicturedPrompt pictured_prompt(const LoadedModel& loaded, const std::vector<TokenId>& ids,
+                                      const nlohmann::json& names) {
+  std::vector<std::shared_ptr<const PreparedPicture>> pictures;
+  for (const nlohmann::json& name : names)
+    pictures.push_back(loaded.pictures->prepare(tiny_picture(name.get<std::string>())));
+  return place_pictures(ids, loaded.pictures->placeholder(), pictures);
+}
+
 // A run's prompt with its pictures.
 inline PicturedPrompt pictured_prompt(const LoadedModel& loaded, const nlohmann::json& run) {
-  std::vector<std::shared_ptr<const PreparedPicture>> pictures;
-  for (const nlohmann::json& name : run["pictures"])
-    pictures.push_back(loaded.pictures->prepare(tiny_picture(name.get<std::string>())));
-  return place_pictures(run["ids"].get<std::vector<TokenId>>(), loaded.pictures->placeholder(), pictures);
+  return pictured_prompt(loaded, run["ids"].get<std::vector<TokenId>>(), run["pictures"]);
 }
 
 }  // namespace hearth::test

@@ -1,77 +1,23 @@
 // Tiny models that see against transformers (tests/golden/make_vision.py): the prompt that its processors make,
 // log-probabilities, and what the engine continues with.
-#include "tests/models/vision/tiny_vision.h"
-
-#include <algorithm>
-#include <cmath>
 
 #include <gtest/gtest.h>
 
-#include "models/prompt.h"
 #include "models/resolver.h"
 #include "runtime/base/error.h"
-#include "runtime/engine/engine.h"
-#include "runtime/ops/ops.h"
-#include "runtime/tape.h"
-#include "tests/models/tiny_models.h"
+#include "tests/models/vision/vision_runs.h"
 
 namespace hearth {
 namespace {
 
-constexpr double kTolerance = 1e-4;
-constexpr LoadOptions kExact{.compute_dtype = ComputeDtype::kFloat32};
-
-Batch batch_of(const PicturedPrompt& prompt) {
-  Batch batch = test::batch_of(prompt.token_ids, 0, static_cast<int>(prompt.token_ids.size()));
-  batch.grid_positions = grid_positions(batch.tokens(), prompt.pictures);
-  std::vector<float> values;
-  for (const PlacedPicture& placed : prompt.pictures) {
-    const Tensor features = placed.picture->features(nullptr);
-    for (const int row : placed.picture->feature_rows()) batch.embedded.rows.push_back(placed.begin + row);
-    values.insert(values.end(), features.data(), features.data() + features.size());
-  }
-  if (values.empty()) return batch;
-  const auto rows = static_cast<int64_t>(batch.embedded.rows.size());
-  batch.embedded.values = Tensor({rows, static_cast<int64_t>(values.size()) / rows});
-  std::ranges::copy(values, batch.embedded.values.data());
-  return batch;
-}
+using test::answer;
+using test::Answer;
+using test::kExact;
 
 void expect_reference(const LoadedModel& loaded, const nlohmann::json& run) {
-  std::vector<PromptSegment> segments = {{.text = run["text"]}};
-  loaded.pictures->prepare(segments);
-  ASSERT_EQ(encode_segments(*loaded.tokenizer, segments), run["ids"].get<std::vector<TokenId>>());
-  const PicturedPrompt prompt = test::pictured_prompt(loaded, run);
+  const PicturedPrompt prompt = test::prepared_prompt(loaded, run);
   ASSERT_EQ(prompt.token_ids, run["expanded"].get<std::vector<TokenId>>());
-  const Tensor hidden = loaded.model->forward(batch_of(prompt));
-  std::vector<TokenId> targets(prompt.token_ids.begin() + 1, prompt.token_ids.end());
-  targets.push_back(-1);
-  const Tensor found = ops::token_logprobs(hidden, loaded.model->output_head(), targets);
-  const auto expected = run["logprobs"].get<std::vector<double>>();
-  for (size_t i = 0; i < expected.size(); ++i) ASSERT_NEAR(found.data()[i], expected[i], kTolerance) << i;
-}
-
-struct Answer {
-  std::vector<TokenId> ids;
-  int cached_tokens = 0;
-};
-
-Answer answer(Engine& engine, const PicturedPrompt& prompt, int tokens) {
-  GenerateRequest request;
-  request.prompt = prompt.token_ids;
-  request.pictures = prompt.pictures;
-  request.max_tokens = tokens;
-  request.sampling.temperature = 0;
-  const std::shared_ptr<Stream> stream = engine.submit(std::move(request));
-  Answer answer;
-  while (const auto event = stream->next(std::chrono::seconds(60))) {
-    if (event->kind == StreamEvent::Kind::kToken) answer.ids.push_back(event->token.id);
-    if (event->kind != StreamEvent::Kind::kFinished) continue;
-    EXPECT_EQ(event->error, "");
-    answer.cached_tokens = event->cached_tokens;
-    break;
-  }
-  return answer;
+  test::expect_logprobs(loaded, prompt, run);
 }
 
 std::vector<std::string> names() {
