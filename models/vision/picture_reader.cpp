@@ -11,6 +11,7 @@
 #include "runtime/base/error.h"
 
 namespace hearth {
+
 PreparedPicture::PreparedPicture(std::shared_ptr<const VisionModel> model, const VisionConfig& config,
                                  const Tokenizer& tokenizer, ProcessedImage image, std::string identity)
     : model_(std::move(model)),

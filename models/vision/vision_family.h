@@ -52,8 +52,9 @@ struct VisionFamily {
   std::unique_ptr<const VisionModel> (*make)(const VisionConfig& config, const ModelConfig& text, LayerLoader& load);
   bool joins_pictures = false;  // of two side by side, the last token of one is the first of the next
   PicturePlace place = PicturePlace::kToken;
-  // What else than its directory says: null: nothing. The processor of its pictures, and tensors that lie elsewhere.
+  // Null: as the model's directory describes it.
   std::unique_ptr<const ImageProcessor> (*image_processor)(const VisionConfig& config) = nullptr;
+  // Adds the tensors that lie elsewhere. Null: there are none.
   void (*complete)(WeightSource& source, const VisionConfig& config) = nullptr;
   std::string_view chat_template = {};  // of checkpoints that bring none
 };

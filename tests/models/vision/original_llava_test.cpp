@@ -4,8 +4,6 @@
 #include <gtest/gtest.h>
 
 #include "runtime/base/error.h"
-#include "runtime/io/safetensors.h"
-#include "runtime/io/safetensors_writer.h"
 #include "tests/models/vision/vision_runs.h"
 
 namespace hearth {
@@ -37,8 +35,8 @@ Json config_of(const Json& one, const Layout& layout) {
   return config;
 }
 
-// -> its name in LLaVA's own layout, and whether it belongs to the tower
-std::string original_name(const std::string& name, bool& is_tower) {
+// In LLaVA's own layout, the tower's as its own checkpoint has it.
+std::string original_name(const std::string& name) {
   const std::pair<std::string, std::string> prefixes[] = {{"language_model.model.", "model."},
                                                           {"language_model.lm_head.", "lm_head."},
                                                           {"multi_modal_projector.linear_1.", "model.mm_projector.0."},
@@ -46,26 +44,19 @@ std::string original_name(const std::string& name, bool& is_tower) {
                                                           {"image_newline", "model.image_newline"},
                                                           {"vision_tower.", "vision_model."}};
   for (const auto& [from, to] : prefixes)
-    if (name.starts_with(from)) {
-      is_tower = to == "vision_model.";
-      return to + name.substr(from.size());
-    }
+    if (name.starts_with(from)) return to + name.substr(from.size());
   throw not_found("no name for '{}'", name);
 }
 
 void write_weights(const Json& one, bool has_tower, const fs::path& directory) {
-  const auto file = SafetensorsFile::open(test::kTinyVision / (one["weights"].get<std::string>() + ".safetensors"));
-  std::vector<TensorToWrite> own, tower;
-  for (const CheckpointFile::Tensor& tensor : file->tensors()) {
-    bool is_tower = false;
-    std::string name = original_name(tensor.name, is_tower);
-    if (is_tower && has_tower) name = "model.vision_tower.vision_tower." + name;
-    (is_tower && !has_tower ? tower : own).push_back({name, tensor.dtype, tensor.shape, [tensor](const auto& sink) {
-                                                        sink(tensor.bytes);
-                                                      }});
-  }
-  write_safetensors(directory / "model.safetensors", std::move(own));
-  if (!has_tower) write_safetensors(directory / "openai/clip/model.safetensors", std::move(tower));
+  const auto write = [&](const fs::path& path, bool is_tower, const std::string& tower_prefix) {
+    test::write_renamed(one, path, [&](const std::string& name) -> std::optional<std::string> {
+      if (!name.starts_with("vision_tower.")) return is_tower ? std::nullopt : std::optional(original_name(name));
+      return is_tower || has_tower ? std::optional(tower_prefix + original_name(name)) : std::nullopt;
+    });
+  };
+  write(directory / "model.safetensors", false, "model.vision_tower.vision_tower.");
+  if (!has_tower) write(directory / "openai/clip/model.safetensors", true, "");
 }
 
 void make_directory(

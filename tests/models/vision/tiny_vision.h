@@ -2,7 +2,9 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,8 @@
 #include "models/loader.h"
 #include "models/vision/picture_reader.h"
 #include "runtime/base/file.h"
+#include "runtime/io/safetensors.h"
+#include "runtime/io/safetensors_writer.h"
 #include "runtime/tokenizer/base64.h"
 #include "tests/support/temporary_directory.h"
 
@@ -42,6 +46,17 @@ inline void make_vision_directory(const nlohmann::json& one, const std::filesyst
   make_vision_files(one, directory);
   std::filesystem::copy(kTinyVision / (one["weights"].get<std::string>() + ".safetensors"),
                         directory / "model.safetensors");
+}
+
+// Those of the case's tensors that get a name.
+inline void write_renamed(const nlohmann::json& one, const std::filesystem::path& path,
+                          const std::function<std::optional<std::string>(const std::string&)>& name_of) {
+  const auto file = SafetensorsFile::open(kTinyVision / (one["weights"].get<std::string>() + ".safetensors"));
+  std::vector<TensorToWrite> tensors;
+  for (const CheckpointFile::Tensor& tensor : file->tensors())
+    if (const auto name = name_of(tensor.name))
+      tensors.push_back({*name, tensor.dtype, tensor.shape, [&tensor](const auto& sink) { sink(tensor.bytes); }});
+  write_safetensors(path, std::move(tensors));
 }
 
 inline Image tiny_picture(const std::string& name) {

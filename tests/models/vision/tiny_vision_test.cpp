@@ -73,6 +73,21 @@ TEST(VisionPrefixes, AreSharedByTheSamePictureOnly) {
   EXPECT_NE(first.ids, second.ids);
 }
 
+// transformers 5 leaves a part of the name out when it saves a CLIP or a SigLIP.
+TEST(VisionNames, OfTransformers4AreRead) {
+  for (const char* name : {"llava", "llava_siglip", "llava_next"}) {
+    const nlohmann::json& one = test::tiny_vision_model(name);
+    const test::TemporaryDirectory directory;
+    test::make_vision_files(one, directory.path());
+    test::write_renamed(one, directory.path() / "model.safetensors", [](const std::string& now) {
+      const std::string prefix = "vision_tower.";
+      return now.starts_with(prefix) ? prefix + "vision_model." + now.substr(prefix.size()) : now;
+    });
+    const LoadedModel loaded = load_model(directory.path(), kExact);
+    for (const nlohmann::json& run : one["runs"]) expect_reference(loaded, run);
+  }
+}
+
 TEST(VisionTorchBin, GivesTheBitsOfTheSafetensors) {
   const nlohmann::json& one = test::tiny_vision_model("llava");
   const test::TemporaryDirectory directory;
