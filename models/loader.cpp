@@ -10,6 +10,7 @@
 #include "models/named_template.h"
 #include "models/registry.h"
 #include "models/vision/picture_reader.h"
+#include "models/vision/vision_family.h"
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
 #include "runtime/io/gguf.h"
@@ -29,9 +30,11 @@ std::string describe(const ModelConfig& config, const ModelDims& dims, const Wei
 
 // The layers of a tower that its model does not reach, and the norm behind them.
 bool is_superfluous_to_tower(std::string_view name, const ModelConfig& config) {
-  return config.vision && name.starts_with("vision_tower.") &&
-         (name.find(".encoder.layers.") != std::string_view::npos || name.starts_with("vision_tower.post_layernorm.") ||
-          name.starts_with("vision_tower.head.") || name.ends_with(".position_ids"));
+  constexpr std::string_view kTower = "model.vision_tower.";
+  if (!config.vision || !name.starts_with(kTower)) return false;
+  name.remove_prefix(kTower.size());
+  return name.starts_with("encoder.layers.") || name.starts_with("post_layernorm.") || name.starts_with("head.") ||
+         name.ends_with("position_ids");
 }
 
 // -> its part that sees, or null
@@ -41,8 +44,16 @@ std::shared_ptr<const VisionModel> build_model(const ModelConfig& config, Weight
   const Architecture& architecture = find_architecture(config.architecture, place);
   LayerLoader load(source, options.compute_dtype);
   std::shared_ptr<const VisionModel> vision;
-  if (config.vision) vision = find_vision_family(config.vision->family)->make(*config.vision, config, load);
-  loaded.model = make_decoder(config, load, architecture.make_layer, architecture.names);
+  DecoderNames names = architecture.names;
+  if (config.vision) {
+    const VisionFamily& family = *find_vision_family(config.vision->family);
+    if (architecture.arrange || names.layers != DecoderNames().layers)
+      throw invalid_argument("{}: a text model of architecture '{}' within a {} is not one that hearth has", place,
+                             architecture.name, family.name);
+    names = family.text_names;
+    vision = family.make(*config.vision, config, load);
+  }
+  loaded.model = make_decoder(config, load, architecture.make_layer, names);
   for (const std::string& name : source.unused()) {
     if (!is_superfluous(name, config) && !is_superfluous_to_tower(name, config))
       throw invalid_argument(
@@ -207,11 +218,6 @@ LoadedModel load_model(const std::filesystem::path& path, const LoadOptions& opt
   LoadedModel loaded = load(path, options.chat, &options);
   warn_of_difference(path.string(), loaded);
   return loaded;
-}
-
-void require_text_only(const LoadedModel& loaded, const std::filesystem::path& path, std::string_view verb) {
-  if (loaded.pictures)
-    throw invalid_argument("{}: a model that reads images can be served, but cannot {} yet", path.string(), verb);
 }
 
 LoadedModel load_without_weights(const std::filesystem::path& path, const ChatOptions& chat) {

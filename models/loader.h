@@ -60,7 +60,4 @@ LoadedModel load_model(const std::filesystem::path& path, const LoadOptions& opt
 // The same without the model itself, which is then not read: tokenizer, templates and what ends an answer.
 LoadedModel load_without_weights(const std::filesystem::path& path, const ChatOptions& chat = {});
 
-// Throws kInvalidArgument for a model that reads images, saying that it cannot `verb` ("be trained") yet.
-void require_text_only(const LoadedModel& loaded, const std::filesystem::path& path, std::string_view verb);
-
 }  // namespace hearth

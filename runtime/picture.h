@@ -13,18 +13,22 @@
 
 namespace hearth {
 
+struct PictureLayout {
+  // Equal for two pictures of a model when all that it sees of them is.
+  std::string identity;
+  // Of those of its rows that take features, the places behind the picture's first row, ascending.
+  std::vector<int> feature_rows;
+  // Rows and columns in which they lie, for ropes with sections (Batch::grid_positions); 0, 0: one after another, as
+  // words.
+  std::array<int, 2> grid = {0, 0};
+};
+
 class Picture {
  public:
   virtual ~Picture() = default;
-  // Equal for two pictures of a model when all that it sees of them is.
-  virtual const std::string& identity() const = 0;
-  // Of those of its rows that take features, the places behind the picture's first row, ascending.
-  virtual const std::vector<int>& feature_rows() const = 0;
-  // Rows and columns in which they lie, for ropes with sections (Batch::grid_positions); 0, 0: one after another, as
-  // words.
-  virtual std::array<int, 2> grid() const { return {0, 0}; }
-  // Recorded where a tape records and the tower or what follows it is trained. On the thread of the model's forward.
-  virtual Tensor features(const Adapter* adapter) const = 0;  // -> [feature_rows().size(), hidden_size]
+  virtual const PictureLayout& layout() const = 0;
+  // On the thread of the model's forward.
+  virtual Tensor features(const Adapter* adapter) const = 0;  // -> [feature_rows.size(), hidden_size]
 };
 
 struct PlacedPicture {
@@ -32,9 +36,15 @@ struct PlacedPicture {
   std::shared_ptr<const Picture> picture = {};
 };
 
+struct PlacedLayout {
+  int begin = 0;
+  const PictureLayout* layout = nullptr;
+};
+
 // The positions of a sequence's first rows where a picture lies on a grid (transformers' get_rope_index of Qwen2-VL):
 // words go on by one on all axes, a picture's rows begin where the word before it ended, and what follows it begins
 // behind its longer side. Empty without such a picture.  -> [rows] of (time, row, column)
+std::vector<std::array<int, 3>> grid_positions(int rows, std::span<const PlacedLayout> pictures);
 std::vector<std::array<int, 3>> grid_positions(int rows, std::span<const PlacedPicture> pictures);
 
 }  // namespace hearth

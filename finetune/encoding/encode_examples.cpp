@@ -41,8 +41,6 @@ Outcome encode_supervised(const TurnEncoder& encoder, const JoinOptions& options
   return {std::move(joined.example), joined.truncated, {}};
 }
 
-int length(const std::vector<TokenId>& ids) { return static_cast<int>(ids.size()); }
-
 void check_pair(const Example& example) {
   if (example.prompt.size() % 2 != 1 || example.response.size() != 2)
     throw invalid_argument("it has {} messages and {} answers: must be an odd number and 2", example.prompt.size(),
@@ -54,14 +52,14 @@ EncodedTurn encode_answer(const TurnEncoder& encoder, Example example, const Slo
   example.response = {answer};
   EncodedTurn turn = encoder.last_turn(example);
   if (turn.target.empty()) throw invalid_argument("the template writes nothing of an answer");
-  if (encoder.final_eos()) turn.target.push_back(*encoder.final_eos());
+  if (encoder.final_eos()) turn.target.ids.push_back(*encoder.final_eos());
   return turn;
 }
 
 // Whether anything was cut off.
-bool cut(std::vector<TokenId>& ids, int size) {
-  const bool cuts = size < length(ids);
-  if (cuts) ids.resize(static_cast<size_t>(size));
+bool cut(EncodedText& text, int size, int needed) {
+  const bool cuts = size < text.size();
+  text.cut(size, needed);
   return cuts;
 }
 
@@ -71,11 +69,11 @@ Outcome encode_pair(const TurnEncoder& encoder, int cutoff_len, const Example& e
   check_pair(example);
   EncodedTurn chosen = encode_answer(encoder, example, example.response[0]);
   EncodedTurn rejected = encode_answer(encoder, example, example.response[1]);
-  const TurnLengths kept =
-      infer_seqlen(length(chosen.source), std::max(length(chosen.target), length(rejected.target)), cutoff_len);
+  const int target = std::max(chosen.target.size(), rejected.target.size()), needed = chosen.source.size() + target;
+  const TurnLengths kept = infer_seqlen(chosen.source.size(), target, cutoff_len);
   Outcome out;
-  out.truncated = cut(chosen.source, kept.source);
-  for (EncodedTurn* turn : {&chosen, &rejected}) out.truncated |= cut(turn->target, kept.target);
+  out.truncated = cut(chosen.source, kept.source, needed);
+  for (EncodedTurn* turn : {&chosen, &rejected}) out.truncated |= cut(turn->target, kept.target, needed);
   out.tokenized = join_pair(chosen.source, chosen.target, rejected.target);
   return out;
 }
@@ -93,9 +91,10 @@ Outcome encode_feedback(const TurnEncoder& encoder, int cutoff_len, const Exampl
   EncodedTurn kl = encode_answer(encoder, example, own_answer(other));
   Outcome out;
   for (EncodedTurn* turn : {&own, &kl}) {
-    const TurnLengths kept = infer_seqlen(length(turn->source), length(turn->target), cutoff_len);
-    out.truncated |= cut(turn->source, kept.source);
-    out.truncated |= cut(turn->target, kept.target);
+    const int needed = turn->source.size() + turn->target.size();
+    const TurnLengths kept = infer_seqlen(turn->source.size(), turn->target.size(), cutoff_len);
+    out.truncated |= cut(turn->source, kept.source, needed);
+    out.truncated |= cut(turn->target, kept.target, needed);
   }
   out.tokenized = join_pair(own, kl);
   out.tokenized.desirable = !example.response[0].content.empty();
@@ -122,6 +121,7 @@ class PretrainingEncoder {
 
   Outcome operator()(const Example& example) const {
     if (example.prompt.empty()) throw invalid_argument("it has no text");
+    if (!example.images.empty()) throw invalid_argument("it has images, which stage pt does not learn from");
     Outcome out;
     std::vector<TokenId>& ids = out.tokenized.input_ids;
     ids = tokenizer_.encode(begin_ + example.prompt.front().content + end_);

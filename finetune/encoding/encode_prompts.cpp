@@ -18,15 +18,15 @@ struct Outcome {
 Outcome encode(const TurnEncoder& encoder, int cutoff_len, Example example) {
   if (example.response.size() != 1) example.response = {{.role = SlotMessage::Role::kAssistant, .content = ""}};
   EncodedTurn turn = encoder.last_turn(example);
-  if (encoder.final_eos()) turn.target.push_back(*encoder.final_eos());
-  const TurnLengths kept =
-      infer_seqlen(static_cast<int>(turn.source.size()), static_cast<int>(turn.target.size()), cutoff_len);
+  if (encoder.final_eos()) turn.target.ids.push_back(*encoder.final_eos());
+  const int needed = turn.source.size() + turn.target.size();
+  const TurnLengths kept = infer_seqlen(turn.source.size(), turn.target.size(), cutoff_len);
   Outcome out;
-  out.truncated = kept.source < static_cast<int>(turn.source.size());
-  turn.source.resize(static_cast<size_t>(kept.source));
-  turn.target.resize(static_cast<size_t>(kept.target));
+  out.truncated = kept.source < turn.source.size();
+  turn.source.cut(kept.source, needed);
+  turn.target.cut(kept.target, needed);
   if (turn.source.empty()) throw invalid_argument("the template writes nothing before the answer");
-  out.encoded = {std::move(turn.source), std::move(turn.target), example.place};
+  out.encoded = {std::move(turn.source), std::move(turn.target.ids), example.place};
   return out;
 }
 

@@ -10,6 +10,7 @@
 
 #include "finetune/datasets/example.h"
 #include "finetune/encoding/encode_examples.h"
+#include "finetune/encoding/encoded_text.h"
 #include "finetune/spec/train_spec.h"
 #include "models/loader.h"
 #include "runtime/tokenizer/tokenizer.h"
@@ -17,7 +18,8 @@
 namespace hearth {
 
 struct EncodedPrompt {
-  std::vector<TokenId> prompt, response;  // together at most cutoff_len, as infer_seqlen shares it
+  EncodedText prompt;
+  std::vector<TokenId> response;  // together at most cutoff_len, as infer_seqlen shares it
   std::string place;
 };
 

@@ -34,6 +34,23 @@ Json called(const SlotMessage& message, size_t& calls) {
   return {{"role", "assistant"}, {"content", content.before}, {"tool_calls", std::move(list)}};
 }
 
+// With images the text between them as parts.
+Json content_of(const Example& example, const std::string& text) {
+  if (example.images.empty() || text.find(kImagePlaceholder) == std::string::npos) return text;
+  Json parts = Json::array();
+  const auto add_text = [&](std::string_view piece) {
+    if (!piece.empty()) parts.push_back({{"type", "text"}, {"text", piece}});
+  };
+  std::string_view rest = text;
+  for (size_t at = rest.find(kImagePlaceholder); at != std::string_view::npos; at = rest.find(kImagePlaceholder)) {
+    add_text(rest.substr(0, at));
+    parts.push_back({{"type", "image"}});
+    rest.remove_prefix(at + kImagePlaceholder.size());
+  }
+  add_text(rest);
+  return parts;
+}
+
 Json tools_of(const std::string& text) {
   const std::optional<Json> tools = parse_json_text(text);
   if (!tools || !tools->is_array()) throw invalid_argument("tools: must be a JSON array of function schemas");
@@ -65,8 +82,8 @@ ChatTemplateInputs example_inputs(const Example& example) {
         if (!answered.empty()) result.update({{"tool_call_id", answered}, {"name", name}});
         inputs.messages.push_back(std::move(result));
       } else {
-        inputs.messages.push_back(
-            {{"role", message.role == Role::kUser ? "user" : "assistant"}, {"content", message.content}});
+        inputs.messages.push_back({{"role", message.role == Role::kUser ? "user" : "assistant"},
+                                   {"content", content_of(example, message.content)}});
       }
     }
   }

@@ -23,13 +23,12 @@ struct JoinedTurns {
 };
 
 // Each turn gets what is left of cutoff_len, cut as infer_seqlen says from its end. Targets that are not learnt are
-// hearth's own addition.
+// hearth's own addition. Throws kInvalidArgument where a turn would lose a part of a picture.
 JoinedTurns join_turns(std::vector<EncodedTurn> turns, const JoinOptions& options);
 
 // Two answers, one behind the other and each by itself behind its prompt; the answers are learnt.
 TokenizedExample join_pair(const EncodedTurn& first, const EncodedTurn& second);
 // Both behind the same prompt.
-TokenizedExample join_pair(const std::vector<TokenId>& prompt, const std::vector<TokenId>& chosen,
-                           const std::vector<TokenId>& rejected);
+TokenizedExample join_pair(const EncodedText& prompt, const EncodedText& chosen, const EncodedText& rejected);
 
 }  // namespace hearth

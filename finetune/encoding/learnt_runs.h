@@ -12,7 +12,9 @@ namespace hearth {
 
 // Neighbouring tokens that are all learnt, or all not.
 struct LearntRun {
-  std::string text;  // their bytes, control tokens as they are spelled; a character may go on in the next run
+  // Their bytes, control tokens as they are spelled, and many of one in a row (an image's) as one with their number; a
+  // character may go on in the next run.
+  std::string text;
   bool learnt = false;
 };
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "finetune/encoding/tokenized_data.h"
+#include "models/vision/picture_reader.h"
 #include "runtime/base/hash.h"
 #include "templates/llamafactory/tool_format.h"
 
@@ -53,6 +54,10 @@ MadeWith made_with(const LoadedModel& model, const TrainSpec& spec) {
       {"neat_packing", text(data.neat_packing)},
       {"split_special_tokens", text(data.split_special_tokens)},
   };
+  if (model.pictures)
+    out.insert(out.end(), {{"pictures", model.pictures->config().family},
+                           {"image_max_pixels", std::to_string(data.pixel_limits.most)},
+                           {"image_min_pixels", std::to_string(data.pixel_limits.least)}});
   if (data.dataset.empty()) return out;
   out.insert(out.end(), {{"dataset", joined(data.dataset)},
                          {"eval_dataset", joined(data.eval_dataset)},

@@ -3,6 +3,7 @@
 #include <iterator>
 #include <map>
 
+#include "finetune/encoding/encoded_text.h"
 #include "runtime/base/error.h"
 
 namespace hearth {
@@ -37,6 +38,7 @@ std::vector<TokenizedExample> pack_examples(std::span<const TokenizedExample> ex
     TokenizedExample& out = packed.emplace_back();
     for (const size_t i : pack) {
       const TokenizedExample& example = examples[i];
+      append_pictures(example.pictures, static_cast<int>(out.input_ids.size()), out.pictures);
       out.input_ids.insert(out.input_ids.end(), example.input_ids.begin(), example.input_ids.end());
       out.labels.insert(out.labels.end(), example.labels.begin(), example.labels.end());
       if (pack.size() > 1) out.packed_lengths.push_back(lengths[i]);

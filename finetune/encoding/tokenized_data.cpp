@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <functional>
 #include <limits>
+#include <unordered_map>
 
 #include "runtime/base/error.h"
 #include "runtime/base/file.h"
@@ -16,7 +18,7 @@ namespace {
 using Json = nlohmann::json;
 static_assert(std::endian::native == std::endian::little);
 
-constexpr std::string_view kMagic = "HEARTHT2";
+constexpr std::string_view kMagic = "HEARTHT3";
 constexpr size_t kPreamble = 16, kLargestHeader = size_t{16} << 20;
 constexpr int32_t kNoTag = -1;  // else 0 or 1
 constexpr const char* kFile = "tokenized.bin";
@@ -37,29 +39,35 @@ class Reader {
       throw corrupt("its header takes {} bytes, {} are there", size, rest_.size());
     Json json = parse_json({reinterpret_cast<const char*>(rest_.data()), static_cast<size_t>(size)}, name_);
     rest_ = rest_.subspan(static_cast<size_t>(size));
-    if (!json.is_object() || !json["made_with"].is_array() || !json["sets"].is_array())
-      throw corrupt("its header lacks made_with or sets");
+    if (!json.is_object() || !json["made_with"].is_array() || !json["sets"].is_array() || !json["pictures"].is_array())
+      throw corrupt("its header lacks made_with, sets or pictures");
+    for (const Json& picture : json["pictures"]) files_.push_back(file(picture));
     return json;
   }
 
   std::vector<TokenizedExample> set(const Json& set) {
-    const uint64_t examples = count(set, "examples"), packed = count(set, "packed"), tokens = count(set, "tokens");
+    const uint64_t examples = count(set, "examples"), packed = count(set, "packed"), tokens = count(set, "tokens"),
+                   num_pictures = count(set, "pictures");
+    if (num_pictures > std::numeric_limits<uint32_t>::max()) throw corrupt("{} pictures", num_pictures);
     const std::vector<int32_t> lengths = numbers(examples), packs = numbers(examples), across = numbers(examples),
                                tags = numbers(examples), packed_lengths = numbers(packed), ids = numbers(tokens),
-                               labels = numbers(tokens);
+                               labels = numbers(tokens), pictures = numbers(3 * num_pictures);
     std::vector<TokenizedExample> out(static_cast<size_t>(examples));
-    size_t token = 0, pack = 0;
+    size_t token = 0, pack = 0, picture = 0;
     for (size_t i = 0; i < out.size(); ++i) {
       out[i].input_ids = part(ids, token, lengths[i]);
       out[i].labels = part(labels, token, lengths[i]);
       out[i].packed_lengths = part(packed_lengths, pack, packs[i]);
       out[i].attends_across = across[i] != 0;
       if (tags[i] != kNoTag) out[i].desirable = tag(tags[i], out[i]);
+      for (; picture < num_pictures && pictures[3 * picture] == static_cast<int32_t>(i); ++picture)
+        out[i].pictures.push_back(placed(pictures[3 * picture + 1], pictures[3 * picture + 2]));
       check(out[i]);
       token += out[i].input_ids.size();
       pack += out[i].packed_lengths.size();
     }
     if (token != tokens || pack != packed) throw corrupt("its examples do not cover its tokens");
+    if (picture != num_pictures) throw corrupt("its pictures are not in the order of its examples");
     return out;
   }
 
@@ -95,6 +103,30 @@ class Reader {
     return {first, first + size};
   }
 
+  std::shared_ptr<const FilePicture> file(const Json& json) const try {
+    FilePicture picture;
+    picture.path = json.at("path");
+    picture.layout.identity = json.at("identity");
+    picture.layout.grid = json.at("grid");
+    picture.token_ids = json.at("token_ids").get<std::vector<TokenId>>();
+    picture.layout.feature_rows = json.at("feature_rows").get<std::vector<int>>();
+    const std::vector<int>& rows = picture.layout.feature_rows;
+    const bool ascend = std::is_sorted(rows.begin(), rows.end(), std::less_equal<>());
+    const auto [height, width] = picture.layout.grid;
+    const auto most = static_cast<int64_t>(picture.token_ids.size());
+    if (!ascend || rows.empty() || rows.front() < 0 || rows.back() >= most || height < 0 || width < 0 ||
+        (int64_t{height} * width != 0 && int64_t{height} * width != static_cast<int64_t>(rows.size())))
+      throw corrupt("the rows of the picture {} do not fit together", printable(picture.path));
+    return std::make_shared<const FilePicture>(std::move(picture));
+  } catch (const Json::exception&) {
+    throw corrupt("a picture in its header is not whole");
+  }
+
+  ExamplePicture placed(int32_t number, int32_t begin) const {
+    if (number < 0 || static_cast<size_t>(number) >= files_.size()) throw corrupt("there is no picture {}", number);
+    return {begin, files_[static_cast<size_t>(number)]};
+  }
+
   bool tag(int32_t number, const TokenizedExample& example) const {
     if (number != 0 && number != 1) throw corrupt("a kto_tag of {}", number);
     if (example.packed_lengths.size() != 2)
@@ -110,6 +142,15 @@ class Reader {
     }
     if (!example.packed_lengths.empty() && packed != static_cast<int64_t>(example.input_ids.size()))
       throw corrupt("packed examples of {} tokens in one of {}", packed, example.input_ids.size());
+    for (int64_t end = 0; const ExamplePicture& one : example.pictures) {
+      const auto size = static_cast<int64_t>(one.picture->token_ids.size());
+      const bool fits = one.begin >= end && one.begin + size <= static_cast<int64_t>(example.input_ids.size());
+      if (!fits || !std::equal(one.picture->token_ids.begin(), one.picture->token_ids.end(),
+                               example.input_ids.begin() + one.begin))
+        throw corrupt("an example does not have the picture {} at its token {}", printable(one.picture->path),
+                      one.begin);
+      end = one.begin + size;
+    }
     for (const TokenId id : example.input_ids)
       if (id < 0 || id >= vocab_size_) throw corrupt("token id {} is not in the vocabulary of {}", id, vocab_size_);
     for (const TokenId label : example.labels)
@@ -117,6 +158,7 @@ class Reader {
         throw corrupt("label {} is not in the vocabulary of {}", label, vocab_size_);
   }
 
+  std::vector<std::shared_ptr<const FilePicture>> files_;
   std::span<const std::byte> rest_;
   const std::string& name_;
   int64_t vocab_size_;
@@ -186,12 +228,25 @@ std::optional<TokenizedSets> load_tokenized(const std::filesystem::path& directo
 }
 
 void save_tokenized(const std::filesystem::path& directory, const TokenizedSets& sets, const MadeWith& made_with) {
-  Json header = {{"made_with", Json::array()}, {"sets", Json::array()}};
+  Json header = {{"made_with", Json::array()}, {"sets", Json::array()}, {"pictures", Json::array()}};
+  std::unordered_map<const FilePicture*, int32_t> numbers_of;
+  const auto number_of = [&](const FilePicture& picture) {
+    const auto [at, is_new] = numbers_of.emplace(&picture, static_cast<int32_t>(numbers_of.size()));
+    if (is_new)
+      header["pictures"].push_back({{"path", picture.path},
+                                    {"identity", picture.layout.identity},
+                                    {"grid", picture.layout.grid},
+                                    {"token_ids", picture.token_ids},
+                                    {"feature_rows", picture.layout.feature_rows}});
+    return at->second;
+  };
   for (const auto& [key, value] : made_with) header["made_with"].push_back(Json::array({key, value}));
   std::string data;
   for (const auto& [name, examples] : sets) {
-    std::vector<int32_t> lengths, packs, across, tags, packed, ids, labels;
+    std::vector<int32_t> lengths, packs, across, tags, packed, ids, labels, pictures;
     for (const TokenizedExample& example : examples) {
+      for (const ExamplePicture& one : example.pictures)
+        pictures.insert(pictures.end(), {static_cast<int32_t>(lengths.size()), number_of(*one.picture), one.begin});
       lengths.push_back(static_cast<int32_t>(example.input_ids.size()));
       packs.push_back(static_cast<int32_t>(example.packed_lengths.size()));
       across.push_back(example.attends_across ? 1 : 0);
@@ -200,9 +255,13 @@ void save_tokenized(const std::filesystem::path& directory, const TokenizedSets&
       ids.insert(ids.end(), example.input_ids.begin(), example.input_ids.end());
       labels.insert(labels.end(), example.labels.begin(), example.labels.end());
     }
-    header["sets"].push_back(
-        {{"name", name}, {"examples", examples.size()}, {"packed", packed.size()}, {"tokens", ids.size()}});
-    for (const auto* numbers : {&lengths, &packs, &across, &tags, &packed, &ids, &labels}) append(*numbers, data);
+    header["sets"].push_back({{"name", name},
+                              {"examples", examples.size()},
+                              {"packed", packed.size()},
+                              {"tokens", ids.size()},
+                              {"pictures", pictures.size() / 3}});
+    for (const auto* numbers : {&lengths, &packs, &across, &tags, &packed, &ids, &labels, &pictures})
+      append(*numbers, data);
   }
   const std::string text = header.dump();
   const uint64_t size = text.size();

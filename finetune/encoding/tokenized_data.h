@@ -1,8 +1,9 @@
 // Tokenised data sets on disk, which `tokenized_path` names: made once, read by every later run of the same job. Unlike
 // LLaMA-Factory's they say what they were made with, and a job that asks for something else is refused.
 //
-// One file in the directory, tokenized.bin: "HEARTHT2", the size of the header (8 bytes), the header (JSON), and for
-// each set its arrays of int32, little endian. Untrusted on reading: every size is checked before it is used.
+// One file in the directory, tokenized.bin: "HEARTHT3", the size of the header (8 bytes), the header (JSON), and for
+// each set its arrays of int32, little endian. Pictures are named by their files, and what they were when they were
+// encoded stands in the header. Untrusted on reading: every size is checked before it is used.
 #pragma once
 
 #include <cstddef>

@@ -1,14 +1,22 @@
 // What the trainer learns from: token ids and which of them count.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
+#include "finetune/encoding/picture_files.h"
 #include "runtime/batch.h"
 
 namespace hearth {
 
 inline constexpr TokenId kIgnoredLabel = -100;
+
+struct ExamplePicture {
+  int begin = 0;  // the first of the ids that stand for it
+  std::shared_ptr<const FilePicture> picture;
+  int end() const { return begin + static_cast<int>(picture->token_ids.size()); }
+};
 
 struct TokenizedExample {
   std::vector<TokenId> input_ids;
@@ -24,6 +32,7 @@ struct TokenizedExample {
   bool attends_across = false;
   // In stage kto its kto_tag: whether its own answer is one to be liked. Nothing in other stages.
   std::optional<bool> desirable = {};
+  std::vector<ExamplePicture> pictures = {};  // in the order of their ids
 };
 
 }  // namespace hearth

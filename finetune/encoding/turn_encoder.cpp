@@ -1,10 +1,12 @@
 #include "finetune/encoding/turn_encoder.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "models/prompt.h"
 #include "runtime/base/error.h"
+#include "runtime/tokenizer/replace_all.h"
 #include "templates/assistant_spans.h"
 #include "templates/llamafactory/recover_slots.h"
 
@@ -13,17 +15,12 @@ namespace {
 
 using Role = SlotMessage::Role;
 
-SlotConversation conversation_of(const Example& example, std::optional<std::time_t> now) {
-  SlotConversation conversation{example.prompt, example.system, example.tools, now};
-  conversation.messages.insert(conversation.messages.end(), example.response.begin(), example.response.end());
-  return conversation;
-}
-
 bool is_plain_text(const Example& example) {
   const auto says = [](const SlotMessage& message) {
     return message.role == Role::kUser || message.role == Role::kAssistant;
   };
-  return example.tools.empty() && std::all_of(example.prompt.begin(), example.prompt.end(), says) &&
+  return example.tools.empty() && example.images.empty() &&
+         std::all_of(example.prompt.begin(), example.prompt.end(), says) &&
          std::all_of(example.response.begin(), example.response.end(), says);
 }
 
@@ -52,6 +49,7 @@ TurnEncoder::TurnEncoder(const LoadedModel& model, const DataSpec& data, std::op
     : chat_template_(model.chat_template),
       options_(model.chat.options),
       slots_(first_slots(model)),
+      pictures_(model.pictures ? std::make_shared<PictureFiles>(model.pictures, data.pixel_limits) : nullptr),
       tokenizer_(model.tokenizer, slots_ ? &*slots_ : nullptr, data.split_special_tokens),
       drop_earlier_thoughts_(data.mask_history && !options_.preserve_thinking),
       now_(now) {
@@ -87,33 +85,70 @@ std::optional<TokenId> TurnEncoder::final_eos() const {
 }
 
 bool TurnEncoder::goes_by_slots(const Example& example) const {
-  if (!example.images.empty() || !example.videos.empty() || !example.audios.empty())
-    throw invalid_argument("it has images, videos or audios, which the model does not read");
+  if (!example.videos.empty() || !example.audios.empty())
+    throw invalid_argument("it has videos or audios, which the model does not read");
   return slots_ && (!slots_need_plain_text_ || is_plain_text(example));
 }
 
+std::vector<std::shared_ptr<const FilePicture>> TurnEncoder::pictures_of(const Example& example) const {
+  std::vector<std::shared_ptr<const FilePicture>> pictures;
+  if (example.images.empty()) return pictures;
+  if (!pictures_) throw invalid_argument("it has images, and the model reads text only");
+  for (const std::string& path : example.images) pictures.push_back(pictures_->describe(path));
+  return pictures;
+}
+
+void TurnEncoder::place_pictures(const Example& example, std::span<EncodedText* const> texts) const {
+  const std::vector<std::shared_ptr<const FilePicture>> pictures = pictures_of(example);
+  if (!pictures_) return;
+  size_t next = 0;
+  for (EncodedText* text : texts) text->place(pictures, pictures_->placeholder(), next);
+  if (next != pictures.size())
+    throw invalid_argument("it has {} images, and what the template writes of it has places for {}", pictures.size(),
+                           next);
+}
+
+SlotConversation TurnEncoder::conversation_of(const Example& example) const {
+  SlotConversation conversation{example.prompt, example.system, example.tools, now_};
+  conversation.messages.insert(conversation.messages.end(), example.response.begin(), example.response.end());
+  if (example.images.empty() || !pictures_) return conversation;
+  const std::string image = slots_->image_text();
+  if (tokenizer_.tokenizer().token_id(slots_->media.image) != pictures_->placeholder())
+    throw invalid_argument("template '{}' writes an image as {}, which is not what the model reads for one",
+                           slots_->name, slots_->media.image);
+  for (SlotMessage& message : conversation.messages)
+    message.content = replace_all(message.content, kImagePlaceholder, image);
+  return conversation;
+}
+
 std::vector<EncodedTurn> TurnEncoder::turns(const Example& example) const {
-  return goes_by_slots(example) ? turns_of_slots(example) : turns_of_spans(example);
+  std::vector<EncodedTurn> turns = goes_by_slots(example) ? turns_of_slots(example) : turns_of_spans(example);
+  std::vector<EncodedText*> texts;
+  for (EncodedTurn& turn : turns) texts.insert(texts.end(), {&turn.source, &turn.target});
+  place_pictures(example, texts);
+  return turns;
 }
 
 EncodedTurn TurnEncoder::last_turn(const Example& example) const {
-  if (goes_by_slots(example)) {
-    const SlotTurn turn = slots_->last_turn(conversation_of(example, now_));
-    return {tokenizer_.encode(turn.prompt), tokenizer_.encode(turn.response)};
-  }
   EncodedTurn last;
-  for (EncodedTurn& turn : turns_of_spans(example)) {
-    last.source.insert(last.source.end(), last.target.begin(), last.target.end());
-    last.source.insert(last.source.end(), turn.source.begin(), turn.source.end());
-    last.target = std::move(turn.target);
+  if (goes_by_slots(example)) {
+    const SlotTurn turn = slots_->last_turn(conversation_of(example));
+    last = {{tokenizer_.encode(turn.prompt)}, {tokenizer_.encode(turn.response)}};
+  } else {
+    for (EncodedTurn& turn : turns_of_spans(example)) {
+      last.source.append(last.target);
+      last.source.append(turn.source);
+      last.target = std::move(turn.target);
+    }
   }
+  place_pictures(example, std::array{&last.source, &last.target});
   return last;
 }
 
 std::vector<EncodedTurn> TurnEncoder::turns_of_slots(const Example& example) const {
   std::vector<EncodedTurn> turns;
-  for (const SlotTurn& turn : slots_->turns(conversation_of(example, now_), drop_earlier_thoughts_))
-    turns.push_back({tokenizer_.encode(turn.prompt), tokenizer_.encode(turn.response)});
+  for (const SlotTurn& turn : slots_->turns(conversation_of(example), drop_earlier_thoughts_))
+    turns.push_back({{tokenizer_.encode(turn.prompt)}, {tokenizer_.encode(turn.response)}});
   return turns;
 }
 
@@ -137,8 +172,8 @@ std::vector<EncodedTurn> TurnEncoder::turns_of_spans(const Example& example) con
   std::vector<EncodedTurn> turns;
   for (const ByteRange& span : found.spans) {
     EncodedTurn& turn = turns.emplace_back();
-    turn.source = tokens_until(span.begin);
-    turn.target = tokens_until(span.end);
+    turn.source.ids = tokens_until(span.begin);
+    turn.target.ids = tokens_until(span.end);
   }
   return turns;
 }

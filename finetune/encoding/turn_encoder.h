@@ -6,6 +6,9 @@
 // tokens are those of the whole text, as serving and apply_chat_template make them, but a border between prompt and
 // answer is always one between tokens, because serving tokenises the prompt alone. What a template writes behind the
 // last answer teaches nothing and is left out.
+//
+// Each <image> of a conversation is one of its images, in order. A named template writes it as LLaMA-Factory's plugin
+// of that template does, any other as its part of type image.
 #pragma once
 
 #include <ctime>
@@ -15,6 +18,7 @@
 #include <vector>
 
 #include "finetune/datasets/example.h"
+#include "finetune/encoding/encoded_text.h"
 #include "finetune/encoding/training_tokenizer.h"
 #include "finetune/spec/train_spec.h"
 #include "models/loader.h"
@@ -22,7 +26,7 @@
 namespace hearth {
 
 struct EncodedTurn {
-  std::vector<TokenId> source, target;
+  EncodedText source, target;
   bool learnt = true;  // false: the target is context alone
 };
 
@@ -47,13 +51,19 @@ class TurnEncoder {
 
  private:
   bool goes_by_slots(const Example& example) const;
+  // What stands for its images. Throws kInvalidArgument where the model reads none.
+  std::vector<std::shared_ptr<const FilePicture>> pictures_of(const Example& example) const;
+  // ... in the place of the placeholders in all of `texts`.
+  void place_pictures(const Example& example, std::span<EncodedText* const> texts) const;
+  SlotConversation conversation_of(const Example& example) const;
   std::vector<EncodedTurn> turns_of_slots(const Example& example) const;
   std::vector<EncodedTurn> turns_of_spans(const Example& example) const;
   void look_for_slots();
 
   std::shared_ptr<const ChatTemplate> chat_template_;
   SlotTemplateOptions options_;
-  std::optional<SlotTemplate> slots_;  // named, recovered or empty
+  std::optional<SlotTemplate> slots_;       // named, recovered or empty
+  std::shared_ptr<PictureFiles> pictures_;  // null: the model reads text only
   bool slots_need_plain_text_ = false;
   TrainingTokenizer tokenizer_;
   bool drop_earlier_thoughts_;

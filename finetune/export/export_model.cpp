@@ -54,7 +54,10 @@ Base open_base(const ExportSpec& spec) {
   const bool is_directory = fs::is_directory(path);
   // In exact f32 the weights stay mapped as they are.
   LoadedModel loaded = load_model(path, {.compute_dtype = ComputeDtype::kFloat32, .chat = spec.chat});
-  require_text_only(loaded, path, "be exported");
+  const bool becomes_gguf = spec.format == ExportFormat::kGguf || spec.quantization;
+  if (loaded.pictures && becomes_gguf)
+    throw invalid_argument("{}: a model that reads images cannot become a GGUF file; use export_format: safetensors",
+                           path.string());
   if (is_directory) {
     const ModelConfig config = read_model_config(path / "config.json");
     return {path, nullptr, std::move(loaded), arranged_weights(path, config)};

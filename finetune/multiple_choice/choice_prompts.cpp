@@ -45,7 +45,7 @@ Encoded encode(const TurnEncoder& encoder, const ChoiceSubject& subject, const C
   for (size_t shots = subject.shots.size();; --shots) {
     out.ids =
         encoder.last_turn(as_conversation(question, std::span(subject.shots).first(shots), subject.name, language))
-            .source;
+            .source.ids;
     if (static_cast<int64_t>(out.ids.size()) <= room) return out;
     if (shots == 0)
       throw invalid_argument("a prompt of {} tokens, and the model has room for {}: it needs a longer context",

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -17,6 +18,13 @@ struct TrainingBatch {
   std::vector<TokenId> targets;  // [tokens]: what the row's successor is to be; -1: nothing is learnt from the row
   int64_t num_targets = 0;       // that are not -1
   std::span<const TokenizedExample* const> examples;
+  // Whose features its rows are to take, with the batch's rows that take them: PictureFeatures (picture_features.h).
+  struct Seen {
+    std::shared_ptr<const FilePicture> picture;
+    const Adapter* adapter;
+    std::vector<int> rows;
+  };
+  std::vector<Seen> pictures = {};
 };
 
 // Every row goes through `adapter`, or none when it is null.

@@ -13,8 +13,9 @@ namespace {
 
 class Feedback : public Objective {
  public:
-  Feedback(const LanguageModel& model, const PreferenceSpec& preference, std::unique_ptr<Reference> reference)
-      : model_(model), preference_(preference), reference_(std::move(reference)) {}
+  Feedback(const LanguageModel& model, PictureFeatures& pictures, const PreferenceSpec& preference,
+           std::unique_ptr<Reference> reference)
+      : model_(model), pictures_(pictures), preference_(preference), reference_(std::move(reference)) {}
 
   std::vector<std::string> metric_names() const override {
     return {"rewards/chosen", "rewards/rejected", "logps/chosen", "logps/rejected",
@@ -65,9 +66,10 @@ class Feedback : public Objective {
   std::string description() const override { return reference_->description(); }
 
  private:
-  double divergence(const TrainingBatch& batch, std::span<const double> reference) const {
+  double divergence(const TrainingBatch& batch, std::span<const double> reference) {
     const Tape::Paused no_gradients;
-    const TrainingBatch others = collate_part(batch.examples, batch.batch.segments.front().adapter, 1);
+    TrainingBatch others = collate_part(batch.examples, batch.batch.segments.front().adapter, 1);
+    pictures_.see(others);
     const Tensor hidden = model_.forward(others.batch);
     const Tensor logprobs = ops::token_logprobs(hidden, model_.output_head(), others.targets);
     const std::vector<AnswerRows> rows = answer_rows(others);
@@ -77,15 +79,16 @@ class Feedback : public Objective {
   }
 
   const LanguageModel& model_;
+  PictureFeatures& pictures_;
   PreferenceSpec preference_;
   std::unique_ptr<Reference> reference_;
 };
 
 }  // namespace
 
-std::unique_ptr<Objective> make_feedback(const LanguageModel& model, const PreferenceSpec& preference,
-                                         std::unique_ptr<Reference> reference) {
-  return std::make_unique<Feedback>(model, preference, std::move(reference));
+std::unique_ptr<Objective> make_feedback(const LanguageModel& model, PictureFeatures& pictures,
+                                         const PreferenceSpec& preference, std::unique_ptr<Reference> reference) {
+  return std::make_unique<Feedback>(model, pictures, preference, std::move(reference));
 }
 
 }  // namespace hearth

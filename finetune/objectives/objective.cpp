@@ -15,7 +15,8 @@ std::vector<std::optional<double>> means_of(const Objective& objective, std::spa
   return means;
 }
 
-std::unique_ptr<Objective> make_objective(const TrainSpec& spec, const LoadedModel& loaded, ValueHead* head) {
+std::unique_ptr<Objective> make_objective(const TrainSpec& spec, const LoadedModel& loaded, PictureFeatures& pictures,
+                                          ValueHead* head) {
   const LanguageModel& model = *loaded.model;
   switch (spec.stage) {
     case Stage::kSft:
@@ -24,9 +25,9 @@ std::unique_ptr<Objective> make_objective(const TrainSpec& spec, const LoadedMod
     case Stage::kDpo:
       return make_preference_pairs(
           model, spec.preference,
-          spec.preference.has_reference() ? std::make_unique<Reference>(spec, loaded) : nullptr);
+          spec.preference.has_reference() ? std::make_unique<Reference>(spec, loaded, pictures) : nullptr);
     case Stage::kKto:
-      return make_feedback(model, spec.preference, std::make_unique<Reference>(spec, loaded));
+      return make_feedback(model, pictures, spec.preference, std::make_unique<Reference>(spec, loaded, pictures));
     case Stage::kRewardModel:
       HEARTH_CHECK(head);
       return make_reward_pairs(model, *head);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "finetune/objectives/collator.h"
+#include "finetune/objectives/picture_features.h"
 #include "finetune/spec/train_spec.h"
 #include "models/adapters/value_head.h"
 #include "models/loader.h"
@@ -55,7 +56,8 @@ class Objective {
   virtual int64_t rows(const TokenizedExample& example) const { return static_cast<int64_t>(example.input_ids.size()); }
   // ... of an example whose sequences have `cutoff_len` tokens at most.
   virtual int64_t most_rows(int cutoff_len) const { return cutoff_len; }
-  // Of a batch that collate() made, whose examples are still there. `metrics` has a place for each name.
+  // Of a batch that collate() made and whose pictures were seen, while its examples are still there. `metrics` has a
+  // place for each name.
   virtual BatchLoss loss(const TrainingBatch& batch, const LossShare& share, std::span<MetricSum> metrics) = 0;
   // What follows from the means of the metrics, of which some may be missing, is put in its place.
   virtual void complete(std::span<std::optional<double>>) const {}
@@ -69,8 +71,9 @@ class Objective {
 // By metric_names; nothing where no batch had any.
 std::vector<std::optional<double>> means_of(const Objective& objective, std::span<const MetricSum> sums);
 
-// `loaded` outlives it, and the value head of stage rm, else null. Throws as load_model and read_adapter where a
-// reference is read.
-std::unique_ptr<Objective> make_objective(const TrainSpec& spec, const LoadedModel& loaded, ValueHead* head);
+// `loaded` and its pictures outlive it, and the value head of stage rm, else null. Throws as load_model and
+// read_adapter where a reference is read.
+std::unique_ptr<Objective> make_objective(const TrainSpec& spec, const LoadedModel& loaded, PictureFeatures& pictures,
+                                          ValueHead* head);
 
 }  // namespace hearth

@@ -16,8 +16,8 @@ std::unique_ptr<Objective> make_next_tokens(const LanguageModel& model, float la
 std::unique_ptr<Objective> make_preference_pairs(const LanguageModel& model, const PreferenceSpec& preference,
                                                  std::unique_ptr<Reference> reference);
 // Stage kto.
-std::unique_ptr<Objective> make_feedback(const LanguageModel& model, const PreferenceSpec& preference,
-                                         std::unique_ptr<Reference> reference);
+std::unique_ptr<Objective> make_feedback(const LanguageModel& model, PictureFeatures& pictures,
+                                         const PreferenceSpec& preference, std::unique_ptr<Reference> reference);
 // Stage rm.
 std::unique_ptr<Objective> make_reward_pairs(const LanguageModel& model, ValueHead& head);
 

@@ -101,28 +101,32 @@ std::string start_note(const TrainSpec& spec, const Plan& plan) {
 }
 
 struct OwnModel {
-  std::shared_ptr<const LanguageModel> model;
+  LoadedModel loaded;
   std::shared_ptr<const Adapter> adapter;
 };
+
 OwnModel load_own(const Plan& plan, const TrainSpec& spec, int64_t vocab_size) {
   const ComputeDtype dtype = spec.training.bf16 ? ComputeDtype::kBFloat16 : ComputeDtype::kFloat32;
-  const LoadedModel own = load_model(resolve_model(plan.model), {.compute_dtype = dtype});
+  LoadedModel own = load_model(resolve_model(plan.model), {.compute_dtype = dtype});
   const int64_t found = own.model->dims().vocab_size;
   if (found != vocab_size)
     throw invalid_argument("ref_model: {} has a vocabulary of {}, {} one of {}: they must be the same", plan.model,
                            found, spec.model_name_or_path, vocab_size);
   const std::vector<fs::path> adapters(plan.adapters.begin(), plan.adapters.end());
-  return {own.model, apply_adapters(adapters, own.model->tensors(), dtype)};
+  auto adapter = apply_adapters(adapters, own.model->tensors(), dtype);
+  return {std::move(own), std::move(adapter)};
 }
 
 }  // namespace
 
-Reference::Reference(const TrainSpec& spec, const LoadedModel& loaded) : model_(loaded.model) {
+Reference::Reference(const TrainSpec& spec, const LoadedModel& loaded, PictureFeatures& pictures)
+    : model_(loaded.model), pictures_(&pictures) {
   const Plan plan = plan_of(spec);
   name_ = name_of(plan) + start_note(spec, plan);
   if (plan.loads_own) {
     OwnModel own = load_own(plan, spec, model_->dims().vocab_size);
-    model_ = std::move(own.model);
+    model_ = own.loaded.model;
+    pictures_ = &own_pictures_.emplace(own.loaded, spec.data.pixel_limits, pictures.most_bytes());
     adapter_ = std::move(own.adapter);
   }
   if (plan.has_start_adapter)
@@ -180,10 +184,11 @@ std::vector<const TokenizedExample*> Reference::verified(std::span<const Tokeniz
   return {examples.begin(), examples.end()};
 }
 
-std::vector<double> Reference::compute(std::span<const TokenizedExample* const> examples) const {
+std::vector<double> Reference::compute(std::span<const TokenizedExample* const> examples) {
   if (examples.empty()) return {};
   const Tape::Paused no_gradients;
-  const TrainingBatch batch = collate_answers(examples, adapter_.get(), model_->dims().fixed_rope_length);
+  TrainingBatch batch = collate_answers(examples, adapter_.get(), model_->dims().fixed_rope_length);
+  pictures_->see(batch);
   const Tensor logprobs = ops::token_logprobs(model_->forward(batch.batch), model_->output_head(), batch.targets);
   std::vector<double> sums;
   for (const AnswerRows& rows : answer_rows(batch)) sums.push_back(sum_over(rows, logprobs));

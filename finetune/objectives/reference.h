@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "finetune/encoding/tokenized_example.h"
+#include "finetune/objectives/picture_features.h"
 #include "finetune/objectives/reference_cache.h"
 #include "finetune/spec/train_spec.h"
 #include "models/loader.h"
@@ -19,9 +20,10 @@ namespace hearth {
 
 class Reference {
  public:
-  // `loaded` is the model that is trained, with the adapters that are merged into it. Throws as load_model and
-  // read_adapter do, and kInvalidArgument for a model of another vocabulary.
-  Reference(const TrainSpec& spec, const LoadedModel& loaded);
+  // `loaded` is the model that is trained, with the adapters that are merged into it, and `pictures` what it sees,
+  // which outlives this. Throws as load_model and read_adapter do, and kInvalidArgument for a model of another
+  // vocabulary.
+  Reference(const TrainSpec& spec, const LoadedModel& loaded, PictureFeatures& pictures);
 
   // Of each example's two answers: the sum of its tokens' log-probabilities, one behind the other.
   std::vector<double> sums(std::span<const TokenizedExample* const> examples);
@@ -33,10 +35,12 @@ class Reference {
   std::vector<const TokenizedExample*> without_sums(std::span<const TokenizedExample* const> examples) const;
   std::vector<const TokenizedExample*> verified(std::span<const TokenizedExample* const> examples,
                                                 std::vector<const TokenizedExample*> missing);
-  std::vector<double> compute(std::span<const TokenizedExample* const> examples) const;
+  std::vector<double> compute(std::span<const TokenizedExample* const> examples);
 
   std::shared_ptr<const LanguageModel> model_;
   std::shared_ptr<const Adapter> adapter_;  // null: none
+  std::optional<PictureFeatures> own_pictures_;
+  PictureFeatures* pictures_;
   std::string name_;
   std::optional<ReferenceCache> cache_;
   bool verified_ = false;

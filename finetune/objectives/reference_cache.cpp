@@ -53,6 +53,10 @@ uint64_t hash_of_answer(const TokenizedExample& example, int part) {
   Hash hash;
   for (const std::vector<TokenId>* values : {&example.input_ids, &example.labels})
     hash.add("").add(std::as_bytes(std::span(*values).subspan(begin, length)));
+  for (const ExamplePicture& one : example.pictures) {
+    const auto at = static_cast<size_t>(one.begin);
+    if (at >= begin && at < begin + length) hash.add(one.picture->layout.identity);
+  }
   return hash.value();
 }
 

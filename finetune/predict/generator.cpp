@@ -40,6 +40,15 @@ int64_t most_tokens(std::span<const EncodedPrompt> prompts, int64_t max_new_toke
   return std::min(most + max_new_tokens, positions);
 }
 
+// Read when it is their turn: those that wait in line are a few.
+std::vector<PlacedPicture> pictures_of(const EncodedText& prompt, const LoadedModel& loaded,
+                                       const PixelLimits& limits) {
+  std::vector<PlacedPicture> pictures;
+  for (const ExamplePicture& one : prompt.pictures)
+    pictures.push_back({one.begin, read_picture(*one.picture, *loaded.pictures, limits)});
+  return pictures;
+}
+
 // Up to the first of the template's stop words that are no tokens.
 std::string up_to(std::string text, const std::vector<std::string>& stop_strings) {
   for (const std::string& word : stop_strings) text.resize(std::min(text.size(), text.find(word)));
@@ -62,7 +71,8 @@ bool Generator::run(std::span<const EncodedPrompt> prompts, size_t first,
                                .remedy = "lower max_new_tokens or cutoff_len"});
   const SamplingParams sampling = sampling_of(spec_.generation);
   const auto request = [&](size_t index) {
-    GenerateRequest made{.prompt = prompts[index].prompt,
+    GenerateRequest made{.prompt = prompts[index].prompt.ids,
+                         .pictures = pictures_of(prompts[index].prompt, loaded_, spec_.data.pixel_limits),
                          .stop_token_ids = loaded_.stop_token_ids,
                          .sampling = sampling,
                          .adapter = adapter_};

@@ -83,7 +83,6 @@ Answering prepare(const Source& source, const TrainSpec& spec, JobMonitor& monit
   const std::vector<Example> examples = read_examples(spec, monitor);
   const ComputeDtype dtype = spec.generation.infer_dtype;
   Answering out{load_model(source.model, {.compute_dtype = dtype, .chat = spec.chat}), nullptr, {}};
-  require_text_only(out.loaded, source.model, "answer data sets");
   out.adapter = apply_adapters(source.adapters, out.loaded.model->tensors(), dtype);
   monitor.on_note(out.loaded.description);
   out.prompts = encode(out.loaded, examples, spec, monitor);
@@ -94,7 +93,7 @@ std::vector<Question> questions_of(const std::vector<EncodedPrompt>& prompts, co
   std::vector<Question> questions;
   questions.reserve(prompts.size());
   for (const EncodedPrompt& one : prompts)
-    questions.push_back({tokenizer.decode(one.prompt, /*skip_special=*/false), tokenizer.decode(one.response)});
+    questions.push_back({tokenizer.decode(one.prompt.ids, /*skip_special=*/false), tokenizer.decode(one.response)});
   return questions;
 }
 

@@ -183,6 +183,9 @@ void add_lora_fields(TrainSpec& spec, std::vector<SpecField>& out) {
   out.push_back(field("freeze_trainable_layers", freeze.trainable_layers, IntRange{-kMaxInt, kMaxInt}));
   out.push_back(field("freeze_trainable_modules", freeze.trainable_modules));
   out.push_back(field("freeze_extra_modules", freeze.extra_modules));
+  out.push_back(field("freeze_vision_tower", spec.frozen.tower));
+  out.push_back(field("freeze_multi_modal_projector", spec.frozen.projector));
+  out.push_back(field("freeze_language_model", spec.frozen.language));
 }
 
 void add_preference_fields(PreferenceSpec& preference, std::vector<SpecField>& out) {
@@ -224,6 +227,8 @@ void add_data_fields(TrainSpec& spec, std::vector<SpecField>& out) {
   out.push_back(field("ignore_pad_token_for_loss", data.ignore_pad_token_for_loss));
   out.push_back(field("split_special_tokens", data.split_special_tokens));
   out.push_back(field("tokenized_path", data.tokenized_path));
+  out.push_back(field("image_max_pixels", data.pixel_limits.most, IntRange{1, int64_t{1} << 26}));
+  out.push_back(field("image_min_pixels", data.pixel_limits.least, IntRange{0, int64_t{1} << 26}));
 }
 
 void add_optimisation_fields(TrainSpec& spec, std::vector<SpecField>& out) {

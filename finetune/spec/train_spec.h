@@ -75,6 +75,11 @@ constexpr bool is_of_scores(PreferenceLoss loss) {
 // How far an answer is from the reference, of losses of the difference of two such. TRL's names.
 enum class Divergence { kReverseKl, kForwardKl, kJensenShannon, kAlpha };
 
+// Sizes, in pixels, to which pictures are brought before the model's own processor sees them.
+struct PixelLimits {
+  int64_t most = int64_t{768} * 768, least = int64_t{32} * 32;
+};
+
 struct DataSpec {
   std::vector<std::string> dataset, eval_dataset;
   std::filesystem::path dataset_dir = "data";
@@ -95,6 +100,7 @@ struct DataSpec {
   bool ignore_pad_token_for_loss = true;
   bool split_special_tokens = false;
   std::filesystem::path tokenized_path = {};
+  PixelLimits pixel_limits;
   bool packs(Stage stage) const { return neat_packing || packing.value_or(stage == Stage::kPretraining); }
 };
 
@@ -116,6 +122,11 @@ struct FreezeSpec {
   int trainable_layers = 2;  // the last ones; negative: the first ones
   std::vector<std::string> trainable_modules = {"all"};
   std::vector<std::string> extra_modules;
+};
+
+// Parts of a model that sees which are not trained.
+struct FrozenParts {
+  bool tower = true, projector = true, language = false;
 };
 
 // Of stages dpo and kto.
@@ -202,6 +213,7 @@ struct TrainSpec {
   DataSpec data;
   LoraSpec lora;
   FreezeSpec freeze;
+  FrozenParts frozen;
   PreferenceSpec preference;
   TrainingSpec training;
   GenerationSpec generation;

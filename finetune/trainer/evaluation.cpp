@@ -64,11 +64,12 @@ Evaluation evaluate(const EvaluatedModel& evaluated, const std::vector<Tokenized
       part.push_back(&examples[i]);
       lengths.push_back(static_cast<int>(examples[i].input_ids.size()));
     }
-    const TrainingBatch batch = evaluated.objective.collate(part, evaluated.adapter);
+    TrainingBatch batch = evaluated.objective.collate(part, evaluated.adapter);
     const auto count = static_cast<double>(part.size());
     const double weight = evaluated.stage == Stage::kSft ? options.batch_size : count;
     weights += weight;
     if (batch.num_targets > 0) {
+      evaluated.pictures.see(batch);
       const BatchLoss found =
           evaluated.objective.loss(batch, {.targets = batch.num_targets, .batches = 1, .weight = count}, metrics);
       loss += found.value * weight;

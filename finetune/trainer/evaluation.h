@@ -44,6 +44,7 @@ void sum_over_processes(std::span<MetricSum> metrics, Communicator& processes);
 struct EvaluatedModel {
   Stage stage;
   Objective& objective;
+  PictureFeatures& pictures;  // that the model sees
   const LanguageModel& model;
   const Adapter* adapter;
   const TrainingSpec& training;

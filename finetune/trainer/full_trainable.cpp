@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstring>
+#include <functional>
 #include <set>
 #include <string_view>
 #include <unordered_map>
@@ -10,9 +11,11 @@
 
 #include <fmt/ranges.h>
 
+#include "finetune/trainer/frozen_parts.h"
 #include "models/adapters/layout.h"
 #include "models/resolver.h"
 #include "models/small_files.h"
+#include "models/vision/picture_reader.h"
 #include "runtime/base/error.h"
 #include "runtime/base/nearest_name.h"
 #include "runtime/io/safetensors.h"
@@ -62,7 +65,9 @@ void check_names(const char* key, const std::vector<std::string>& wanted, const 
 }
 
 // LLaMA-Factory's _setup_freeze_tuning: some modules of the last layers (or, below 0, of the first), and others.
-std::vector<std::shared_ptr<ModelTensor>> unfrozen(const FreezeSpec& freeze, Tensors tensors, int num_layers) {
+// What `always` picks is trained too.
+std::vector<std::shared_ptr<ModelTensor>> unfrozen(const FreezeSpec& freeze, Tensors tensors, int num_layers,
+                                                   const std::function<bool(const std::string&)>& always) {
   std::set<std::string> inside, outside;
   for (const auto& tensor : tensors)
     layer_of(tensor->name) < 0 ? outside.insert(module_outside(tensor->name))
@@ -84,7 +89,7 @@ std::vector<std::shared_ptr<ModelTensor>> unfrozen(const FreezeSpec& freeze, Ten
     const bool is_chosen =
         layer < 0 ? names(freeze.extra_modules, module_outside(tensor->name))
                   : layer >= first && layer < end && names(freeze.trainable_modules, module_in_layer(tensor->name));
-    if (is_chosen) chosen.push_back(tensor);
+    if (is_chosen || always(tensor->name)) chosen.push_back(tensor);
   }
   return chosen;
 }
@@ -96,14 +101,17 @@ CheckpointFiles open_weights(const fs::path& directory) {
 
 class FullTrainable : public Trainable {
  public:
-  FullTrainable(std::vector<std::shared_ptr<ModelTensor>> chosen, Tensors all, fs::path source)
+  // `vision`: of a model that sees, else null.
+  FullTrainable(std::vector<std::shared_ptr<ModelTensor>> chosen, Tensors all, fs::path source,
+                const VisionConfig* vision)
       : chosen_(std::move(chosen)), all_(all), source_(std::move(source)), files_(open_weights(source_)) {
     // Of the models that hearth has, GPT-2's matrices alone lie [in, out].
     layout_.fan_in_fan_out = std::any_of(all.begin(), all.end(), [](const auto& tensor) {
       return tensor->linear >= 0 && tensor->name.ends_with(".attn.c_attn.weight");
     });
     for (const auto& file : files_)
-      for (const CheckpointFile::Tensor& stored : file->tensors()) by_name_[stored.name] = &stored;
+      for (const CheckpointFile::Tensor& stored : file->tensors())
+        by_name_[vision ? name_here(*vision, stored.name) : stored.name] = &stored;
     for (const auto& tensor : chosen_) {
       find(*tensor);
       Tensor values = frozen_values(*tensor);
@@ -125,6 +133,7 @@ class FullTrainable : public Trainable {
         const auto found = trained.find(&stored);
         out.push_back(found == trained.end() ? copy_of(stored)
                                              : TensorToWrite::f32(stored.name, to_file(*found->second)));
+        out.back().shape = stored.shape;  // of a convolution: more dimensions than its matrix
       }
     }
     write_safetensors(directory / kWeights, std::move(out));
@@ -184,7 +193,7 @@ class FullTrainable : public Trainable {
   fs::path source_;
   CheckpointFiles files_;
   AdapterConfig layout_;
-  std::unordered_map<std::string_view, const CheckpointFile::Tensor*> by_name_;
+  std::unordered_map<std::string, const CheckpointFile::Tensor*> by_name_;  // as the model calls them
   std::vector<Parameter*> parameters_;
 };
 
@@ -200,9 +209,15 @@ std::unique_ptr<Trainable> make_full_trainable(const TrainSpec& spec, const Load
         source.string());
   const Tensors tensors = loaded.model->tensors();
   std::vector<std::shared_ptr<ModelTensor>> chosen(tensors.begin(), tensors.end());
+  const VisionConfig* vision = loaded.pictures ? &loaded.pictures->config() : nullptr;
   if (spec.finetuning_type == FinetuningType::kFreeze)
-    chosen = unfrozen(spec.freeze, tensors, loaded.model->dims().num_layers);
-  return std::make_unique<FullTrainable>(std::move(chosen), tensors, source);
+    chosen = unfrozen(spec.freeze, tensors, loaded.model->dims().num_layers, [&](const std::string& name) {
+      return vision && part_of(*vision, name) == ModelPart::kProjector;
+    });
+  if (vision)
+    std::erase_if(chosen, [&](const auto& tensor) { return is_frozen(spec.frozen, part_of(*vision, tensor->name)); });
+  if (chosen.empty()) throw invalid_argument("nothing is trained: the freeze_ keys leave no part of the model");
+  return std::make_unique<FullTrainable>(std::move(chosen), tensors, source, vision);
 }
 
 }  // namespace hearth

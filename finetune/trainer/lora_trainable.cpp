@@ -7,9 +7,11 @@
 
 #include "finetune/objectives/reference.h"
 #include "finetune/spec/spec_fields.h"
+#include "finetune/trainer/frozen_parts.h"
 #include "models/adapters/merge.h"
 #include "models/adapters/new_adapter.h"
 #include "models/adapters/peft_adapter.h"
+#include "models/vision/picture_reader.h"
 #include "runtime/base/error.h"
 
 namespace hearth {
@@ -98,19 +100,22 @@ class LoraTrainable : public Trainable {
   std::vector<Parameter*> parameters_;
 };
 
-PeftAdapter new_adapter(const TrainSpec& spec, ModelTensors tensors) {
+PeftAdapter new_adapter(const TrainSpec& spec, const LoadedModel& loaded) {
   const LoraSpec& lora = spec.lora;
-  return make_adapter({.base_model_name_or_path = spec.model_name_or_path,
-                       .rank = lora.rank,
-                       .alpha = static_cast<double>(lora.alpha > 0 ? lora.alpha : 2 * lora.rank),
-                       .dropout = lora.dropout,
-                       .target = lora.target,
-                       .additional_target = lora.additional_target,
-                       .use_rslora = lora.use_rslora,
-                       .use_dora = lora.use_dora,
-                       .pissa_iterations = lora.pissa_init ? std::optional(lora.pissa_iter) : std::nullopt,
-                       .seed = static_cast<uint64_t>(spec.training.seed)},
-                      tensors);
+  const ModelTensors tensors = loaded.model->tensors();
+  return make_adapter(
+      {.base_model_name_or_path = spec.model_name_or_path,
+       .rank = lora.rank,
+       .alpha = static_cast<double>(lora.alpha > 0 ? lora.alpha : 2 * lora.rank),
+       .dropout = lora.dropout,
+       .target =
+           loaded.pictures ? lora_targets(lora.target, spec.frozen, loaded.pictures->config(), tensors) : lora.target,
+       .additional_target = lora.additional_target,
+       .use_rslora = lora.use_rslora,
+       .use_dora = lora.use_dora,
+       .pissa_iterations = lora.pissa_init ? std::optional(lora.pissa_iter) : std::nullopt,
+       .seed = static_cast<uint64_t>(spec.training.seed)},
+      tensors);
 }
 
 }  // namespace
@@ -127,7 +132,7 @@ std::unique_ptr<Trainable> make_lora_trainable(const TrainSpec& spec, const Load
                              names[i]);
     merge_into(tensors, peft, dtype);
   }
-  PeftAdapter peft = makes_new ? new_adapter(spec, tensors) : read_adapter(names.back(), tensors);
+  PeftAdapter peft = makes_new ? new_adapter(spec, loaded) : read_adapter(names.back(), tensors);
   if (peft.taken) merge_into(tensors, *peft.taken, dtype);
   const bool drops = spec.stage != Stage::kDpo && spec.stage != Stage::kKto;  // as TRL and LLaMA-Factory
   for (const std::unique_ptr<LowRank>& part : peft.adapter->low_ranks)

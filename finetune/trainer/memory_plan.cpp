@@ -53,10 +53,22 @@ int64_t estimate(const Measured& of, int64_t tokens, int recomputed_layers) {
   return large + (large - small) * (tokens - more) / (more - few);
 }
 
+// What a batch of examples with as many pictures as this one has on the tape before its first layer.
+int64_t measure_pictures(const Measured& of, PictureFeatures& pictures, const TokenizedExample* example,
+                         int64_t batch_size) {
+  if (!example) return 0;
+  TrainingBatch batch = collate({&example, 1}, of.trainable.adapter());
+  Tape tape(of.precision);
+  const Tape::Recording on(tape);
+  const int64_t before = tensor_memory().live;
+  pictures.see(batch);
+  return (tensor_memory().live - before) * batch_size;
+}
+
 std::string remedy(const TrainSpec& spec, const MemoryPlan& plan) {
   const TrainingSpec& t = spec.training;
-  const double left =
-      kUsable * static_cast<double>(plan.available) - static_cast<double>(plan.resident + plan.optimizer);
+  const double left = kUsable * static_cast<double>(plan.available) -
+                      static_cast<double>(plan.resident + plan.optimizer + plan.pictures);
   if (left <= 0) return "a smaller model, or one quantised to fewer bits, would fit";
   const double share = left / static_cast<double>(plan.step);
   const int batch = static_cast<int>(share * t.per_device_train_batch_size);
@@ -72,9 +84,10 @@ std::string remedy(const TrainSpec& spec, const MemoryPlan& plan) {
 std::string MemoryPlan::describe() const {
   const auto gib = [](int64_t bytes) { return static_cast<double>(bytes) / kGiB; };
   return fmt::format(
-      "peak memory about {:.2f} GiB: {:.2f} model and data, {:.2f} optimizer, {:.2f} activations of {} tokens{}; "
+      "peak memory about {:.2f} GiB: {:.2f} model and data, {:.2f} optimizer, {:.2f} activations of {} tokens{}{}; "
       "{:.1f} GiB available",
       gib(peak()), gib(resident), gib(optimizer), gib(step), batch_tokens,
+      pictures > 0 ? fmt::format(", {:.2f} pictures", gib(pictures)) : "",
       recomputed_layers > 0 ? " (layers are computed again in the backward pass)" : "", gib(available));
 }
 
@@ -83,13 +96,15 @@ KeptPrecision kept_precision(const TrainingSpec& training) {
 }
 
 MemoryPlan plan_memory(const TrainSpec& spec, const LanguageModel& model, Trainable& trainable, int64_t batch_tokens,
-                       int64_t available) {
+                       int64_t available, PictureFeatures& pictures, const TokenizedExample* pictured) {
   MemoryPlan plan{.batch_tokens = batch_tokens};
   for (const Parameter* parameter : trainable.parameters())
     plan.optimizer += int64_t{3} * static_cast<int64_t>(parameter->value.size() * sizeof(float));
   plan.available = available;
   const Measured measured{model, trainable, kept_precision(spec.training)};
   plan.step = estimate(measured, batch_tokens, 0);
+  plan.pictures =
+      pictures.most_bytes() + measure_pictures(measured, pictures, pictured, spec.training.per_device_train_batch_size);
   plan.resident = resident_memory();
   const auto fits = [&] { return static_cast<double>(plan.peak()) <= kUsable * static_cast<double>(plan.available); };
   if (!fits() && spec.training.gradient_checkpointing) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <sstream>
+#include <unordered_map>
 
 #include <fmt/ranges.h>
 
@@ -29,6 +30,8 @@ namespace hearth {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr int64_t kFeatureShare = 8;  // of the memory, for what is seen in pictures
 
 std::vector<TokenizedExample> encode(const LoadedModel& loaded, const std::vector<Example>& examples,
                                      const TrainSpec& spec, const std::string& name, JobMonitor& monitor) {
@@ -124,6 +127,23 @@ JobData prepare_data(const LoadedModel& loaded, std::optional<ExampleSets> rows,
   return data;
 }
 
+// Bytes of what is kept of pictures' features: of all of them, where there is room.
+int64_t room_for_features(const LoadedModel& loaded, const JobData& data, int64_t available) {
+  const int64_t most = available / kFeatureShare;
+  if (data.stream) return most;
+  std::unordered_map<const FilePicture*, int64_t> rows;
+  const auto count = [&](const std::vector<TokenizedExample>& examples) {
+    for (const TokenizedExample& example : examples)
+      for (const ExamplePicture& one : example.pictures)
+        rows[one.picture.get()] = static_cast<int64_t>(one.picture->layout.feature_rows.size());
+  };
+  count(data.train);
+  for (const EvalSet& set : data.eval) count(set.examples);
+  int64_t all = 0;
+  for (const auto& [picture, of_it] : rows) all += of_it;
+  return std::min(most, all * loaded.model->dims().hidden_size * static_cast<int64_t>(sizeof(float)));
+}
+
 void show_first(const LoadedModel& loaded, const JobData& data, JobMonitor& monitor) {
   if (data.train.empty()) return;
   std::ostringstream text;
@@ -157,11 +177,13 @@ std::unique_ptr<TrainingSet> make_set(const TrainSpec& spec, const LoadedModel& 
   return std::make_unique<InMemorySet>(spec.training, std::move(data.train));
 }
 
-JobResult evaluate_only(const TrainSpec& spec, const LoadedModel& loaded, Trainable& trainable, Objective& objective,
-                        const JobData& data, JobMonitor& monitor, Communicator& processes) {
+JobResult evaluate_only(const TrainSpec& spec, const LoadedModel& loaded, Trainable& trainable,
+                        PictureFeatures& pictures, Objective& objective, const JobData& data, JobMonitor& monitor,
+                        Communicator& processes) {
   JobResult result;
   result.metrics = evaluate_sets({.stage = spec.stage,
                                   .objective = objective,
+                                  .pictures = pictures,
                                   .model = *loaded.model,
                                   .adapter = trainable.adapter(),
                                   .training = spec.training,
@@ -233,29 +255,32 @@ JobResult run_job(const TrainSpec& given, JobMonitor& monitor, Communicator& pro
   std::optional<ExampleSets> rows = read_rows(spec, processes);
   const LoadedModel loaded = load_model(
       model_path, {.compute_dtype = t.bf16 ? ComputeDtype::kBFloat16 : ComputeDtype::kFloat32, .chat = spec.chat});
-  require_text_only(loaded, model_path, "be trained");
   monitor.on_note(loaded.description);
   JobData data = prepare_data(loaded, std::move(rows), spec, monitor, processes.writes());
   show_first(loaded, data, monitor);
 
   const std::unique_ptr<Trainable> trainable = make_trainable(spec, loaded);
   monitor.on_note(trainable->description());
-  const std::unique_ptr<Objective> objective = make_objective(spec, loaded, trainable->value_head());
+  PictureFeatures pictures(loaded, spec.data.pixel_limits,
+                           room_for_features(loaded, data, available_memory(processes.local_size())));
+  const std::unique_ptr<Objective> objective = make_objective(spec, loaded, pictures, trainable->value_head());
   if (const std::string note = objective->description(); !note.empty()) monitor.on_note(note);
-  if (!t.do_train) return evaluate_only(spec, loaded, *trainable, *objective, data, monitor, processes);
+  if (!t.do_train) return evaluate_only(spec, loaded, *trainable, pictures, *objective, data, monitor, processes);
   const std::unique_ptr<TrainingSet> examples = make_set(spec, loaded, data);
   TrainingRun run{.spec = spec,
                   .model = *loaded.model,
                   .trainable = *trainable,
+                  .pictures = pictures,
                   .objective = *objective,
                   .examples = *examples,
                   .eval = data.eval,
-                  .processes = processes};
+                  .processes = processes,
+                  .weighs_batches_alike = loaded.pictures != nullptr};
   const MemoryPlan plan = plan_memory(spec, *loaded.model, *trainable, examples->most_rows_of_batch(*objective),
-                                      available_memory(processes.local_size()));
+                                      available_memory(processes.local_size()), pictures, examples->most_pictured());
   monitor.on_note(plan.describe());
   run.recomputed_layers = plan.recomputed_layers;
-  keep_tensor_buffers(static_cast<size_t>(plan.step));
+  keep_tensor_buffers(static_cast<size_t>(plan.step + plan.pictures - pictures.most_bytes()));
 
   Reports reports = processes.writes() ? Reports(spec) : Reports(nullptr, {});
   Trainer trainer(run, reports, monitor);

@@ -29,6 +29,12 @@ AdamW make_optimizer(const TrainingRun& run) {
                {.beta1 = t.adam_beta1, .beta2 = t.adam_beta2, .epsilon = t.adam_epsilon});
 }
 
+int64_t targets_of(const ExampleBatch& batch) {
+  int64_t targets = 0;
+  for (const TokenizedExample* example : batch) targets += count_targets(*example);
+  return targets;
+}
+
 bool happens(Interval strategy, double every, const TrainingSet& examples, int64_t step) {
   switch (strategy) {
     case Interval::kNo:
@@ -96,6 +102,7 @@ double Trainer::backward(const ExampleBatch& examples, int64_t step, int64_t bat
         neftune_noise(collated.batch, run_.model.dims().hidden_size, *training_.neftune_noise_alpha, seed);
   Tape tape(kept_precision(training_));
   const Tape::Recording on(tape);
+  run_.pictures.see(collated);
   const BatchLoss loss = run_.objective.loss(collated, share, metrics);
   if (std::isfinite(loss.value)) tape.backward(loss.differentiable);
   return loss.value;
@@ -114,10 +121,8 @@ Trainer::StepResult Trainer::step(int64_t index) {
   const std::vector<ExampleBatch> batches = run_.examples.batches(index);
   int64_t targets = 0;
   for (const ExampleBatch& batch : batches) {
-    for (const TokenizedExample* example : batch) {
-      targets += count_targets(*example);
-      result.tokens += static_cast<int64_t>(example->input_ids.size());
-    }
+    targets += targets_of(batch);
+    for (const TokenizedExample* example : batch) result.tokens += static_cast<int64_t>(example->input_ids.size());
     result.examples += static_cast<int64_t>(batch.size());
   }
   const std::string remedy =
@@ -125,8 +130,11 @@ Trainer::StepResult Trainer::step(int64_t index) {
   result.metrics.resize(run_.objective.metric_names().size());
   const LossShare share{.targets = std::max<int64_t>(targets, 1), .batches = static_cast<int64_t>(batches.size())};
   const auto size = static_cast<size_t>(run_.processes.size()), rank = static_cast<size_t>(run_.processes.rank());
-  for (size_t b = rank; b < batches.size() && std::isfinite(result.loss); b += size)
-    result.loss += backward(batches[b], index, static_cast<int64_t>(b), share, result.metrics);
+  for (size_t b = rank; b < batches.size() && std::isfinite(result.loss); b += size) {
+    LossShare of_batch = share;
+    if (run_.weighs_batches_alike) of_batch.targets = std::max<int64_t>(targets_of(batches[b]), 1) * share.batches;
+    result.loss += backward(batches[b], index, static_cast<int64_t>(b), of_batch, result.metrics);
+  }
   add_up(result);
   if (!std::isfinite(result.loss))
     throw failed_precondition("step {}: the loss is {}; {}", index + 1, result.loss, remedy);
@@ -164,6 +172,7 @@ LogRecord Trainer::evaluate() {
   if (last_evaluated_ == state_.global_step && !last_metrics_.is_null() && !changes) return last_metrics_;
   return evaluate_sets({.stage = run_.spec.stage,
                         .objective = run_.objective,
+                        .pictures = run_.pictures,
                         .model = run_.model,
                         .adapter = run_.trainable.adapter(),
                         .training = training_,

@@ -42,11 +42,15 @@ struct TrainingRun {
   const TrainSpec& spec;
   const LanguageModel& model;
   Trainable& trainable;
+  PictureFeatures& pictures;  // that the model sees
   Objective& objective;
   TrainingSet& examples;
   const std::vector<EvalSet>& eval;
   Communicator& processes;
   int recomputed_layers = 0;  // Batch::recomputed_layers
+  // In stages sft and pt a step's loss is the mean of its batches' means, and not of all its tokens: LLaMA-Factory's of
+  // models that see.
+  bool weighs_batches_alike = false;
 };
 
 class Trainer {

@@ -30,6 +30,13 @@ int64_t InMemorySet::most_rows_of_batch(const Objective& objective) const {
   return std::accumulate(rows.begin(), end, int64_t{0});
 }
 
+const TokenizedExample* InMemorySet::most_pictured() const {
+  const auto most = std::max_element(examples_.begin(), examples_.end(), [](const auto& a, const auto& b) {
+    return a.pictures.size() < b.pictures.size();
+  });
+  return most == examples_.end() || most->pictures.empty() ? nullptr : &*most;
+}
+
 std::vector<ExampleBatch> InMemorySet::batches(int64_t step) {
   std::vector<ExampleBatch> batches;
   for (const std::vector<int>& indices : plan_.batches(step)) {

@@ -27,6 +27,8 @@ class TrainingSet {
   virtual std::vector<ExampleBatch> batches(int64_t step) = 0;
   // Of the largest batch that an epoch can have.
   virtual int64_t most_rows_of_batch(const Objective& objective) const = 0;
+  // The example with the most pictures; null: none has any, or none is known yet.
+  virtual const TokenizedExample* most_pictured() const { return nullptr; }
   // Rows and examples of a stream's first epoch, as far as it was read, that nothing could be learnt from.
   virtual DroppedRows left_out() const { return {}; }
 };
@@ -41,6 +43,7 @@ class InMemorySet : public TrainingSet {
   bool ends_epoch(int64_t step) const override { return plan_.ends_epoch(step); }
   std::vector<ExampleBatch> batches(int64_t step) override;
   int64_t most_rows_of_batch(const Objective& objective) const override;
+  const TokenizedExample* most_pictured() const override;
 
  private:
   size_t batch_size_;

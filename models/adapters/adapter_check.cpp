@@ -8,6 +8,7 @@
 #include "models/adapters/peft_adapter.h"
 #include "models/adapters/served_adapter.h"
 #include "models/model_config.h"
+#include "models/vision/vision_family.h"
 #include "runtime/base/error.h"
 #include "runtime/io/checkpoint_file.h"
 #include "runtime/io/untrusted.h"
@@ -45,6 +46,7 @@ void check_adapter(const std::filesystem::path& directory, const ModelConfig& ba
   require_servable(read_adapter_config(directory), directory.filename().string());
   const std::shared_ptr<const CheckpointFile> file = open_adapter_tensors(directory);
   for (const CheckpointFile::Tensor& tensor : file->tensors()) {
+    if (base.vision && part_of(*base.vision, tensor.name) != ModelPart::kLanguage) continue;
     if (const auto layer = layer_of(tensor.name); layer && (*layer < 0 || *layer >= base.num_hidden_layers))
       throw invalid_argument("{}: adapter does not fit the model: '{}' is of layer {}, the model has {} (from 0)",
                              file->name(), printable(tensor.name), *layer, base.num_hidden_layers);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <unordered_map>
@@ -16,9 +17,6 @@ namespace hearth {
 namespace {
 
 constexpr std::string_view kPrefix = "base_model.model.";
-// Where a text model lies inside a multimodal one: in transformers 5, in transformers 4.
-constexpr std::pair<std::string_view, std::string_view> kOtherPaths[] = {
-    {"model.language_model.", "model."}, {"language_model.model.", "model."}, {"language_model.lm_head", "lm_head"}};
 
 enum class Part { kA, kB, kMagnitude, kWhole };
 constexpr std::pair<std::string_view, Part> kParts[] = {{".lora_A.weight", Part::kA},
@@ -41,6 +39,8 @@ class Reader {
   Reader(const std::filesystem::path& directory, ModelTensors tensors)
       : directory_(directory), tensors_(tensors), config_(read_adapter_config(directory)), rules_(config_) {
     for (const std::shared_ptr<ModelTensor>& tensor : tensors) by_name_[tensor->name] = tensor;
+    for (const std::shared_ptr<ModelTensor>& tensor : tensors)
+      for (std::string& name : paths_in_files(tensor->name)) by_name_.emplace(std::move(name), tensor);
   }
 
   PeftAdapter read();
@@ -53,12 +53,13 @@ class Reader {
   void refuse_misfits() const;
   bool has_shape(const CheckpointFile::Tensor& stored, const std::vector<int64_t>& expected);
   std::shared_ptr<ModelTensor> find(std::string_view name) const;
+  bool targets(std::string_view path) const;  // by any of its paths
 
   const std::filesystem::path& directory_;
   ModelTensors tensors_;
   AdapterConfig config_;
   AdapterRules rules_;
-  std::unordered_map<std::string_view, std::shared_ptr<ModelTensor>> by_name_;
+  std::unordered_map<std::string, std::shared_ptr<ModelTensor>> by_name_;
   std::shared_ptr<const CheckpointFile> file_;
   size_t num_stored_ = 0;
   std::map<LinearId, LowRank> low_ranks_;
@@ -68,14 +69,13 @@ class Reader {
 };
 
 std::shared_ptr<ModelTensor> Reader::find(std::string_view name) const {
-  const auto found = by_name_.find(name);
-  if (found != by_name_.end()) return found->second;
-  for (const auto& [theirs, ours] : kOtherPaths) {
-    if (!name.starts_with(theirs)) continue;
-    const auto other = by_name_.find(std::string(ours) + std::string(name.substr(theirs.size())));
-    if (other != by_name_.end()) return other->second;
-  }
-  return nullptr;
+  const auto found = by_name_.find(std::string(name));
+  return found == by_name_.end() ? nullptr : found->second;
+}
+
+bool Reader::targets(std::string_view path) const {
+  const std::vector<std::string> paths = paths_in_files(path);
+  return std::any_of(paths.begin(), paths.end(), [&](const std::string& one) { return rules_.targets(one); });
 }
 
 bool Reader::has_shape(const CheckpointFile::Tensor& stored, const std::vector<int64_t>& expected) {
@@ -102,8 +102,7 @@ void Reader::sort_in(const CheckpointFile::Tensor& stored) {
 
 void Reader::put_part(const CheckpointFile::Tensor& stored, Part part, const ModelTensor& tensor) {
   const std::string_view path = module_path(tensor.name);
-  if (!rules_.targets(path) || (part == Part::kMagnitude && !config_.use_dora))
-    return uncalled_.add(printable(stored.name));
+  if (!targets(path) || (part == Part::kMagnitude && !config_.use_dora)) return uncalled_.add(printable(stored.name));
   const int64_t rank = rules_.rank(path);
   LowRank& low_rank = low_ranks_[tensor.linear];
   low_rank.scale = rules_.scale(path);
@@ -140,7 +139,7 @@ void Reader::look_for_gaps() {
   };
   for (const std::shared_ptr<ModelTensor>& tensor : tensors_) {
     const std::string_view path = module_path(tensor->name);
-    if (tensor->linear < 0 || !rules_.targets(path)) continue;
+    if (tensor->linear < 0 || !targets(path)) continue;
     const LowRank& low_rank = low_ranks_[tensor->linear];
     need(low_rank.a.value.defined(), peft_key(path, "lora_A.weight"));
     need(low_rank.b.value.defined(), peft_key(path, "lora_B.weight"));

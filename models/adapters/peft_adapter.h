@@ -59,6 +59,9 @@ PeftAdapter without_pissa(const PeftAdapter& pissa);
 
 // "model.norm.weight" -> "model.norm"
 std::string_view module_path(std::string_view tensor_name);
+// What files call a module of such a path: as transformers 5 does, as 4 did, and within a model that sees. The path
+// itself is the first.
+std::vector<std::string> paths_in_files(std::string_view path);
 // The tensors that modules_to_save means, in the model's order.
 std::vector<std::shared_ptr<ModelTensor>> saved_tensors(const std::vector<std::string>& modules, ModelTensors tensors);
 // "base_model.model.<path>.lora_A.weight" and its like: also the parameters' names.

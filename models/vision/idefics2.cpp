@@ -10,8 +10,9 @@
 namespace hearth {
 namespace {
 
-constexpr TensorPrefix kPrefixes[] = {
-    {"model.vision_model.", "vision_tower."}, {"model.connector.", "connector."}, {"model.text_model.", "model."}};
+constexpr DecoderNames kTextNames = {
+    .embedding = "model.text_model.embed_tokens", .layers = "model.text_model.layers", .norm = "model.text_model.norm"};
+constexpr std::string_view kTower[] = {"vision_model"}, kProjector[] = {"connector"};
 
 nlohmann::json text_config(const nlohmann::json& json) { return llama_text_config(json, "mistral"); }
 
@@ -132,24 +133,28 @@ class Idefics2 : public VisionModel {
  public:
   Idefics2(const VisionConfig& config, const ModelConfig& text, LayerLoader& load)
       : config_(config),
-        tower_(config.tower, config.tower_layers, "vision_tower.", load),
+        tower_(config.tower, config.tower_layers, "model.vision_model.", load),
         projection_(make_projection(text, load)),
-        latents_(load.rows("connector.perceiver_resampler.latents", config.resampler_n_latents, text.hidden_size)),
+        latents_(
+            load.rows("model.connector.perceiver_resampler.latents", config.resampler_n_latents, text.hidden_size)),
         resampler_(resampler_of(config, text)),
-        norm_(load.norm("connector.perceiver_resampler.norm", text.hidden_size, resampler_.norm)) {
+        norm_(load.norm("model.connector.perceiver_resampler.norm", text.hidden_size, resampler_.norm)) {
     for (int i = 0; i < resampler_.num_hidden_layers; ++i)
       layers_.emplace_back(
-          LayerContext{resampler_, load, i, fmt::format("connector.perceiver_resampler.layers.{}.", i), nullptr});
+          LayerContext{resampler_, load, i, fmt::format("model.connector.perceiver_resampler.layers.{}.", i), nullptr});
   }
 
-  Tensor features(const ProcessedImage& image, const Adapter* adapter) const override {
+  Tensor see(const ProcessedImage& image, const Adapter* adapter) const override {
+    return tower_(image.tiles, adapter);
+  }
+
+  Tensor project(const Tensor& seen, const ProcessedImage& image, const Adapter* adapter) const override {
     std::vector<int> patches, latents;
     for (const PixelTile& tile : image.tiles) {
       const PatchGrid grid = patch_grid(tile, config_.tower.patch_size);
       patches.push_back(grid.rows * grid.columns);
       for (int i = 0; i < config_.resampler_n_latents; ++i) latents.push_back(i);
     }
-    const Tensor seen = tower_(image.tiles, adapter);
     Batch batch;
     batch.segments = {{.begin = 0, .end = static_cast<int>(seen.rows()), .adapter = adapter}};
     const Tensor context = projection_(seen, batch);
@@ -161,7 +166,7 @@ class Idefics2 : public VisionModel {
 
  private:
   GatedMlp make_projection(const ModelConfig& text, LayerLoader& load) const {
-    const std::string name = "connector.modality_projection.";
+    const std::string name = "model.connector.modality_projection.";
     const int64_t in = config_.tower.layers.hidden_size;
     return GatedMlp{load.linear(name + "gate_proj", text.intermediate_size, in),
                     load.linear(name + "up_proj", text.intermediate_size, in),
@@ -187,7 +192,10 @@ constinit const VisionFamily kIdefics2 = {.name = "idefics2",
                                           .hugging_face = "Idefics2ForConditionalGeneration",
                                           .text_config = text_config,
                                           .configure = configure,
-                                          .prefixes = kPrefixes,
+                                          .prefixes = {},
+                                          .text_names = kTextNames,
+                                          .tower = kTower,
+                                          .projector = kProjector,
                                           .tokens = tokens,
                                           .make = make,
                                           .joins_pictures = true,

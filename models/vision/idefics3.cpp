@@ -13,8 +13,9 @@
 namespace hearth {
 namespace {
 
-constexpr TensorPrefix kPrefixes[] = {
-    {"model.vision_model.", "vision_tower."}, {"model.connector.", "connector."}, {"model.text_model.", "model."}};
+constexpr DecoderNames kTextNames = {
+    .embedding = "model.text_model.embed_tokens", .layers = "model.text_model.layers", .norm = "model.text_model.norm"};
+constexpr std::string_view kTower[] = {"vision_model"}, kProjector[] = {"connector"};
 
 nlohmann::json text_config(const nlohmann::json& json) { return llama_text_config(json, "llama"); }
 
@@ -61,12 +62,16 @@ class Idefics3 : public VisionModel {
  public:
   Idefics3(const VisionConfig& config, int64_t hidden_size, LayerLoader& load)
       : config_(config),
-        tower_(config.tower, config.tower_layers, "vision_tower.", load),
+        tower_(config.tower, config.tower_layers, "model.vision_model.", load),
         projection_(
-            load.linear("connector.modality_projection.proj", hidden_size,
+            load.linear("model.connector.modality_projection.proj", hidden_size,
                         config.tower.layers.hidden_size * config.spatial_merge_size * config.spatial_merge_size)) {}
 
-  Tensor features(const ProcessedImage& image, const Adapter* adapter) const override {
+  Tensor see(const ProcessedImage& image, const Adapter* adapter) const override {
+    return tower_(image.tiles, adapter);
+  }
+
+  Tensor project(const Tensor& seen, const ProcessedImage& image, const Adapter* adapter) const override {
     const int side = config_.tower.side(), merge = config_.spatial_merge_size, blocks = blocks_a_side(config_);
     std::vector<int> order;
     for (int tile = 0; tile < static_cast<int>(image.tiles.size()); ++tile)
@@ -75,7 +80,7 @@ class Idefics3 : public VisionModel {
           const int row = block / blocks * merge + i / merge, column = block % blocks * merge + i % merge;
           order.push_back((tile * side + row) * side + column);
         }
-    const Tensor merged = side_by_side(tower_(image.tiles, adapter), order, merge * merge);
+    const Tensor merged = side_by_side(seen, order, merge * merge);
     Batch batch;
     batch.segments = {{.begin = 0, .end = static_cast<int>(merged.rows()), .adapter = adapter}};
     return projection_(merged, batch);
@@ -97,14 +102,20 @@ constinit const VisionFamily kIdefics3 = {.name = "idefics3",
                                           .hugging_face = "Idefics3ForConditionalGeneration",
                                           .text_config = text_config,
                                           .configure = configure,
-                                          .prefixes = kPrefixes,
+                                          .prefixes = {},
+                                          .text_names = kTextNames,
+                                          .tower = kTower,
+                                          .projector = kProjector,
                                           .tokens = tokens,
                                           .make = make};
 constinit const VisionFamily kSmolVlm = {.name = "smolvlm",
                                          .hugging_face = "SmolVLMForConditionalGeneration",
                                          .text_config = text_config,
                                          .configure = configure,
-                                         .prefixes = kPrefixes,
+                                         .prefixes = {},
+                                         .text_names = kTextNames,
+                                         .tower = kTower,
+                                         .projector = kProjector,
                                          .tokens = tokens,
                                          .make = make};
 

@@ -13,14 +13,11 @@ namespace hearth {
 namespace {
 
 constexpr TensorPrefix kPrefixes[] = {
-    // transformers 4's names, which 5 writes too, then those of 5's modules
-    {"language_model.", ""},
-    {"vision_tower.vision_model.", "vision_tower."},
-    {"model.vision_tower.vision_model.", "vision_tower."},
-    {"model.language_model.", "model."},
-    {"model.vision_tower.", "vision_tower."},
-    {"model.multi_modal_projector.", "multi_modal_projector."},
-    {"model.image_newline", "image_newline"},
+    // transformers 4's names, which 5 writes too
+    {"language_model.model.", "model.language_model."},          {"language_model.lm_head", "lm_head"},
+    {"vision_tower.vision_model.", "model.vision_tower."},       {"vision_tower.", "model.vision_tower."},
+    {"multi_modal_projector.", "model.multi_modal_projector."},  {"image_newline", "model.image_newline"},
+    {"model.vision_tower.vision_model.", "model.vision_tower."},
 };
 
 void configure(const ConfigReader& json, VisionConfig& config) {
@@ -55,23 +52,25 @@ class Llava : public VisionModel {
  public:
   Llava(const VisionConfig& config, int64_t hidden_size, LayerLoader& load)
       : config_(config),
-        tower_(config.tower, config.tower_layers, "vision_tower.", load),
-        linear_1_(load.linear("multi_modal_projector.linear_1", hidden_size, config.tower.layers.hidden_size,
+        tower_(config.tower, config.tower_layers, "model.vision_tower.", load),
+        linear_1_(load.linear("model.multi_modal_projector.linear_1", hidden_size, config.tower.layers.hidden_size,
                               config.multimodal_projector_bias)),
-        linear_2_(load.linear("multi_modal_projector.linear_2", hidden_size, hidden_size,
+        linear_2_(load.linear("model.multi_modal_projector.linear_2", hidden_size, hidden_size,
                               config.multimodal_projector_bias)) {}
 
-  Tensor features(const ProcessedImage& image, const Adapter* adapter) const override {
-    Tensor x = tower_(image.tiles, adapter);
-    if (config_.drops_class_token) {
-      std::vector<int> rows;
-      for (int row = 0; row < x.rows(); ++row)
-        if (row % tower_.rows_per_tile() != 0) rows.push_back(row);
-      x = ops::gather_rows(x, rows);
-    }
+  Tensor see(const ProcessedImage& image, const Adapter* adapter) const override {
+    const Tensor x = tower_(image.tiles, adapter);
+    if (!config_.drops_class_token) return x;
+    std::vector<int> rows;
+    for (int row = 0; row < x.rows(); ++row)
+      if (row % tower_.rows_per_tile() != 0) rows.push_back(row);
+    return ops::gather_rows(x, rows);
+  }
+
+  Tensor project(const Tensor& seen, const ProcessedImage&, const Adapter* adapter) const override {
     Batch batch;
-    batch.segments = {{.begin = 0, .end = static_cast<int>(x.rows()), .adapter = adapter}};
-    return linear_2_(ops::activate(linear_1_(x, batch), config_.projector_hidden_act), batch);
+    batch.segments = {{.begin = 0, .end = static_cast<int>(seen.rows()), .adapter = adapter}};
+    return linear_2_(ops::activate(linear_1_(seen, batch), config_.projector_hidden_act), batch);
   }
 
  protected:
@@ -109,10 +108,10 @@ void configure_next(const ConfigReader& json, VisionConfig& config) {
 class LlavaNext : public Llava {
  public:
   LlavaNext(const VisionConfig& config, int64_t hidden_size, LayerLoader& load)
-      : Llava(config, hidden_size, load), newline_(load.rows("image_newline", 1, hidden_size)) {}
+      : Llava(config, hidden_size, load), newline_(load.rows("model.image_newline", 1, hidden_size)) {}
 
-  Tensor features(const ProcessedImage& image, const Adapter* adapter) const override {
-    const Tensor x = Llava::features(image, adapter);
+  Tensor project(const Tensor& seen, const ProcessedImage& image, const Adapter* adapter) const override {
+    const Tensor x = Llava::project(seen, image, adapter);
     const int whole = features_per_tile(config_), side = config_.tower.side();
     std::vector<int> rows(whole), places(whole), newlines;
     std::iota(rows.begin(), rows.end(), 0);
@@ -170,6 +169,9 @@ constinit const VisionFamily kLlava = {.name = "llava",
                                        .text_config = text_config,
                                        .configure = configure,
                                        .prefixes = kPrefixes,
+                                       .text_names = kLlavaTextNames,
+                                       .tower = kLlavaTower,
+                                       .projector = kLlavaProjector,
                                        .tokens = llava_tokens,
                                        .make = make_llava};
 constinit const VisionFamily kLlavaNext = {.name = "llava_next",
@@ -177,6 +179,9 @@ constinit const VisionFamily kLlavaNext = {.name = "llava_next",
                                            .text_config = text_config,
                                            .configure = configure_next,
                                            .prefixes = kPrefixes,
+                                           .text_names = kLlavaTextNames,
+                                           .tower = kLlavaTower,
+                                           .projector = kLlavaProjector,
                                            .tokens = llava_next_tokens,
                                            .make = make_llava_next};
 

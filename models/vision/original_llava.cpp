@@ -15,11 +15,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr TensorPrefix kPrefixes[] = {{"model.vision_tower.vision_tower.vision_model.", "vision_tower."},
-                                      {"vision_model.", "vision_tower."},  // in the tower's own checkpoint
-                                      {"model.mm_projector.0.", "multi_modal_projector.linear_1."},
-                                      {"model.mm_projector.2.", "multi_modal_projector.linear_2."},
-                                      {"model.image_newline", "image_newline"}};
+constexpr TensorPrefix kPrefixes[] = {{"model.vision_tower.vision_tower.vision_model.", "model.vision_tower."},
+                                      {"vision_model.", "model.vision_tower."},  // in the tower's own checkpoint
+                                      {"model.mm_projector.0.", "model.multi_modal_projector.linear_1."},
+                                      {"model.mm_projector.2.", "model.multi_modal_projector.linear_2."},
+                                      {"model.embed_tokens.", "model.language_model.embed_tokens."},
+                                      {"model.layers.", "model.language_model.layers."},
+                                      {"model.norm.", "model.language_model.norm."}};
 
 // Its conv_vicuna_v1 and conv_mistral_instruct; pictures come first, as its scripts have them.
 #define HEARTH_LLAVA_CONTENT                                                                               \
@@ -168,6 +170,9 @@ constexpr VisionFamily family(std::string_view name, std::string_view hugging_fa
           .text_config = text_config,
           .configure = configure,
           .prefixes = kPrefixes,
+          .text_names = kLlavaTextNames,
+          .tower = kLlavaTower,
+          .projector = kLlavaProjector,
           .tokens = tokens,
           .make = make,
           .place = PicturePlace::kText,

@@ -16,19 +16,30 @@ PreparedPicture::PreparedPicture(std::shared_ptr<const VisionModel> model, const
                                  const Tokenizer& tokenizer, ProcessedImage image, std::string identity)
     : model_(std::move(model)),
       image_(std::move(image)),
-      identity_(std::move(identity)),
       token_ids_(find_vision_family(config.family)->tokens(config, image_, tokenizer)),
       joins_pictures_(find_vision_family(config.family)->joins_pictures) {
-  if (const auto grid = find_vision_family(config.family)->grid) grid_ = grid(config, image_);
+  layout_.identity = std::move(identity);
+  if (const auto grid = find_vision_family(config.family)->grid) layout_.grid = grid(config, image_);
   for (size_t i = 0; i < token_ids_.size(); ++i)
-    if (token_ids_[i] == config.image_token_id) feature_rows_.push_back(static_cast<int>(i));
+    if (token_ids_[i] == config.image_token_id) layout_.feature_rows.push_back(static_cast<int>(i));
 }
 
-Tensor PreparedPicture::features(const Adapter* adapter) const {
+Tensor PreparedPicture::see(const Adapter* adapter) const {
+  HEARTH_CHECK(model_ && !image_.tiles.front().pixels.empty());
+  return model_->see(image_, adapter);
+}
+
+Tensor PreparedPicture::project(const Tensor& seen, const Adapter* adapter) const {
   HEARTH_CHECK(model_ != nullptr);
-  Tensor features = model_->features(image_, adapter);
-  HEARTH_CHECK(features.rows() == static_cast<int64_t>(feature_rows_.size()));
+  Tensor features = model_->project(seen, image_, adapter);
+  HEARTH_CHECK(features.rows() == static_cast<int64_t>(layout_.feature_rows.size()));
   return features;
+}
+
+PreparedPicture PreparedPicture::without_pixels() const {
+  PreparedPicture out = *this;
+  for (PixelTile& tile : out.image_.tiles) tile.pixels = {};
+  return out;
 }
 
 std::shared_ptr<const PreparedPicture> PictureReader::prepare(const Image& image) const {

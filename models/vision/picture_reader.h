@@ -20,19 +20,21 @@ class PreparedPicture : public Picture {
   PreparedPicture(std::shared_ptr<const VisionModel> model, const VisionConfig& config, const Tokenizer& tokenizer,
                   ProcessedImage image, std::string identity);
   const std::vector<TokenId>& token_ids() const { return token_ids_; }  // all its rows
-  const std::string& identity() const override { return identity_; }
-  const std::vector<int>& feature_rows() const override { return feature_rows_; }
-  std::array<int, 2> grid() const override { return grid_; }
-  bool joins_pictures() const { return joins_pictures_; }  // see VisionFamily
-  Tensor features(const Adapter* adapter) const override;
+  bool joins_pictures() const { return joins_pictures_; }               // see VisionFamily
+  const PictureLayout& layout() const override { return layout_; }
+  Tensor features(const Adapter* adapter) const override { return project(see(adapter), adapter); }
+  // The two steps of which features are made (VisionModel). Recorded where a tape records and something of them is
+  // trained.
+  Tensor see(const Adapter* adapter) const;
+  Tensor project(const Tensor& seen, const Adapter* adapter) const;
+  // Can project what was seen before, and no more.
+  PreparedPicture without_pixels() const;
 
  private:
   std::shared_ptr<const VisionModel> model_;
   ProcessedImage image_;
-  std::string identity_;
   std::vector<TokenId> token_ids_;
-  std::vector<int> feature_rows_;
-  std::array<int, 2> grid_ = {0, 0};
+  PictureLayout layout_;
   bool joins_pictures_;
 };
 
@@ -51,6 +53,7 @@ class PictureReader {
   TokenId placeholder() const;  // in a prompt that was prepared
   // What the model's family changes of a prompt with pictures before it is tokenised.
   void prepare(std::vector<PromptSegment>& segments) const;
+  const VisionConfig& config() const { return *config_; }
 
  private:
   std::shared_ptr<const VisionConfig> config_;

@@ -16,8 +16,15 @@
 namespace hearth {
 namespace {
 
-constexpr TensorPrefix kPrefixes[] = {
-    {"model.visual.", "visual."}, {"model.language_model.", "model."}, {"visual.", "visual."}};
+// transformers 4's names, which 5 writes too, and 5's own.
+constexpr TensorPrefix kPrefixes[] = {{"visual.", "model.visual."},
+                                      {"model.visual.", "model.visual."},
+                                      {"model.language_model.", "model.language_model."},
+                                      {"model.", "model.language_model."}};
+constexpr DecoderNames kTextNames = {.embedding = "model.language_model.embed_tokens",
+                                     .layers = "model.language_model.layers",
+                                     .norm = "model.language_model.norm"};
+constexpr std::string_view kTower[] = {"visual.patch_embed", "visual.blocks"}, kProjector[] = {"visual.merger"};
 
 constexpr int kMostPatchSize = 1 << 10;
 
@@ -176,21 +183,23 @@ class Qwen2Vl : public VisionModel {
   Qwen2Vl(const VisionConfig& config, int64_t hidden_size, LayerLoader& load)
       : config_(config),
         patch_embedding_(load.linear_without_adapters(
-            "visual.patch_embed.proj", width(),
+            "model.visual.patch_embed.proj", width(),
             int64_t{3} * config.tower.frames * config.tower.patch_size * config.tower.patch_size)),
         layers_(make_layers(load)),
-        norm_(load.norm("visual.merger.ln_q", width(), layers().norm)),
-        linear_1_(load.linear("visual.merger.mlp.0", merged_width(), merged_width(), true)),
-        linear_2_(load.linear("visual.merger.mlp.2", hidden_size, merged_width(), true)) {}
+        norm_(load.norm("model.visual.merger.ln_q", width(), layers().norm)),
+        linear_1_(load.linear("model.visual.merger.mlp.0", merged_width(), merged_width(), true)),
+        linear_2_(load.linear("model.visual.merger.mlp.2", hidden_size, merged_width(), true)) {}
 
-  Tensor features(const ProcessedImage& image, const Adapter* adapter) const override {
+  Tensor see(const ProcessedImage& image, const Adapter* adapter) const override {
     const Grid grid = grid_of(config_, image);
-    const int window = config_.window_size / config_.spatial_merge_size / config_.tower.patch_size;
-    const Windows windows = windows_of(grid, window > 0 ? window : std::max(grid.rows, grid.columns));
-    const Tensor merged = merge(run_layers(image, grid, windows, adapter), adapter);
-    std::vector<int> back(windows.blocks.size());
-    for (size_t i = 0; i < back.size(); ++i) back[windows.blocks[i]] = static_cast<int>(i);
-    return ops::gather_rows(merged, back);
+    return run_layers(image, grid, windows(grid), adapter);
+  }
+
+  Tensor project(const Tensor& seen, const ProcessedImage& image, const Adapter* adapter) const override {
+    const std::vector<int> blocks = windows(grid_of(config_, image)).blocks;
+    std::vector<int> back(blocks.size());
+    for (size_t i = 0; i < back.size(); ++i) back[blocks[i]] = static_cast<int>(i);
+    return ops::gather_rows(merge(seen, adapter), back);
   }
 
  private:
@@ -199,11 +208,16 @@ class Qwen2Vl : public VisionModel {
   int per_block() const { return config_.spatial_merge_size * config_.spatial_merge_size; }
   int64_t merged_width() const { return width() * per_block(); }
 
+  Windows windows(const Grid& grid) const {
+    const int side = config_.window_size / config_.spatial_merge_size / config_.tower.patch_size;
+    return windows_of(grid, side > 0 ? side : std::max(grid.rows, grid.columns));
+  }
+
   std::vector<std::unique_ptr<const DecoderLayer>> make_layers(LayerLoader& load) const {
     std::vector<std::unique_ptr<const DecoderLayer>> made;
     const auto rope = make_grid_rope(layers().head_dim);
     for (int i = 0; i < layers().num_hidden_layers; ++i) {
-      const LayerContext at{layers(), load, i, fmt::format("visual.blocks.{}.", i), rope};
+      const LayerContext at{layers(), load, i, fmt::format("model.visual.blocks.{}.", i), rope};
       Norm before_attention = at.norm("norm1");
       auto attention = fused_attention(at, "attn.qkv", "attn.proj", 1);
       Norm before_mlp = at.norm("norm2");
@@ -277,6 +291,9 @@ constinit const VisionFamily kQwen2Vl = {.name = "qwen2_vl",
                                          .text_config = text_config,
                                          .configure = configure_2,
                                          .prefixes = kPrefixes,
+                                         .text_names = kTextNames,
+                                         .tower = kTower,
+                                         .projector = kProjector,
                                          .tokens = tokens,
                                          .grid = grid,
                                          .make = make};
@@ -285,6 +302,9 @@ constinit const VisionFamily kQwen2_5Vl = {.name = "qwen2_5_vl",
                                            .text_config = text_config,
                                            .configure = configure_2_5,
                                            .prefixes = kPrefixes,
+                                           .text_names = kTextNames,
+                                           .tower = kTower,
+                                           .projector = kProjector,
                                            .tokens = tokens,
                                            .grid = grid,
                                            .make = make};

@@ -24,18 +24,32 @@ std::unique_ptr<const ImageProcessor> load_image_processor(const VisionConfig& c
   return own ? own(config) : load_image_processor(config.directory);
 }
 
+std::string name_here(const VisionConfig& config, std::string_view name) {
+  for (const auto& [file, here] : find_vision_family(config.family)->prefixes)
+    if (name.starts_with(file)) return std::string(here).append(name.substr(file.size()));
+  return std::string(name);
+}
+
 void arrange_vision(WeightSource& source, const VisionConfig& config) {
-  const VisionFamily* family = find_vision_family(config.family);
-  if (family->complete) family->complete(source, config);
+  if (const auto complete = find_vision_family(config.family)->complete) complete(source, config);
   for (const std::string& name : source.names()) {
-    const auto prefix = std::ranges::find_if(family->prefixes, [&](const auto& p) { return name.starts_with(p.file); });
-    const bool has_other_name = prefix != family->prefixes.end();
-    const std::string here = has_other_name ? std::string(prefix->here) + name.substr(prefix->file.size()) : name;
+    const std::string here = name_here(config, name);
     source.rename(name, here);
     for (const char* end :
          {"embeddings.class_embedding", "patch_embedding.weight", "patch_embed.proj.weight", "image_newline"})
       if (here.ends_with(end)) source.as_matrix(here);
   }
+}
+
+ModelPart part_of(const VisionConfig& config, std::string_view path) {
+  const VisionFamily* family = find_vision_family(config.family);
+  const auto has_one = [&](std::span<const std::string_view> keys) {
+    return std::ranges::any_of(keys, [&](std::string_view key) { return path.find(key) != std::string_view::npos; });
+  };
+  constexpr std::string_view kLanguage[] = {"language_model", "text_model", "lm_head"};
+  if (has_one(family->projector)) return ModelPart::kProjector;
+  if (has_one(family->tower)) return ModelPart::kTower;
+  return has_one(kLanguage) ? ModelPart::kLanguage : ModelPart::kOther;
 }
 
 bool is_tied(const nlohmann::json& json, const nlohmann::json& text) {

@@ -5,9 +5,11 @@
 #include <array>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "models/decoder.h"
 #include "models/layers.h"
 #include "models/vision/image_processor.h"
 #include "models/vision/vision_config.h"
@@ -16,15 +18,17 @@
 
 namespace hearth {
 
-// Tower and what follows it.
 class VisionModel {
  public:
   virtual ~VisionModel() = default;
-  // One row for each image_token_id of VisionFamily::tokens.  -> [features, hidden_size]
-  virtual Tensor features(const ProcessedImage& image, const Adapter* adapter) const = 0;
+  // The tower's: what `project` takes.
+  virtual Tensor see(const ProcessedImage& image, const Adapter* adapter) const = 0;
+  // The projector's, of what the tower sees in that image: one row for each image_token_id of VisionFamily::tokens.
+  // -> [features, hidden_size]
+  virtual Tensor project(const Tensor& seen, const ProcessedImage& image, const Adapter* adapter) const = 0;
 };
 
-// Tensors whose names begin so are called otherwise here: the text model's as in a checkpoint of it alone.
+// Tensors whose names begin so in files have those here that transformers 5 gives them.
 struct TensorPrefix {
   std::string_view file, here;
 };
@@ -36,6 +40,10 @@ enum class PicturePlace {
   kText,         // as "<image>", which the tokenizer does not know
 };
 
+// What can be frozen by itself: LLaMA-Factory's freeze_vision_tower, freeze_multi_modal_projector and
+// freeze_language_model.
+enum class ModelPart { kTower, kProjector, kLanguage, kOther };
+
 struct VisionFamily {
   std::string_view name;          // config.json's model_type
   std::string_view hugging_face;  // in config.json's architectures
@@ -44,6 +52,9 @@ struct VisionFamily {
   // Reads the rest of config.json, beside text_config, into a config that has its family's name.
   void (*configure)(const ConfigReader& json, VisionConfig& config);
   std::span<const TensorPrefix> prefixes;  // the first that fits holds
+  DecoderNames text_names;                 // the text model's within the whole
+  // What modules' paths have in them: LLaMA-Factory's COMPOSITE_MODELS.
+  std::span<const std::string_view> tower, projector;
   // What stands for a picture in a prompt: image_token_id wherever a feature goes.
   std::vector<TokenId> (*tokens)(const VisionConfig& config, const ProcessedImage& image, const Tokenizer& tokenizer);
   // Rows and columns of its features, which then have positions on a grid. Null: they are as words.
@@ -73,7 +84,12 @@ nlohmann::json llama_text_config(const nlohmann::json& json, const char* model_t
 
 std::unique_ptr<const ImageProcessor> load_image_processor(const VisionConfig& config);
 
-// Brings all tensors together and renames them by the family's prefixes.
+// What a tensor of a checkpoint is called here.
+std::string name_here(const VisionConfig& config, std::string_view name_in_file);
+// Brings all tensors together and renames them.
 void arrange_vision(WeightSource& source, const VisionConfig& config);
+
+// Of a model that sees. `path`: of a module or tensor, as transformers 5 has it.
+ModelPart part_of(const VisionConfig& config, std::string_view path);
 
 }  // namespace hearth

@@ -18,8 +18,8 @@ void check_tiles(const TowerConfig& tower, const ProcessedImage& image);
 
 class Vit {
  public:
-  // Its first `num_layers` layers, from tensors below `name` ("vision_tower."): the last hidden state is theirs, with
-  // the norm that follows all of them only where the config says so.
+  // Its first `num_layers` layers, from tensors below `name` ("model.vision_tower."): the last hidden state is theirs,
+  // with the norm that follows all of them only where the config says so.
   Vit(const TowerConfig& config, int num_layers, const std::string& name, LayerLoader& load);
   // Tiles of image_size x image_size, or of any size that has a patch (positions_by_place); tile by tile a row for the
   // class token, if there is one, then for each patch, row by row.  -> [tiles * rows_per_tile(), hidden_size]

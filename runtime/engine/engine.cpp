@@ -167,7 +167,8 @@ void Engine::Impl::check(const GenerateRequest& request) const {
   const auto prompt = static_cast<int64_t>(request.prompt.size());
   for (int64_t end = 0; const auto& [begin, picture] : request.pictures) {
     HEARTH_CHECK(begin >= end && !request.prompt_logprobs);
-    end = begin + (picture->feature_rows().empty() ? 0 : picture->feature_rows().back() + 1);
+    const std::vector<int>& places = picture->layout().feature_rows;
+    end = begin + (places.empty() ? 0 : places.back() + 1);
     HEARTH_CHECK(end <= prompt);
   }
   if (prompt + request.max_tokens > max_context_) throw ContextOverflow(max_context_, prompt, request.max_tokens);
@@ -222,7 +223,7 @@ bool Engine::Impl::take_submitted() {
   for (std::unique_ptr<Sequence>& sequence : submitted) {
     Sequence* key = sequence.get();
     for (const auto& [begin, picture] : key->request.pictures)
-      for (const int row : picture->feature_rows()) key->tokens[begin + row] = pictures_.id_of(*picture);
+      for (const int row : picture->layout().feature_rows) key->tokens[begin + row] = pictures_.id_of(*picture);
     scheduler_.add(*key);
     sequences_.emplace(key, std::move(sequence));
   }

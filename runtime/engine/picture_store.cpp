@@ -8,14 +8,14 @@ namespace hearth {
 
 TokenId PictureStore::id_of(const Picture& picture) {
   constexpr size_t kMostIds = 100'000;
-  if (const auto found = ids_.find(picture.identity()); found != ids_.end()) return found->second;
+  if (const auto found = ids_.find(picture.layout().identity); found != ids_.end()) return found->second;
   if (ids_.size() >= kMostIds) ids_.clear();  // what comes again gets another id and is computed again
   if (last_id_ == std::numeric_limits<TokenId>::min()) throw resource_exhausted("no ids are left for pictures");
-  return ids_[picture.identity()] = --last_id_;
+  return ids_[picture.layout().identity] = --last_id_;
 }
 
 Tensor PictureStore::features(const Picture& picture, const Adapter* adapter) {
-  Key key{picture.identity(), adapter ? adapter->number : 0};
+  Key key{picture.layout().identity, adapter ? adapter->number : 0};
   if (const auto found = by_key_.find(key); found != by_key_.end()) {
     kept_.splice(kept_.begin(), kept_, found->second);
     return found->second->features;

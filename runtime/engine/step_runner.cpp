@@ -42,7 +42,7 @@ EmbeddedRows StepRunner::embedded(std::span<const PlannedRows> planned) {
   for (const PlannedRows& rows : planned) {
     const GenerateRequest& request = rows.sequence->request;
     for (const PlacedPicture& placed : request.pictures) {
-      const std::vector<int>& places = placed.picture->feature_rows();
+      const std::vector<int>& places = placed.picture->layout().feature_rows;
       const auto begin = std::ranges::lower_bound(places, rows.past - placed.begin);
       const auto end = std::ranges::lower_bound(places, rows.past + rows.count - placed.begin);
       if (begin >= end) continue;

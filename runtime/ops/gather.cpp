@@ -57,6 +57,36 @@ Tensor gather_rows(const Tensor& x, std::span<const int> rows) {
   return y;
 }
 
+Tensor join_rows(std::span<const Tensor> parts) {
+  constexpr const char* kOp = "join_rows";
+  require(!parts.empty(), kOp, "there are no parts");
+  int64_t rows = 0;
+  for (const Tensor& part : parts) {
+    require(part.defined() && part.shape().rank() == 2 && part.dim(-1) == parts[0].dim(-1), kOp,
+            "a part is {}, must be [rows, {}]", part.shape(), parts[0].dim(-1));
+    rows += part.rows();
+  }
+  if (parts.size() == 1) return parts[0];
+  Tensor y({rows, parts[0].dim(-1)});
+  float* to = y.data();
+  for (const Tensor& part : parts) to = std::copy_n(part.data(), part.size(), to);
+  Tape* tape = nullptr;
+  for (const Tensor& part : parts)
+    if (Tape* wanted = Tape::wanted_by(part)) tape = wanted;
+  if (!tape) return y;
+  std::vector<Tensor> on_tape;
+  for (const Tensor& part : parts) on_tape.push_back(part.on_tape());
+  tape->record(y, [on_tape = std::move(on_tape)](const Tensor& dy, Tape& t) {
+    int64_t begin = 0;
+    for (const Tensor& part : on_tape) {
+      if (Tensor* dpart = t.grad(part))
+        kernels::add_scaled(dy.row(begin), 1.0f, static_cast<int64_t>(part.size()), dpart->data());
+      begin += part.rows();
+    }
+  });
+  return y;
+}
+
 Tensor replace_rows(const Tensor& x, std::span<const int> rows, const Tensor& values) {
   constexpr const char* kOp = "replace_rows";
   require(x.defined() && x.shape().rank() == 2, kOp, "x is {}, must be [tokens, n]", x.shape());

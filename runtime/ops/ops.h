@@ -114,6 +114,9 @@ Tensor cross_attention(const Tensor& q, const Tensor& k, const Tensor& v, std::s
 // Rows of x by index, which may repeat.  x [tokens, n] -> [rows.size(), n]
 Tensor gather_rows(const Tensor& x, std::span<const int> rows);
 
+// Those of all, one behind the other.  of each [rows, n] -> [the sum of rows, n]
+Tensor join_rows(std::span<const Tensor> parts);
+
 // x with values[i] as its row rows[i]; each row at most once.  x [tokens, n], values [rows.size(), n] -> [tokens, n]
 Tensor replace_rows(const Tensor& x, std::span<const int> rows, const Tensor& values);
 

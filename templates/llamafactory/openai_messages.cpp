@@ -70,9 +70,28 @@ class Reader {
   std::string text(const Json& message, const char* key) const {
     const auto found = message.find(key);
     if (found == message.end() || found->is_null()) return "";
-    if (!found->is_string())
-      fail_at(fmt::format("{} must be a text; images and other parts are not supported with a named template", key));
+    if (!found->is_string()) fail_at(fmt::format("{} must be a text", key));
     return found->get<std::string>();
+  }
+
+  // Texts and images stand in the order of the parts.
+  SlotMessage question(const Json& message) const {
+    const auto content = message.find("content");
+    if (content == message.end() || !content->is_array()) return {Role::kUser, text(message, "content")};
+    SlotMessage question{Role::kUser};
+    for (const Json& part : *content) {
+      const std::string type = part.is_object() ? text(part, "type") : "";
+      if (type == "text") {
+        question.content += text(part, "text");
+      } else if (type == "image") {
+        const size_t begin = question.content.size();
+        question.content += template_.image_text();
+        question.images.push_back({begin, question.content.size()});
+      } else {
+        fail_at("content: parts must be of type text or image");
+      }
+    }
+    return question;
   }
 
   void add(const Json& message) {
@@ -82,7 +101,7 @@ class Reader {
       if (index_ > 0) fail_at("a system message must be the first");
       out_.system = text(message, "content");
     } else if (role == "user") {
-      add_turn({Role::kUser, text(message, "content")});
+      add_turn(question(message));
     } else if (role == "tool") {
       add_result(text(message, "content"));
     } else if (role == "assistant") {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
 #include <utility>
 
 #include "runtime/base/error.h"
@@ -23,13 +24,24 @@ Slots to_slots(const SlotList& list, std::string_view replaced_eos) {
   return slots;
 }
 
-// The slots with `content` in them; what stands in it from byte `literal_begin` on is a user's or a tool's.
-void append_filled(const Slots& slots, const std::string& content, size_t literal_begin, Slots& out) {
+// The slots with `content` in them; what stands in it from byte `literal_begin` on is a user's or a tool's, but for
+// `images`, which count from there.
+void append_filled(const Slots& slots, const std::string& content, size_t literal_begin, Slots& out,
+                   std::span<const ByteRange> images = {}) {
   for (const PromptSegment& slot : slots) {
     PromptSegment segment = slot;
     if (const size_t at = slot.text.find(kContent); at != std::string::npos) {
       segment.text.replace(at, kContent.size(), content);
-      if (literal_begin < content.size()) segment.literal.push_back({at + literal_begin, at + content.size()});
+      const size_t first = at + literal_begin;
+      size_t begin = first;
+      const auto add_literal = [&](size_t end) {
+        if (begin < end) segment.literal.push_back({begin, end});
+      };
+      for (const ByteRange& image : images) {
+        add_literal(first + image.begin);
+        begin = first + image.end;
+      }
+      add_literal(at + content.size());
     }
     if (segment.kind != PromptSegment::Kind::kText || !segment.text.empty()) out.push_back(std::move(segment));
   }
@@ -120,6 +132,19 @@ SlotTemplate SlotTemplate::named(std::string_view name, const SlotTemplateOption
   throw not_found("no template is named '{}'; `hearth templates` lists them", name);
 }
 
+std::string SlotTemplate::image_text() const {
+  const auto or_else = [](std::string_view text, std::string_view otherwise) {
+    return std::string(text.empty() ? otherwise : text);
+  };
+  if (media.plugin == "llava" || media.plugin == "llava_next") return std::string(media.image);
+  if (media.plugin == "qwen2_vl")
+    return or_else(media.vision_begin, "<|vision_start|>") + std::string(media.image) +
+           or_else(media.vision_end, "<|vision_end|>");
+  throw invalid_argument("template '{}' {}", name,
+                         media.image.empty() ? "is not for images; `hearth templates` lists those that are"
+                                             : "is for images of models that hearth does not have");
+}
+
 std::optional<std::string> SlotTemplate::system_content(const SlotConversation& conversation) const {
   std::string text = conversation.system.empty() ? default_system : conversation.system;
   if (conversation.tools.empty()) return text.empty() ? std::nullopt : std::optional(text);
@@ -172,7 +197,7 @@ std::vector<Slots> SlotTemplate::encode(const SlotConversation& conversation) co
     }
     switch (message.role) {
       case Role::kUser:
-        append_filled(user, before_user + message.content, before_user.size(), slots);
+        append_filled(user, before_user + message.content, before_user.size(), slots, message.images);
         break;
       case Role::kObservation:
         append_filled(observation, message.content, 0, slots);

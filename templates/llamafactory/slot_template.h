@@ -24,7 +24,8 @@ struct SlotMessage {
   // kFunction: calls as JSON, {"name", "arguments"} or an array of them, perhaps behind a thought or between the
   // template's words for calls; with `calls` only what stands before them.
   std::string content = {};
-  std::vector<ToolCall> calls = {};  // kFunction
+  std::vector<ToolCall> calls = {};    // kFunction
+  std::vector<ByteRange> images = {};  // parts of `content` that are SlotTemplate::image_text, in order
 };
 
 // user or observation, then assistant or function, and so on.
@@ -34,6 +35,9 @@ struct SlotConversation {
   std::string tools = {};               // a JSON array of function schemas; empty: none
   std::optional<std::time_t> now = {};  // for the date that llama3's tools name; the clock when unset
 };
+
+// Stands for an image in the text of a message.
+inline constexpr std::string_view kImagePlaceholder = "<image>";
 
 struct SlotTurn {
   std::vector<PromptSegment> prompt, response;
@@ -75,6 +79,10 @@ class SlotTemplate {
   // message is the assistant's and is part of the prompt. Throws kInvalidArgument for what the slots cannot say: roles
   // out of turn, a system message that is not the first, images.
   std::vector<PromptSegment> render(const ChatTemplateInputs& inputs) const;
+
+  // What its plugin writes for an image, with one token for all of its features. Throws kInvalidArgument where it is
+  // not for images, or for those of models that hearth does not have.
+  std::string image_text() const;
 
   std::string name;
   TemplateClass kind = TemplateClass::kPlain;

@@ -302,7 +302,7 @@ TEST(EncodeExamples, RewardModelsLearnFromTheSamePairsAsDpo) {
 }
 
 TEST(JoinTurns, BudgetsLabelsAndTheFinalEndOfSequence) {
-  const std::vector<EncodedTurn> turns = {{{1, 2, 3}, {4, 5}}, {{6, 7}, {8, 9}}};
+  const std::vector<EncodedTurn> turns = {{{{1, 2, 3}}, {{4, 5}}}, {{{6, 7}}, {{8, 9}}}};
   const auto labels = [&](const JoinOptions& options) { return join_turns(turns, options).example.labels; };
   EXPECT_THAT(labels({}), ElementsAre(kNone, kNone, kNone, 4, 5, kNone, kNone, 8, 9));
   EXPECT_THAT(labels({.train_on_prompt = true}), ElementsAre(1, 2, 3, 4, 5, 6, 7, 8, 9));

@@ -1,6 +1,7 @@
 // Tokenised data comes back as it was saved, only to the job that it was made for, and a damaged file is refused.
 #include "finetune/encoding/tokenized_data.h"
 
+#include <algorithm>
 #include <cstring>
 #include <sstream>
 #include <string>
@@ -22,7 +23,13 @@ using testing::Not;
 
 bool same(const TokenizedExample& a, const TokenizedExample& b) {
   return a.input_ids == b.input_ids && a.labels == b.labels && a.packed_lengths == b.packed_lengths &&
-         a.attends_across == b.attends_across && a.desirable == b.desirable;
+         a.attends_across == b.attends_across && a.desirable == b.desirable &&
+         std::ranges::equal(a.pictures, b.pictures, [](const ExamplePicture& x, const ExamplePicture& y) {
+           return x.begin == y.begin && x.picture->path == y.picture->path &&
+                  x.picture->layout.identity == y.picture->layout.identity &&
+                  x.picture->layout.feature_rows == y.picture->layout.feature_rows &&
+                  x.picture->layout.grid == y.picture->layout.grid && x.picture->token_ids == y.picture->token_ids;
+         });
 }
 
 TokenizedSets some_sets() {
@@ -30,6 +37,10 @@ TokenizedSets some_sets() {
   sets["train"] = {{{1, 2, 3}, {-100, 2, 3}, {}}, {{}, {}, {}}, {{4, 5, 6}, {-100, 9, 6}, {2, 1}, true}};
   sets["tagged"] = {{{1, 2}, {-100, 2}, {1, 1}, false, true}, {{3, 4}, {3, -100}, {1, 1}, false, false}};
   sets["validation"] = {{{7}, {7}, {}}};
+  const auto picture = std::make_shared<const FilePicture>(
+      FilePicture{"cat \"1\".png", {"ab12", {0, 1, 3, 4}, {2, 2}}, {8, 8, 9, 8, 8}});
+  sets["pictured"] = {{{1, 2}, {-100, 2}}, {{1, 8, 8, 9, 8, 8, 3, 8, 8, 9, 8, 8}, std::vector<TokenId>(12, -100)}};
+  sets["pictured"][1].pictures = {{1, picture}, {7, picture}};
   return sets;
 }
 
@@ -52,7 +63,7 @@ TEST(TokenizedData, ComesBackAsItWasSaved) {
   save_tokenized(path, some_sets(), kMadeWith);
   const auto loaded = load_tokenized(path, kMadeWith, 10);
   ASSERT_TRUE(loaded);
-  ASSERT_EQ(loaded->size(), 3);
+  ASSERT_EQ(loaded->size(), 4);
   for (const auto& [name, examples] : some_sets()) {
     ASSERT_EQ(loaded->at(name).size(), examples.size());
     for (size_t i = 0; i < examples.size(); ++i) EXPECT_TRUE(same(loaded->at(name)[i], examples[i])) << name << i;
@@ -93,6 +104,16 @@ TEST(TokenizedData, DamagedFilesAreRefused) {
   EXPECT_THAT(with(5, 1), HasSubstr("an example of 1 tokens"));
   EXPECT_THAT(with(6, 2), HasSubstr("an example of 2 tokens"));
   EXPECT_THAT(with(6, 0), HasSubstr("do not cover"));
+  const auto replaced = [&](std::string_view from, std::string_view to) {
+    std::string changed = image;
+    return error_of(changed.replace(changed.find(from), from.size(), to));
+  };
+  EXPECT_THAT(replaced("[0,1,3,4]", "[0,1,3,7]"), HasSubstr("rows of the picture cat \"1\".png do not fit together"));
+  EXPECT_THAT(replaced("[0,1,3,4]", "[0,3,1,4]"), HasSubstr("do not fit together"));
+  EXPECT_THAT(replaced("\"grid\":[2,2]", "\"grid\":[2,3]"), HasSubstr("do not fit together"));
+  EXPECT_THAT(replaced("[8,8,9,8,8]", "[8,8,7,8,8]"),
+              HasSubstr("does not have the picture cat \"1\".png at its token 1"));
+  EXPECT_THAT(replaced("\"identity\"", "\"identitx\""), HasSubstr("not whole"));
 }
 
 TEST(PrintEncoded, WhatIsLearntIsMarked) {

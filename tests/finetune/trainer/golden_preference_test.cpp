@@ -28,7 +28,7 @@ std::vector<TokenizedExample> golden_examples(Stage stage) {
   for (const nlohmann::json& row : read_json(kGolden / "preference" / (is_kto ? "kto.json" : "pairs.json"))) {
     const auto ids = [&](const char* key) { return row.at(key).get<std::vector<TokenId>>(); };
     examples.push_back(
-        join_pair(ids("prompt"), ids(is_kto ? "answer" : "chosen"), ids(is_kto ? "kl_answer" : "rejected")));
+        join_pair({ids("prompt")}, {ids(is_kto ? "answer" : "chosen")}, {ids(is_kto ? "kl_answer" : "rejected")}));
     if (is_kto) examples.back().desirable = row.at("desirable").get<bool>();
   }
   return examples;

@@ -25,7 +25,8 @@ class Plan : public testing::Test {
     trainable_ = make_trainable(spec_, loaded_);
   }
   MemoryPlan plan(int64_t tokens, int64_t available) {
-    return plan_memory(spec_, *loaded_.model, *trainable_, tokens, available);
+    PictureFeatures pictures(loaded_, spec_.data.pixel_limits, 0);
+    return plan_memory(spec_, *loaded_.model, *trainable_, tokens, available, pictures, nullptr);
   }
 
   test::TemporaryDirectory directory_;

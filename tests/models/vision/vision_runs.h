@@ -24,7 +24,7 @@ inline Batch batch_of(const PicturedPrompt& prompt) {
   std::vector<float> values;
   for (const PlacedPicture& placed : prompt.pictures) {
     const Tensor features = placed.picture->features(nullptr);
-    for (const int row : placed.picture->feature_rows()) batch.embedded.rows.push_back(placed.begin + row);
+    for (const int row : placed.picture->layout().feature_rows) batch.embedded.rows.push_back(placed.begin + row);
     values.insert(values.end(), features.data(), features.data() + features.size());
   }
   if (values.empty()) return batch;
