@@ -51,7 +51,7 @@ std::shared_ptr<const VisionModel> build_model(const ModelConfig& config, Weight
       throw invalid_argument("{}: a text model of architecture '{}' within a {} is not one that hearth has", place,
                              architecture.name, family.name);
     names = family.text_names;
-    vision = family.make(*config.vision, config.hidden_size, load);
+    vision = family.make(*config.vision, config, load);
   }
   loaded.model = make_decoder(config, load, architecture.make_layer, names);
   for (const std::string& name : source.unused()) {
@@ -145,6 +145,10 @@ std::shared_ptr<const VisionModel> build_directory(const std::filesystem::path& 
 void read_directory(const std::filesystem::path& directory, const ModelConfig& config, LoadedModel& loaded) {
   loaded.tokenizer = load_tokenizer(directory);
   read_chat_template(directory, loaded);
+  if (!loaded.chat_template && config.vision) {
+    const std::string_view usual = find_vision_family(config.vision->family)->chat_template;
+    if (!usual.empty()) set_chat_template(std::string(usual), directory.string(), loaded);
+  }
 
   const std::filesystem::path generation_path = directory / "generation_config.json";
   if (std::filesystem::exists(generation_path)) {
@@ -199,9 +203,10 @@ LoadedModel load(const std::filesystem::path& path, const ChatOptions& chat, con
   loaded.architecture = config.architecture;
   std::shared_ptr<const VisionModel> vision;
   if (build) vision = gguf ? build_gguf(gguf, config, *build, loaded) : build_directory(path, config, *build, loaded);
-  if (config.vision)
-    loaded.pictures = std::make_shared<PictureReader>(config.vision, load_image_processor(path), std::move(vision));
   gguf ? read_gguf(*gguf, config, loaded) : read_directory(path, config, loaded);
+  if (config.vision)
+    loaded.pictures = std::make_shared<PictureReader>(config.vision, load_image_processor(*config.vision),
+                                                      loaded.tokenizer, std::move(vision));
   loaded.chat = chat;
   if (!chat.template_name.empty()) use_named_template(path.string(), config.vocab_size, loaded);
   return loaded;

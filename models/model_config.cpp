@@ -106,7 +106,7 @@ const Architecture& read_architecture(const ConfigReader& config) {
 ModelConfig read_model_config(const std::filesystem::path& config_json) {
   nlohmann::json json = read_json_file(config_json);
   std::string place = config_json.string();
-  const std::shared_ptr<const VisionConfig> vision = read_vision_config(json, place);
+  const std::shared_ptr<const VisionConfig> vision = read_vision_config(json, config_json);
   if (vision) {
     json = text_config_of(json, *vision);
     place += ": text_config";

@@ -15,6 +15,7 @@ using Kind = PromptSegment::Kind;
 std::optional<TokenId> token_of(const Tokenizer& tokenizer, const PromptSegment& segment) {
   if (segment.kind == Kind::kBos) return tokenizer.bos();
   if (segment.kind == Kind::kEos) return tokenizer.eos();
+  if (segment.kind == Kind::kPicture) return kPicturePlaceholder;
   if (const auto id = tokenizer.token_id(segment.text)) return id;
   throw invalid_argument("the tokenizer lacks the template's token '{}'", segment.text);
 }
@@ -64,7 +65,7 @@ std::vector<TokenId> encode_segments(const Tokenizer& tokenizer, std::span<const
 std::string segments_text(const Tokenizer& tokenizer, std::span<const PromptSegment> segments) {
   std::string text;
   for (const PromptSegment& segment : segments) {
-    if (segment.kind == Kind::kText)
+    if (segment.kind == Kind::kText || segment.kind == Kind::kPicture)
       text += segment.text;
     else if (const auto id = token_of(tokenizer, segment))
       text += tokenizer.token_text(*id);

@@ -22,6 +22,9 @@ ChatTemplateInputs with_options(const SlotTemplateOptions& options, ChatTemplate
 // LLaMA-Factory does it: everywhere; with split_special_tokens: nowhere, in the template's own text neither.
 enum class ControlTokens { kOutsideMessages, kEverywhere, kNowhere };
 
+// What a kPicture becomes: no token has it. LLaVA's own code calls it IMAGE_TOKEN_INDEX.
+inline constexpr TokenId kPicturePlaceholder = -200;
+
 // Each segment is tokenised by itself. A kToken that the tokenizer lacks throws kInvalidArgument; kBos and kEos add
 // nothing where it has none.
 std::vector<TokenId> encode_segments(const Tokenizer& tokenizer, std::span<const PromptSegment> segments,

@@ -145,6 +145,7 @@ ConversationPrompt prompt_of(const ServedModel& model, const ConversationFields&
     throw invalid_field("messages", fmt::format("the chat template of '{}': {}", model.id, error.what()));
   }
   if (conversation.continue_final_message) cut_at_mark(segments);
+  if (!pictures.empty()) loaded.pictures->prepare(segments);
   ConversationPrompt prompt{segments_text(*loaded.tokenizer, segments), encode_segments(*loaded.tokenizer, segments)};
   if (!pictures.empty()) place(pictures, *loaded.pictures, prompt);
   if (prompt.token_ids.empty()) throw invalid_field("messages", "the chat template makes an empty prompt of them");

@@ -23,7 +23,9 @@ constexpr std::array kKinds = {
     Kind{"Idefics3ImageProcessor", idefics3_processor}, Kind{"SmolVLMImageProcessor", idefics3_processor},
 };
 
-std::unique_ptr<const ImageProcessor> processor_of(const nlohmann::json& json, const std::string& place) {
+}  // namespace
+
+std::unique_ptr<const ImageProcessor> make_image_processor(const nlohmann::json& json, const std::string& place) {
   const ProcessorConfig config(json, place);
   const auto type = config.keys.text("image_processor_type");
   if (!type) throw invalid_argument("{}: has no image_processor_type", place);
@@ -39,17 +41,15 @@ std::unique_ptr<const ImageProcessor> processor_of(const nlohmann::json& json, c
                          known);
 }
 
-}  // namespace
-
 std::unique_ptr<const ImageProcessor> load_image_processor(const std::filesystem::path& directory) {
   const std::filesystem::path whole = directory / "processor_config.json";
   if (std::filesystem::exists(whole)) {
     const nlohmann::json json = read_json_file(whole);
     if (json.is_object() && json.contains("image_processor"))
-      return processor_of(json.at("image_processor"), whole.string() + ": image_processor");
+      return make_image_processor(json.at("image_processor"), whole.string() + ": image_processor");
   }
   const std::filesystem::path path = directory / "preprocessor_config.json";
-  return processor_of(read_json_file(path), path.string());
+  return make_image_processor(read_json_file(path), path.string());
 }
 
 }  // namespace hearth

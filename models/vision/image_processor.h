@@ -5,7 +5,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "models/images/image.h"
 
@@ -35,8 +38,11 @@ class ImageProcessor {
   virtual ProcessedImage operator()(const Image& image) const = 0;
 };
 
+// By its keys; `place` for messages. Throws kInvalidArgument naming the key or the kind that hearth does not have.
+std::unique_ptr<const ImageProcessor> make_image_processor(const nlohmann::json& json, const std::string& place);
+
 // By the image_processor part of a model directory's processor_config.json, else by preprocessor_config.json. Throws
-// kNotFound, kInvalidArgument naming the key or the kind that hearth does not have, kDataCorruption.
+// what make_image_processor does, kNotFound and kDataCorruption.
 std::unique_ptr<const ImageProcessor> load_image_processor(const std::filesystem::path& directory);
 
 }  // namespace hearth

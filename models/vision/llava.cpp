@@ -1,10 +1,11 @@
 // LLaVA 1.5 (arXiv 2310.03744) and LLaVA-NeXT: a vision transformer, and two linear maps into the text model's input
 // (transformers' LlavaForConditionalGeneration and LlavaNextForConditionalGeneration).
+#include "models/vision/llava.h"
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
-#include "models/vision/vision_family.h"
 #include "models/vision/vit.h"
 #include "runtime/base/error.h"
 
@@ -18,10 +19,6 @@ constexpr TensorPrefix kPrefixes[] = {
     {"multi_modal_projector.", "model.multi_modal_projector."},  {"image_newline", "model.image_newline"},
     {"model.vision_tower.vision_model.", "model.vision_tower."},
 };
-constexpr DecoderNames kTextNames = {.embedding = "model.language_model.embed_tokens",
-                                     .layers = "model.language_model.layers",
-                                     .norm = "model.language_model.norm"};
-constexpr std::string_view kTower[] = {"vision_tower"}, kProjector[] = {"multi_modal_projector"};
 
 void configure(const ConfigReader& json, VisionConfig& config) {
   const auto tower = json.object("vision_config");
@@ -44,43 +41,11 @@ void configure(const ConfigReader& json, VisionConfig& config) {
   config.multimodal_projector_bias = json.boolean("multimodal_projector_bias").value_or(true);
 }
 
-// Files state what differs from transformers' LlamaConfig and MistralConfig.
-nlohmann::json text_config(const nlohmann::json& json) {
-  const auto found = json.find("text_config");
-  nlohmann::json text = found != json.end() && found->is_object() ? *found : nlohmann::json::object();
-  const nlohmann::json& kind = text.emplace("model_type", "llama").first.value();
-  nlohmann::json whole = {{"hidden_size", 4096},       {"intermediate_size", 11008}, {"num_hidden_layers", 32},
-                          {"num_attention_heads", 32}, {"vocab_size", 32000},        {"max_position_embeddings", 2048}};
-  if (kind == "mistral")
-    whole.update({{"intermediate_size", 14336}, {"num_key_value_heads", 8}, {"max_position_embeddings", 131072}});
-  if (kind != "llama" && kind != "mistral") whole = nlohmann::json::object();
-  for (const auto& [key, value] : json.items())
-    if (key == "quantization_config" || key == "eos_token_id") whole[key] = value;
-  text["tie_word_embeddings"] = is_tied(json, text);
-  text.erase("architectures");
-  whole.update(text);
-  return whole;
-}
+nlohmann::json text_config(const nlohmann::json& json) { return llama_text_config(json, "llama"); }
 
 int features_per_tile(const VisionConfig& c) {
   const int side = c.tower.side();
   return side * side + (c.tower.has_class_token ? 1 : 0) - (c.drops_class_token ? 1 : 0);
-}
-
-void check_tiles(const VisionConfig& config, const ProcessedImage& image) {
-  const TowerConfig& tower = config.tower;
-  for (const PixelTile& tile : image.tiles) {
-    if (tile.height / tower.patch_size == tower.side() && tile.width / tower.patch_size == tower.side()) continue;
-    throw invalid_argument(
-        "the model's image processor makes tiles of {} x {} pixels and its tower reads {} x {}: its "
-        "preprocessor_config.json and config.json do not belong together",
-        tile.height, tile.width, tower.image_size, tower.image_size);
-  }
-}
-
-std::vector<TokenId> llava_tokens(const VisionConfig& config, const ProcessedImage& image) {
-  check_tiles(config, image);
-  return std::vector<TokenId>(features_per_tile(config) * image.tiles.size(), config.image_token_id);
 }
 
 class Llava : public VisionModel {
@@ -134,15 +99,6 @@ Shown shown(const ProcessedImage& image, int side) {
   return {0, padding, rows, columns - 2 * padding};
 }
 
-// After the whole picture's features the shown ones of the tiles, row by row, each row with a newline behind it.
-std::vector<TokenId> llava_next_tokens(const VisionConfig& config, const ProcessedImage& image) {
-  check_tiles(config, image);
-  const int64_t whole = features_per_tile(config);
-  if (image.tiles.size() < 2) return std::vector<TokenId>(whole + 1, config.image_token_id);
-  const Shown part = shown(image, config.tower.side());
-  return std::vector<TokenId>(whole + int64_t{part.rows} * (part.columns + 1), config.image_token_id);
-}
-
 void configure_next(const ConfigReader& json, VisionConfig& config) {
   configure(json, config);
   if (features_per_tile(config) != config.tower.side() * config.tower.side())
@@ -183,32 +139,50 @@ class LlavaNext : public Llava {
   std::shared_ptr<const ModelTensor> newline_;  // [1, hidden_size]
 };
 
-template <typename Model>
-std::unique_ptr<const VisionModel> make(const VisionConfig& config, int64_t hidden_size, LayerLoader& load) {
-  return std::make_unique<Model>(config, hidden_size, load);
+}  // namespace
+
+std::vector<TokenId> llava_tokens(const VisionConfig& config, const ProcessedImage& image, const Tokenizer&) {
+  check_tiles(config.tower, image);
+  return std::vector<TokenId>(features_per_tile(config) * image.tiles.size(), config.image_token_id);
 }
 
-}  // namespace
+// After the whole picture's features the shown ones of the tiles, row by row, each row with a newline behind it.
+std::vector<TokenId> llava_next_tokens(const VisionConfig& config, const ProcessedImage& image, const Tokenizer&) {
+  check_tiles(config.tower, image);
+  const int64_t whole = features_per_tile(config);
+  if (image.tiles.size() < 2) return std::vector<TokenId>(whole + 1, config.image_token_id);
+  const Shown part = shown(image, config.tower.side());
+  return std::vector<TokenId>(whole + int64_t{part.rows} * (part.columns + 1), config.image_token_id);
+}
+
+std::unique_ptr<const VisionModel> make_llava(const VisionConfig& config, const ModelConfig& text, LayerLoader& load) {
+  return std::make_unique<Llava>(config, text.hidden_size, load);
+}
+
+std::unique_ptr<const VisionModel> make_llava_next(const VisionConfig& config, const ModelConfig& text,
+                                                   LayerLoader& load) {
+  return std::make_unique<LlavaNext>(config, text.hidden_size, load);
+}
 
 constinit const VisionFamily kLlava = {.name = "llava",
                                        .hugging_face = "LlavaForConditionalGeneration",
                                        .text_config = text_config,
                                        .configure = configure,
                                        .prefixes = kPrefixes,
-                                       .text_names = kTextNames,
-                                       .tower = kTower,
-                                       .projector = kProjector,
+                                       .text_names = kLlavaTextNames,
+                                       .tower = kLlavaTower,
+                                       .projector = kLlavaProjector,
                                        .tokens = llava_tokens,
-                                       .make = make<Llava>};
+                                       .make = make_llava};
 constinit const VisionFamily kLlavaNext = {.name = "llava_next",
                                            .hugging_face = "LlavaNextForConditionalGeneration",
                                            .text_config = text_config,
                                            .configure = configure_next,
                                            .prefixes = kPrefixes,
-                                           .text_names = kTextNames,
-                                           .tower = kTower,
-                                           .projector = kProjector,
+                                           .text_names = kLlavaTextNames,
+                                           .tower = kLlavaTower,
+                                           .projector = kLlavaProjector,
                                            .tokens = llava_next_tokens,
-                                           .make = make<LlavaNext>};
+                                           .make = make_llava_next};
 
 }  // namespace hearth

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -143,7 +144,7 @@ Grid grid_of(const VisionConfig& config, const ProcessedImage& image) {
   return {tile.height / side, tile.width / side, config.spatial_merge_size};
 }
 
-std::vector<TokenId> tokens(const VisionConfig& config, const ProcessedImage& image) {
+std::vector<TokenId> tokens(const VisionConfig& config, const ProcessedImage& image, const Tokenizer&) {
   return std::vector<TokenId>(grid_of(config, image).blocks(), config.image_token_id);
 }
 
@@ -259,14 +260,9 @@ class Qwen2Vl : public VisionModel {
 
   // [patches, width] -> [blocks, hidden_size]
   Tensor merge(const Tensor& x, const Adapter* adapter) const {
-    const Tensor normed = norm_(x);
-    Tensor joined;
-    for (int i = 0; i < per_block(); ++i) {
-      std::vector<int> rows;
-      for (int row = i; row < x.rows(); row += per_block()) rows.push_back(row);
-      const Tensor part = ops::gather_rows(normed, rows);
-      joined = i == 0 ? part : ops::join_columns(joined, part, 1);
-    }
+    std::vector<int> order(x.rows());
+    std::iota(order.begin(), order.end(), 0);
+    const Tensor joined = side_by_side(norm_(x), order, per_block());
     Batch batch;
     batch.segments = {{.begin = 0, .end = static_cast<int>(joined.rows()), .adapter = adapter}};
     return linear_2_(ops::activate(linear_1_(joined, batch), Activation::kGelu), batch);
@@ -284,8 +280,8 @@ std::array<int, 2> grid(const VisionConfig& config, const ProcessedImage& image)
   return {blocks.rows, blocks.columns};
 }
 
-std::unique_ptr<const VisionModel> make(const VisionConfig& config, int64_t hidden_size, LayerLoader& load) {
-  return std::make_unique<Qwen2Vl>(config, hidden_size, load);
+std::unique_ptr<const VisionModel> make(const VisionConfig& config, const ModelConfig& text, LayerLoader& load) {
+  return std::make_unique<Qwen2Vl>(config, text.hidden_size, load);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "models/vision/image_processor.h"
 #include "models/vision/vision_config.h"
 #include "runtime/io/weight_source.h"
+#include "runtime/tokenizer/tokenizer.h"
 
 namespace hearth {
 
@@ -32,6 +33,13 @@ struct TensorPrefix {
   std::string_view file, here;
 };
 
+// How the text of a prompt has a picture's place.
+enum class PicturePlace {
+  kToken,        // as image_token_id
+  kSpacedToken,  // as such, and a word right behind it gets a space before it
+  kText,         // as "<image>", which the tokenizer does not know
+};
+
 // What can be frozen by itself: LLaMA-Factory's freeze_vision_tower, freeze_multi_modal_projector and
 // freeze_language_model.
 enum class ModelPart { kTower, kProjector, kLanguage, kOther };
@@ -48,23 +56,37 @@ struct VisionFamily {
   // What modules' paths have in them: LLaMA-Factory's COMPOSITE_MODELS.
   std::span<const std::string_view> tower, projector;
   // What stands for a picture in a prompt: image_token_id wherever a feature goes.
-  std::vector<TokenId> (*tokens)(const VisionConfig& config, const ProcessedImage& image);
+  std::vector<TokenId> (*tokens)(const VisionConfig& config, const ProcessedImage& image, const Tokenizer& tokenizer);
   // Rows and columns of its features, which then have positions on a grid. Null: they are as words.
   std::array<int, 2> (*grid)(const VisionConfig& config, const ProcessedImage& image) = nullptr;
-  std::unique_ptr<const VisionModel> (*make)(const VisionConfig& config, int64_t hidden_size, LayerLoader& load);
+  // `text`: the text model's config.
+  std::unique_ptr<const VisionModel> (*make)(const VisionConfig& config, const ModelConfig& text, LayerLoader& load);
+  bool joins_pictures = false;  // of two side by side, the last token of one is the first of the next
+  PicturePlace place = PicturePlace::kToken;
+  // Null: as the model's directory describes it.
+  std::unique_ptr<const ImageProcessor> (*image_processor)(const VisionConfig& config) = nullptr;
+  // Adds the tensors that lie elsewhere. Null: there are none.
+  void (*complete)(WeightSource& source, const VisionConfig& config) = nullptr;
+  std::string_view chat_template = {};  // of checkpoints that bring none
 };
 
-extern const VisionFamily kLlava, kLlavaNext, kQwen2Vl, kQwen2_5Vl;
+extern const VisionFamily kIdefics2, kIdefics3, kLlava, kLlavaLlama, kLlavaMistral, kLlavaNext, kQwen2Vl, kQwen2_5Vl,
+    kSmolVlm;
 
 std::span<const VisionFamily* const> vision_families();
 const VisionFamily* find_vision_family(std::string_view model_type);  // null: there is none of that name
 
 // Whether the head is tied: one of the two configs says so.
 bool is_tied(const nlohmann::json& json, const nlohmann::json& text);
+// The text_config, whose model_type may be left out; files state what differs from transformers' LlamaConfig and
+// MistralConfig.
+nlohmann::json llama_text_config(const nlohmann::json& json, const char* model_type);
+
+std::unique_ptr<const ImageProcessor> load_image_processor(const VisionConfig& config);
 
 // What a tensor of a checkpoint is called here.
 std::string name_here(const VisionConfig& config, std::string_view name_in_file);
-// Renames all of them.
+// Brings all tensors together and renames them.
 void arrange_vision(WeightSource& source, const VisionConfig& config);
 
 // Of a model that sees. `path`: of a module or tensor, as transformers 5 has it.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -25,7 +26,32 @@ std::unique_ptr<const DecoderLayer> make_layer(const LayerContext& at) {
                                         plain_mlp(at, "mlp.fc1", "mlp.fc2"));
 }
 
+// Which of the table's `side` positions each of `count` patches takes: as many as end before it, in the reference's
+// roundings, which decide where a patch begins just at an end.
+std::vector<int> positions_by_place(int count, int side) {
+  const double step = 1.0 / side;
+  const float patch = 1.0f / static_cast<float>(count);
+  std::vector<int> positions(count, 0);
+  for (int i = 0; i < count; ++i) {
+    const float place = std::min(static_cast<float>(i) * patch, static_cast<float>(1.0 - 1e-6));
+    int& position = positions[i];
+    while (position < side - 1 && static_cast<float>(step + position * step) <= place) ++position;
+  }
+  return positions;
+}
+
 }  // namespace
+
+void check_tiles(const TowerConfig& tower, const ProcessedImage& image) {
+  for (const PixelTile& tile : image.tiles) {
+    const PatchGrid grid = patch_grid(tile, tower.patch_size);
+    if (grid.rows == tower.side() && grid.columns == tower.side()) continue;
+    throw invalid_argument(
+        "the model's image processor makes tiles of {} x {} pixels and its tower reads {} x {}: its "
+        "preprocessor_config.json and config.json do not belong together",
+        tile.height, tile.width, tower.image_size, tower.image_size);
+  }
+}
 
 Vit::Vit(const TowerConfig& config, int num_layers, const std::string& name, LayerLoader& load) : config_(config) {
   const ModelConfig& c = config_.layers;
@@ -39,20 +65,34 @@ Vit::Vit(const TowerConfig& config, int num_layers, const std::string& name, Lay
     const LayerContext at{c, load, i, fmt::format("{}encoder.layers.{}.", name, i), nullptr};
     layers_.push_back(make_layer(at));
   }
+  if (config.has_post_norm) post_norm_.push_back(load.norm(name + "post_layernorm", n, c.norm));
 }
 
-Tensor Vit::embed(std::span<const PixelTile> tiles) const {
-  const Tensor patches = patch_embedding_[0](patches_of(tiles, config_.patch_size), no_adapters());
-  const int rows = rows_per_tile(), count = static_cast<int>(tiles.size());
-  std::vector<int> positions, class_rows, patch_rows;
-  for (int row = 0; row < count * rows; ++row) {
-    positions.push_back(row % rows);
-    (config_.has_class_token && row % rows == 0 ? class_rows : patch_rows).push_back(row);
+std::vector<int> Vit::positions_of(const PixelTile& tile) const {
+  const PatchGrid grid = patch_grid(tile, config_.patch_size);
+  std::vector<int> positions;
+  if (config_.positions_by_place) {
+    HEARTH_CHECK(grid.rows > 0 && grid.columns > 0 && !config_.has_class_token);
+    for (const int row : hearth::positions_by_place(grid.rows, config_.side()))
+      for (const int column : hearth::positions_by_place(grid.columns, config_.side()))
+        positions.push_back(row * config_.side() + column);
+    return positions;
   }
-  Tensor x = patches;
+  HEARTH_CHECK(grid.rows == config_.side() && grid.columns == config_.side());
+  positions.resize(rows_per_tile());
+  std::iota(positions.begin(), positions.end(), 0);
+  return positions;
+}
+
+// `positions`: of all rows.
+Tensor Vit::embed(std::span<const PixelTile> tiles, std::span<const int> positions) const {
+  Tensor x = patch_embedding_[0](patches_of(tiles, config_.patch_size), no_adapters());
   if (class_embedding_) {
-    x = ops::replace_rows(Tensor({int64_t{count} * rows, config_.layers.hidden_size}), patch_rows, patches);
-    const std::vector<int> zeros(count, 0);
+    const int rows = static_cast<int>(positions.size());
+    std::vector<int> class_rows, patch_rows;
+    for (int row = 0; row < rows; ++row) (positions[row] == 0 ? class_rows : patch_rows).push_back(row);
+    x = ops::replace_rows(Tensor({rows, config_.layers.hidden_size}), patch_rows, x);
+    const std::vector<int> zeros(class_rows.size(), 0);
     x = ops::replace_rows(x, class_rows, ops::gather_rows(current(*class_embedding_), zeros));
   }
   return ops::add(x, ops::gather_rows(current(*positions_), positions));
@@ -60,16 +100,17 @@ Tensor Vit::embed(std::span<const PixelTile> tiles) const {
 
 Tensor Vit::operator()(std::span<const PixelTile> tiles, const Adapter* adapter) const {
   Batch batch;
+  std::vector<int> positions;
   for (const PixelTile& tile : tiles) {
-    HEARTH_CHECK(tile.height / config_.patch_size == config_.side() &&
-                 tile.width / config_.patch_size == config_.side());
-    const int begin = batch.segments.empty() ? 0 : batch.segments.back().end;
-    batch.segments.push_back({.begin = begin, .end = begin + rows_per_tile(), .adapter = adapter});
+    const auto begin = static_cast<int>(positions.size());
+    const std::vector<int> more = positions_of(tile);
+    positions.insert(positions.end(), more.begin(), more.end());
+    batch.segments.push_back({.begin = begin, .end = static_cast<int>(positions.size()), .adapter = adapter});
   }
-  Tensor x = embed(tiles);
+  Tensor x = embed(tiles, positions);
   if (!pre_norm_.empty()) x = pre_norm_[0](x);
   for (size_t i = 0; i < layers_.size(); ++i) x = layers_[i]->forward(x, batch, static_cast<int>(i));
-  return x;
+  return post_norm_.empty() ? x : post_norm_[0](x);
 }
 
 }  // namespace hearth

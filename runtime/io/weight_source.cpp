@@ -157,10 +157,16 @@ std::shared_ptr<const RowOrder> undo_interleaving(int num_heads, int64_t head_di
 WeightSource WeightSource::from_directory(const std::filesystem::path& directory) {
   WeightSource source;
   source.place_ = directory.string();
+  source.add_directory(directory, {});
+  return source;
+}
+
+void WeightSource::add_directory(const std::filesystem::path& directory, std::string_view prefix) {
   const bool is_torch =
       has_checkpoint(directory, "pytorch_model.bin") && !has_checkpoint(directory, "model.safetensors");
   for (const auto& file : is_torch ? open_torch_bin(directory) : open_safetensors(directory)) {
     for (const CheckpointFile::Tensor& tensor : file->tensors()) {
+      if (!tensor.name.starts_with(prefix)) continue;
       Stored stored;
       stored.label = fmt::format("{}: tensor '{}'", file->name(), printable(tensor.name));
       stored.tensor = tensor.name;
@@ -170,10 +176,9 @@ WeightSource WeightSource::from_directory(const std::filesystem::path& directory
       stored.bytes = tensor.bytes;
       stored.owner = file;
       stored.file = tensor.file;
-      source.add(tensor.name, std::move(stored));
+      add(tensor.name, std::move(stored));
     }
   }
-  return source;
 }
 
 WeightSource WeightSource::from_gguf(const std::shared_ptr<const GgufFile>& gguf, const GgufNames& names) {

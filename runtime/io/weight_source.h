@@ -48,6 +48,8 @@ class WeightSource {
  public:
   // Its safetensors, or its pytorch_model.bin when it has no safetensors.
   static WeightSource from_directory(const std::filesystem::path& directory);
+  // Those tensors of another such directory whose names begin so, as if they were in this one's files.
+  void add_directory(const std::filesystem::path& directory, std::string_view prefix);
   static WeightSource from_gguf(const std::shared_ptr<const GgufFile>& gguf, const GgufNames& names = {});
   // Of a file that is yet to be written: its tensors have no bytes, and place_of() says where they come. `place` stands
   // for it in messages.

@@ -26,6 +26,7 @@ std::string shown(const SlotTemplate::Slots& slots) {
         out += fmt::format("{:?}", slot.text);
         break;
       case PromptSegment::Kind::kToken:
+      case PromptSegment::Kind::kPicture:
         out += "{" + slot.text + "}";
         break;
       case PromptSegment::Kind::kBos:

@@ -20,17 +20,21 @@ CASES = json.loads((GOLDEN / "cases.json").read_text())
 TEMPLATE = ("{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' }}{% for part in message['content'] %}"
             "{% if part['type'] == 'image' %}{{ '<image>\\n' }}{% else %}{{ part['text'] }}{% endif %}{% endfor %}{{ '<|im_end|>\\n' }}{% endfor %}"
             "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}")
+BARE = ("{% for message in messages %}{% for part in message['content'] %}{% if part['type'] == 'image' %}{{ '<image>' }}{% else %}{{ part['text'] }}"
+        "{% endif %}{% endfor %}{% endfor %}")
 FEATURES = 25  # of a picture of 30 x 30 in patches of 6 x 6
 
 
-def make_model(folder):
-    (case,) = [case for case in CASES["cases"] if case["name"] == "llava"]
+def make_model(folder, name="llava", template=TEMPLATE):
+    """-> what transformers makes of it"""
+    (case,) = [case for case in CASES["cases"] if case["name"] == name]
     (folder / "config.json").write_text(json.dumps(case["config"]))
     (folder / "preprocessor_config.json").write_text(json.dumps(case["preprocessor"]))
-    (folder / "chat_template.jinja").write_text(TEMPLATE)
-    shutil.copy(GOLDEN / "llava.safetensors", folder / "model.safetensors")
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(GOLDEN / name, folder)
+    (folder / "chat_template.jinja").write_text(template)
+    shutil.copy(GOLDEN / f"{case['weights']}.safetensors", folder / "model.safetensors")
+    shutil.copy(GOLDEN / f"{case['tokenizer']}.json", folder / "tokenizer.json")
+    shutil.copy(GOLDEN / "tokenizer_config.json", folder)
+    return case["runs"]
 
 
 def url(name):
@@ -102,6 +106,19 @@ def what_is_no_picture_is_refused_by_its_field(client, _):
 def the_model_says_that_it_sees(client, daemon):
     (model,) = json.loads(daemon.get("/v1/models"))["data"]
     assert model["input_modalities"] == ["text", "image"], model
+
+
+@check
+def prompts_of_other_families_are_as_long_as_those_of_transformers(*_):
+    for name in ("idefics2", "idefics2_split", "idefics3"):
+        with tempfile.TemporaryDirectory() as folder:
+            runs = make_model(pathlib.Path(folder), name, BARE)
+            with Daemon(model_path=folder) as daemon:
+                client = openai.OpenAI(base_url=daemon.url + "/v1", api_key="none", max_retries=0)
+                for run in runs:
+                    first, *texts = run["text"].split("<image>")
+                    content = [first] + [one for picture, text in zip(run["pictures"], texts) for one in (part(picture), text)]
+                    assert ask(client, *[one for one in content if one]).usage.prompt_tokens == len(run["expanded"]), (name, run["text"])
 
 
 if __name__ == "__main__":

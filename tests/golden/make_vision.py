@@ -1,10 +1,10 @@
 """Tiny random models that see, and what transformers makes of pictures and text with them in f32. Versions: requirements.txt.
 
-Writes vision/: tokenizer.json and tokenizer_config.json, a safetensors file for each case (bf16), and cases.json: {"pictures": {name: a PNG file in
-base64}, "cases": [{"name", "config" (config.json), "preprocessor" (preprocessor_config.json), "weights", "runs": [{"pictures": names, "ids": the prompt with
-a placeholder for each picture, "expanded": what transformers' processor makes of it, "logprobs": [log p(expanded[i + 1] | expanded[..i])], "greedy": the
-continuation}]}]}. Files have transformers 4's names of tensors, which 5 writes; "new_names" is a case with those of 5's modules. "torch": the same weights
-as pytorch_model.bin in two shards.
+Writes vision/: tokenizer.json and tokenizer_config.json, tokenizer_idefics.json with the tokens of Idefics, a safetensors file for each case (bf16), and
+cases.json: {"pictures": {name: a PNG file in base64}, "cases": [{"name", "config" (config.json), "preprocessor" (preprocessor_config.json), "tokenizer",
+"weights", "runs": [{"pictures": names, "text": the prompt as a template makes it, "ids": that as tokens with a placeholder for each picture, "expanded":
+what transformers' processor makes of it, "logprobs": [log p(expanded[i + 1] | expanded[..i])], "greedy": the continuation}]}]}. Files have transformers 4's
+names of tensors, which 5 writes; "new_names" is a case with those of 5's modules. "torch": the same weights as pytorch_model.bin in two shards.
 """
 
 import base64
@@ -12,6 +12,7 @@ import io
 import json
 import math
 import pathlib
+import re
 
 import numpy
 import torch
@@ -19,6 +20,11 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedTokenizerFast
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.idefics2.image_processing_pil_idefics2 import Idefics2ImageProcessorPil
+from transformers.models.idefics2.processing_idefics2 import Idefics2Processor
+from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
+from transformers.models.idefics3.processing_idefics3 import Idefics3Processor
+from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 from transformers.models.llava.processing_llava import LlavaProcessor
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 from transformers.models.llava_next.processing_llava_next import LlavaNextProcessor
@@ -26,6 +32,7 @@ from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProce
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.qwen2_vl.processing_qwen2_vl import Qwen2VLProcessor
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
 from transformers.models.qwen2_vl.video_processing_qwen2_vl import Qwen2VLVideoProcessor
 
@@ -63,10 +70,28 @@ QWEN2_5_VL = QWEN_TOKENS | {
     "tie_word_embeddings": True,
     "vision_config": {"depth": 3, "hidden_size": 32, "out_hidden_size": 64, "intermediate_size": 44, "num_heads": 2, "patch_size": 4,
                       "spatial_merge_size": 2, "temporal_patch_size": 2, "hidden_act": "silu", "window_size": 16, "fullatt_block_indexes": [1]}}
+# Some rows and columns have tokens, others are text.
+IDEFICS_TOKENS = ["<image>", "<fake_token_around_image>", "<end_of_utterance>", "<global-img>", "<row_1_col_1>", "<row_1_col_2>"]
+IDEFICS_TEXT = TEXT | {"vocab_size": tiny.VOCABULARY + len(IDEFICS_TOKENS)}
+IDEFICS_TOWER = TOWER | {"image_size": 24, "hidden_act": "gelu_pytorch_tanh"}
+IDEFICS3 = {"model_type": "idefics3", "architectures": ["Idefics3ForConditionalGeneration"], "text_config": IDEFICS_TEXT | {"model_type": "llama"},
+            "vision_config": IDEFICS_TOWER | {"model_type": "idefics3_vision"}, "image_token_id": IMAGE, "scale_factor": 2, "tie_word_embeddings": False}
+SMOLVLM = IDEFICS3 | {"model_type": "smolvlm", "architectures": ["SmolVLMForConditionalGeneration"], "tie_word_embeddings": True,
+                      "vision_config": IDEFICS_TOWER | {"model_type": "smolvlm_vision"}}
+
+IDEFICS2 = {"model_type": "idefics2", "architectures": ["Idefics2ForConditionalGeneration"],
+            "text_config": IDEFICS_TEXT | {"model_type": "mistral", "sliding_window": None}, "vision_config": IDEFICS_TOWER | {"model_type": "idefics2_vision"},
+            "perceiver_config": {"model_type": "idefics2_perceiver", "hidden_size": 32, "rms_norm_eps": 1e-4, "resampler_n_latents": 4, "resampler_depth": 2,
+                                 "resampler_n_heads": 4, "resampler_head_dim": 8, "num_key_value_heads": 2},
+            "image_token_id": IMAGE, "tie_word_embeddings": False}
 
 
 def clip_processor():
     return CLIPImageProcessorPil(size={"shortest_edge": 30}, crop_size={"height": 30, "width": 30})
+
+
+def llava_pad_processor():
+    return LlavaImageProcessorPil(size={"shortest_edge": 30}, crop_size={"height": 30, "width": 30}, do_pad=True)
 
 
 def siglip_processor():
@@ -81,17 +106,44 @@ def qwen_processor():
     return Qwen2VLImageProcessorPil(patch_size=4, merge_size=2, temporal_patch_size=2, size={"shortest_edge": 256, "longest_edge": 2048})
 
 
+def idefics3_processor():
+    return Idefics3ImageProcessorPil(size={"longest_edge": 48}, max_image_size={"longest_edge": 24})
+
+
+def idefics2_processor():
+    return Idefics2ImageProcessorPil(size={"shortest_edge": 12, "longest_edge": 40})
+
+
+def idefics2_split_processor():
+    return Idefics2ImageProcessorPil(size={"shortest_edge": 12, "longest_edge": 20}, do_image_splitting=True)
+
+
+def smolvlm_processor():
+    return SmolVLMImageProcessorPil(size={"longest_edge": 48}, max_image_size={"longest_edge": 24}, do_image_splitting=False)
+
+
 # name: (config, image processor, processor of text and pictures, seed)
 CASES = {
     "llava": (LLAVA, clip_processor, LlavaProcessor, 1),
+    "llava_pad": (LLAVA, llava_pad_processor, LlavaProcessor, 11),
     "llava_siglip": (LLAVA | {"vision_config": SIGLIP, "text_config": QWEN2, "vision_feature_select_strategy": "full", "multimodal_projector_bias": False},
                      siglip_processor, LlavaProcessor, 2),
     "new_names": (LLAVA | {"text_config": MISTRAL}, clip_processor, LlavaProcessor, 3),
     "qwen2_vl": (QWEN2_VL, qwen_processor, Qwen2VLProcessor, 5),
     "qwen2_5_vl": (QWEN2_5_VL, qwen_processor, Qwen2_5_VLProcessor, 6),
     "llava_next": (LLAVA_NEXT, llava_next_processor, LlavaNextProcessor, 4),
+    "idefics3": (IDEFICS3, idefics3_processor, Idefics3Processor, 7),
+    # Its own processor, for films too, takes a package more; what it does with pictures is Idefics3's.
+    "smolvlm": (SMOLVLM, smolvlm_processor, Idefics3Processor, 8),
+    "idefics2": (IDEFICS2, idefics2_processor, Idefics2Processor, 9),
+    # Its resampler goes by the text model where their widths differ.
+    "idefics2_split": (IDEFICS2 | {"perceiver_config": IDEFICS2["perceiver_config"] | {"hidden_size": 4096}}, idefics2_split_processor, Idefics2Processor, 10),
 }
+IDEFICS_PROCESSORS = (Idefics2Processor, Idefics3Processor)
+DEEP = ("idefics2",)  # so deep that f32 is too little for the weights of the others
 PROMPTS = [(["landscape"], "the cat <image>\nsat on the mat"), (["portrait", "panorama", "square"], "<image><image> and then <image> the rain came"), ([], "the dog")]
+# A word gets a space between it and the picture before it: "ids" have it.
+IDEFICS2_PROMPTS = [(["landscape"], "the cat <image>sat"), (["portrait", "panorama", "square"], "<image><image>and then <image>\nthe rain came"), PROMPTS[2]]
 
 
 def picture(name: str) -> Image.Image:
@@ -101,14 +153,14 @@ def picture(name: str) -> Image.Image:
     return Image.fromarray(numpy.clip(127 + 50 * waves + rng.normal(0, 12, (height, width, 3)), 0, 255).astype(numpy.uint8))
 
 
-def make_tokenizer() -> PreTrainedTokenizerFast:
+def make_tokenizer(name: str, tokens: list[str]) -> PreTrainedTokenizerFast:
     tokenizer = tiny.make_tokenizer()
-    tokenizer.add_special_tokens(TOKENS)
-    tokenizer.save(str(OUT / "tokenizer.json"))
+    tokenizer.add_special_tokens(tokens)
+    tokenizer.save(str(OUT / f"{name}.json"))
     (OUT / "tokenizer_config.json").write_text(json.dumps(
         {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": tiny.SPECIAL[1], "eos_token": tiny.SPECIAL[2], "add_bos_token": False,
          "clean_up_tokenization_spaces": False}, indent=1) + "\n")
-    return PreTrainedTokenizerFast(tokenizer_file=str(OUT / "tokenizer.json"), bos_token=tiny.SPECIAL[1], eos_token=tiny.SPECIAL[2])
+    return PreTrainedTokenizerFast(tokenizer_file=str(OUT / f"{name}.json"), bos_token=tiny.SPECIAL[1], eos_token=tiny.SPECIAL[2])
 
 
 def new_model(config: dict):
@@ -118,6 +170,7 @@ def new_model(config: dict):
 
 def randomise(model, seed: int):
     torch.manual_seed(seed)
+    gain = 1.0 if model.config.model_type in DEEP else 2.0
     with torch.no_grad():
         for name, value in model.named_parameters():
             if "norm" in name and name.endswith("weight"):
@@ -125,7 +178,7 @@ def randomise(model, seed: int):
             elif value.dim() == 1:
                 value.copy_(0.2 * torch.randn(value.shape))
             else:
-                value.copy_(torch.randn(value.shape) * (0.25 if "embed" in name and value.dim() == 2 else 2.0 / math.sqrt(value[0].numel())))
+                value.copy_(torch.randn(value.shape) * (0.25 if "embed" in name and value.dim() == 2 else gain / math.sqrt(value[0].numel())))
             value.copy_(value.bfloat16().float())
 
 
@@ -133,6 +186,8 @@ def make_processor(config: dict, images, kind, tokenizer):
     if config["model_type"].startswith("qwen"):
         # It takes the Qwen tokenizer's attributes; its placeholder stands between marks.
         return kind(images, tokenizer, video_processor=Qwen2VLVideoProcessor())
+    if kind in IDEFICS_PROCESSORS:
+        return kind(images, tokenizer, image_seq_len=4)
     has_class = config["vision_config"]["model_type"] == "clip_vision_model"
     return kind(images, tokenizer, patch_size=6, vision_feature_select_strategy=config["vision_feature_select_strategy"],
                 num_additional_image_tokens=int(has_class))
@@ -146,8 +201,9 @@ def run(model, processor, tokenizer, pictures: list[str], text: str) -> dict:
     extra = {key: value for key, value in inputs.items() if key not in ("input_ids", "attention_mask", "mm_token_type_ids")}
     types = inputs["mm_token_type_ids"] if is_qwen and pictures else None
     ids = inputs["input_ids"][0].tolist()
+    prompt = re.sub(r"<image>(?=[^\s<])", "<image> ", text) if model.config.model_type == "idefics2" else text
 
-    def rows(tokens: list[int]) -> torch.Tensor:
+    def rows(tokens: list[int], extra: dict = extra) -> torch.Tensor:
         with torch.no_grad():
             if types is not None:
                 model.model.rope_deltas = None
@@ -155,12 +211,19 @@ def run(model, processor, tokenizer, pictures: list[str], text: str) -> dict:
             return model(input_ids=torch.tensor([tokens]), use_cache=False, **extra).logits[0]
 
     logprobs, greedy = tiny.logprobs(rows(ids), ids), list(ids)
+    if model.config.model_type in DEEP:
+        model.double()
+        precise = tiny.logprobs(rows(ids, {key: value.double() if value.is_floating_point() else value for key, value in extra.items()}), ids)
+        model.float()
+        if (error := max((abs(a - b) for a, b in zip(logprobs, precise)), default=0)) > tiny.PRECISE:
+            raise tiny.Unclear(f"f32 is {error:.1g} away from f64")
     for _ in range(tiny.GREEDY):
         (best, second), (token, _) = (found.tolist() for found in rows(greedy)[-1].topk(2))
         if best - second < tiny.CLEAR:
             raise tiny.Unclear(f"the next token hangs on {best - second:.1g}")
         greedy.append(token)
-    return {"pictures": pictures, "ids": tokenizer.encode(text), "expanded": ids, "logprobs": [round(value, 6) for value in logprobs], "greedy": greedy[len(ids):]}
+    return {"pictures": pictures, "text": text, "ids": tokenizer.encode(prompt), "expanded": ids, "logprobs": [round(value, 6) for value in logprobs],
+            "greedy": greedy[len(ids):]}
 
 
 def save(model, name: str):
@@ -189,7 +252,7 @@ def main():
     OUT.mkdir(exist_ok=True)
     for old in OUT.iterdir():
         old.unlink()
-    tokenizer = make_tokenizer()
+    tokenizers = {name: make_tokenizer(name, tokens) for name, tokens in (("tokenizer", TOKENS), ("tokenizer_idefics", IDEFICS_TOKENS))}
     pictures = {}
     for name in SIZES:
         file = io.BytesIO()
@@ -198,17 +261,20 @@ def main():
     cases = []
     for name, (config, image_processor, kind, seed) in CASES.items():
         model, images = new_model(config), image_processor()
+        file = "tokenizer_idefics" if kind in IDEFICS_PROCESSORS else "tokenizer"
+        tokenizer = tokenizers[file]
         processor = make_processor(config, images, kind, tokenizer)
         while True:
             randomise(model, seed)
             try:
-                runs = [run(model, processor, tokenizer, *prompt) for prompt in PROMPTS]
+                runs = [run(model, processor, tokenizer, *prompt) for prompt in (IDEFICS2_PROMPTS if kind is Idefics2Processor else PROMPTS)]
                 break
             except tiny.Unclear as unclear:
                 print(name, seed, unclear)
                 seed += 100
         save(model, name)
-        cases.append({"name": name, "config": config, "preprocessor": json.loads(images.to_json_string()), "weights": name, "runs": runs})
+        cases.append({"name": name, "config": config, "preprocessor": json.loads(images.to_json_string()), "tokenizer": file,
+                      "weights": name, "runs": runs})
         print(name, [(len(one["expanded"]), round(sum(one["logprobs"]) / len(one["logprobs"]), 3)) for one in runs])
     save_as_torch("llava")
     (OUT / "cases.json").write_text('{"pictures": ' + json.dumps(pictures) + ',\n "cases": [\n' + ",\n".join(json.dumps(case) for case in cases) + "\n]}\n")

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,8 @@
 #include "models/loader.h"
 #include "models/vision/picture_reader.h"
 #include "runtime/base/file.h"
+#include "runtime/io/safetensors.h"
+#include "runtime/io/safetensors_writer.h"
 #include "runtime/tokenizer/base64.h"
 #include "tests/support/temporary_directory.h"
 
@@ -34,8 +38,8 @@ inline const nlohmann::json& tiny_vision_model(const std::string& name) {
 inline void make_vision_files(const nlohmann::json& one, const std::filesystem::path& directory) {
   write_file_atomic(directory / "config.json", one["config"].dump());
   write_file_atomic(directory / "preprocessor_config.json", one["preprocessor"].dump());
-  for (const char* file : {"tokenizer.json", "tokenizer_config.json"})
-    std::filesystem::copy(kTinyVision / file, directory);
+  std::filesystem::copy(kTinyVision / "tokenizer_config.json", directory);
+  std::filesystem::copy(kTinyVision / (one["tokenizer"].get<std::string>() + ".json"), directory / "tokenizer.json");
 }
 
 inline void make_vision_directory(const nlohmann::json& one, const std::filesystem::path& directory) {
@@ -44,16 +48,32 @@ inline void make_vision_directory(const nlohmann::json& one, const std::filesyst
                         directory / "model.safetensors");
 }
 
+// Those of the case's tensors that get a name.
+inline void write_renamed(const nlohmann::json& one, const std::filesystem::path& path,
+                          const std::function<std::optional<std::string>(const std::string&)>& name_of) {
+  const auto file = SafetensorsFile::open(kTinyVision / (one["weights"].get<std::string>() + ".safetensors"));
+  std::vector<TensorToWrite> tensors;
+  for (const CheckpointFile::Tensor& tensor : file->tensors())
+    if (const auto name = name_of(tensor.name))
+      tensors.push_back({*name, tensor.dtype, tensor.shape, [&tensor](const auto& sink) { sink(tensor.bytes); }});
+  write_safetensors(path, std::move(tensors));
+}
+
 inline Image tiny_picture(const std::string& name) {
   return decode_image(*decode_base64(tiny_vision()["pictures"][name].get<std::string>()), name);
 }
 
+inline PicturedPrompt pictured_prompt(const LoadedModel& loaded, const std::vector<TokenId>& ids,
+                                      const nlohmann::json& names) {
+  std::vector<std::shared_ptr<const PreparedPicture>> pictures;
+  for (const nlohmann::json& name : names)
+    pictures.push_back(loaded.pictures->prepare(tiny_picture(name.get<std::string>())));
+  return place_pictures(ids, loaded.pictures->placeholder(), pictures);
+}
+
 // A run's prompt with its pictures.
 inline PicturedPrompt pictured_prompt(const LoadedModel& loaded, const nlohmann::json& run) {
-  std::vector<std::shared_ptr<const PreparedPicture>> pictures;
-  for (const nlohmann::json& name : run["pictures"])
-    pictures.push_back(loaded.pictures->prepare(tiny_picture(name.get<std::string>())));
-  return place_pictures(run["ids"].get<std::vector<TokenId>>(), loaded.pictures->placeholder(), pictures);
+  return pictured_prompt(loaded, run["ids"].get<std::vector<TokenId>>(), run["pictures"]);
 }
 
 }  // namespace hearth::test
