@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "runtime/base/cpu.h"
 #include "runtime/base/error.h"
 #include "runtime/kernels/packed_weight.h"
 
@@ -41,9 +42,10 @@ bool Weight::is_bf16() const { return packed_ && packed_->is_bf16(); }
 void Weight::prepare(ComputeDtype dtype) {
   HEARTH_CHECK(defined());
   packed_.reset();
-  if (dtype == ComputeDtype::kAuto && kernels::can_pack(format_, in_))
-    packed_ = kernels::pack(format_, out_, in_, rows_);
-  if (dtype == ComputeDtype::kBFloat16) packed_ = kernels::pack_bf16(format_, out_, in_, rows_);
+  const bool is_auto = dtype == ComputeDtype::kAuto;
+  if (is_auto && kernels::can_pack(format_, in_)) packed_ = kernels::pack(format_, out_, in_, rows_);
+  if (dtype == ComputeDtype::kBFloat16 || (is_auto && format_ == Format::kBF16 && isa() >= Isa::kAvx512))
+    packed_ = kernels::pack_bf16(format_, out_, in_, rows_);
 }
 
 }  // namespace hearth
