@@ -1,11 +1,11 @@
 """Pictures against transformers: seconds from a picture to the first token, 2 threads each, in turn on the same pictures; prints medians and ratios.
 
-  ./dev bench --images [--towers clip,qwen2_vl] [--rounds 5] [--python BIN] [--record]
+  ./dev bench --images [--towers clip,qwen2_vl] [--rounds 5] [--threads 2] [--python BIN] [--record]
 
 Two checkpoints of random bf16 weights (written once below build/peers), each a tower of full size before a small text model, so that the tower is what takes
 the time: LLaVA's CLIP ViT-L/14 at 336 pixels, and Qwen2-VL's tower with a picture of 756 x 756 (2,916 patches). Every request shows another picture, a PNG
 file, which both sides decode, resize and cut up. hearth is measured over HTTP as it serves by default; transformers (sdpa, inference_mode) in process, in each
-of VARIANTS. `difference` is the greatest one of log-probabilities of hearth's 20 likeliest first tokens from those of transformers in f32.
+of VARIANTS. The number of cores that each had tells whether other work disturbed it. `difference` is the greatest one of log-probabilities of hearth's 20 likeliest first tokens from those of transformers in f32.
 """
 
 import argparse
@@ -69,6 +69,8 @@ def make_checkpoint(folder, config, images, placeholder):
         return
     model = tiny.new_model(config)
     tiny.randomise(model, 1)
+    with torch.no_grad():  # so that no answer is a token without a text
+        model.get_output_embeddings().weight[[id for id in range(tiny.VOCABULARY) if id < len(tiny.tiny.SPECIAL) or id >= tiny.tiny.VOCABULARY]] = 0
     folder.mkdir(parents=True, exist_ok=True)
     model.to(torch.bfloat16).save_pretrained(folder)
     (folder / "config.json").write_text(json.dumps(config))
@@ -91,31 +93,46 @@ def picture(size, number):
     return file.getvalue()
 
 
+def cpu_seconds(process):
+    fields = pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Clock:
+    """Seconds that have passed, and on how many cores `process` has worked meanwhile."""
+
+    def __init__(self, process):
+        self.process, self.cpu, self.begin = process, cpu_seconds(process), time.perf_counter()
+
+    def stop(self):
+        self.seconds = time.perf_counter() - self.begin
+        self.cores = (cpu_seconds(self.process) - self.cpu) / self.seconds
+        return self
+
+
 def ask_hearth(daemon, png):
-    """seconds, {bytes of a token: log-probability}, tokens of the prompt"""
+    """a stopped clock, {bytes of a token: log-probability}, tokens of the prompt"""
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + base64.b64encode(png).decode()}}
     body = {"model": "smollm2", "messages": [{"role": "user", "content": [image, {"type": "text", "text": QUESTION}]}], "max_tokens": 1, "temperature": 0,
             "ignore_eos": True, "logprobs": True, "top_logprobs": LIKELIEST}
-    begin = time.perf_counter()
+    clock = Clock(daemon.process.pid)
     reply = daemon.call("/chat/completions", body)
-    seconds = time.perf_counter() - begin
+    clock.stop()
     (first,) = reply["choices"][0]["logprobs"]["content"]
-    return seconds, {bytes(one["bytes"] or []): one["logprob"] for one in first["top_logprobs"]}, reply["usage"]["prompt_tokens"]
+    return clock, {bytes(one["bytes"] or []): one["logprob"] for one in first["top_logprobs"]}, reply["usage"]["prompt_tokens"]
 
 
 def ask_peer(model, processor, text, png):
-    """seconds, log-probabilities of all tokens, tokens of the prompt"""
+    """a stopped clock, log-probabilities of all tokens, tokens of the prompt"""
     import torch
     from PIL import Image
 
-    begin = time.perf_counter()
+    clock = Clock(os.getpid())
     with torch.inference_mode():
         inputs = processor(images=[Image.open(io.BytesIO(png)).convert("RGB")], text=text, return_tensors="pt")
         inputs["pixel_values"] = inputs["pixel_values"].to(model.dtype)
         logits = model(**inputs, logits_to_keep=1).logits[0, -1]
-        logits[0].item()
-    seconds = time.perf_counter() - begin
-    return seconds, logits.double().log_softmax(-1).tolist(), inputs["input_ids"].shape[1]
+    return clock.stop(), logits.double().log_softmax(-1).tolist(), inputs["input_ids"].shape[1]
 
 
 def texts_of_tokens(tokenizer):
@@ -145,7 +162,7 @@ def measure(tower, options):
         try:
             for number in range(options.rounds + 1):  # the first warms up
                 png = picture(size, number)
-                seconds, likeliest, length = ask_hearth(daemon, png)
+                clock, likeliest, length = ask_hearth(daemon, png)
                 answers = {name: ask_peer(model, processor, placeholder + QUESTION, png) for name, model in peers.items()}
                 assert all(answer[2] == length for answer in answers.values()), (length, {name: answer[2] for name, answer in answers.items()})
                 exact = answers["transformers f32"][1]
@@ -154,10 +171,11 @@ def measure(tower, options):
                     difference = max(abs(values[text] - dict(zip(texts, exact))[text]) for text in likeliest)
                     differences[name] = max(differences[name], difference)
                 if number > 0:
-                    for name, value in {"hearth": seconds, **{name: answer[0] for name, answer in answers.items()}}.items():
-                        samples[name].append(value)
-                    print(f"{tower}, {length} tokens, round {number}: " + ", ".join(f"{name} {values[-1]:.2f} s" for name, values in samples.items())
-                          + f", load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
+                    clocks = {"hearth": clock, **{name: answer[0] for name, answer in answers.items()}}
+                    for name, one in clocks.items():
+                        samples[name].append(one.seconds)
+                    print(f"{tower}, {length} tokens, round {number}: " + ", ".join(f"{name} {one.seconds:.2f} s on {one.cores:.2f} cores" for name, one in clocks.items()),
+                          file=sys.stderr, flush=True)
         finally:
             daemon.process.terminate()
             daemon.process.wait()
@@ -181,12 +199,13 @@ def main():
     parser.add_argument("--hearth", required=True)
     parser.add_argument("--towers", default="clip,qwen2_vl")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=THREADS)
     parser.add_argument("--python", help="an interpreter that has " + ", ".join(PACKAGES))
     parser.add_argument("--record", action="store_true", help="append the rows to bench/RESULTS.md")
     parser.add_argument("--run", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if not options.run:
-        os.environ["OMP_NUM_THREADS"] = str(THREADS)
+        os.environ["OMP_NUM_THREADS"] = str(options.threads)
         python = options.python or peer_python()
         os.execv(python, [python, __file__, *sys.argv[1:], "--run"])
     sys.path.insert(0, str(GOLDEN))

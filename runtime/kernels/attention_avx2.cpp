@@ -4,7 +4,8 @@
 namespace hearth::kernels {
 namespace {
 
-constexpr AttentionKernels kAttentionKernels = {attend_tile, attend_backward_tile, differentiate_square, write_block};
+constexpr AttentionKernels kAttentionKernels = {attend_tile, attend_backward_tile, differentiate_square, soften_rows,
+                                                write_block};
 
 }  // namespace
 
