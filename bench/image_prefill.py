@@ -28,7 +28,7 @@ from peers import ROOT, THREADS, commit, cpu_name, record
 
 HOME = ROOT / "build" / "peers" / "images"
 GOLDEN = ROOT / "tests" / "golden"
-PACKAGES = ["torch==2.15.0", "torchvision", "transformers==5.24.0", "pillow"]
+PACKAGES = ["torch==2.15.0", "torchvision==0.29.2", "transformers==5.24.0", "gguf==0.19.0", "pillow==13.0.0"]
 HEADER = "| date | CPU, 2 threads | commit | tower | engine | seconds | hearth's ratio | difference |"
 VARIANTS = {"transformers f32": "float32", "transformers bf16": "bfloat16"}
 TEMPLATE = "{%% for message in messages %%}{%% for part in message['content'] %%}{{ %r if part['type'] == 'image' else part['text'] }}{%% endfor %%}{%% endfor %%}"
@@ -38,39 +38,40 @@ LIKELIEST = 20
 
 def towers():
     """name: (config, image processor, processor of text and pictures, the text that stands for a picture, its size)"""
-    import make_vision as tiny
+    import make_vision as golden
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
     from transformers.models.llava.processing_llava import LlavaProcessor
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
     from transformers.models.qwen2_vl.processing_qwen2_vl import Qwen2VLProcessor
     from transformers.models.qwen2_vl.video_processing_qwen2_vl import Qwen2VLVideoProcessor
 
-    text = {"hidden_size": 256, "intermediate_size": 512, "num_attention_heads": 4, "num_key_value_heads": 4, "max_position_embeddings": 4096}
+    small = {"hidden_size": 256, "intermediate_size": 512, "num_attention_heads": 4, "num_key_value_heads": 4, "max_position_embeddings": 4096}
     clip = {"model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16, "image_size": 336,
             "patch_size": 14, "hidden_act": "quick_gelu", "projection_dim": 768}
     qwen = {"depth": 32, "embed_dim": 1280, "hidden_size": 256, "mlp_ratio": 4, "num_heads": 16, "patch_size": 14, "spatial_merge_size": 2,
             "temporal_patch_size": 2, "hidden_act": "quick_gelu"}
     rope = {"rope_scaling": {"type": "mrope", "mrope_section": [8, 12, 12]}}
     return {
-        "clip": (tiny.LLAVA | {"vision_config": clip, "text_config": tiny.LLAMA | text}, CLIPImageProcessorPil(size={"shortest_edge": 336}, crop_size=336),
+        "clip": (golden.LLAVA | {"vision_config": clip, "text_config": golden.LLAMA | small}, CLIPImageProcessorPil(size={"shortest_edge": 336}, crop_size=336),
                  lambda images, tokenizer: LlavaProcessor(images, tokenizer, patch_size=14, vision_feature_select_strategy="default", num_additional_image_tokens=1),
                  "<image>", (336, 336)),
-        "qwen2_vl": (tiny.QWEN2_VL | text | rope | {"vision_config": qwen}, Qwen2VLImageProcessorPil(),
+        "qwen2_vl": (golden.QWEN2_VL | small | rope | {"vision_config": qwen}, Qwen2VLImageProcessorPil(),
                      lambda images, tokenizer: Qwen2VLProcessor(images, tokenizer, video_processor=Qwen2VLVideoProcessor()),
                      "<|vision_start|><|image_pad|><|vision_end|>", (756, 756)),
     }
 
 
 def make_checkpoint(folder, config, images, placeholder):
-    import make_vision as tiny
+    import make_vision as golden
+    import tiny
     import torch
 
     if (folder / "model.safetensors").exists():
         return
-    model = tiny.new_model(config)
-    tiny.randomise(model, 1)
+    model = golden.new_model(config)
+    golden.randomise(model, 1)
     with torch.no_grad():  # so that no answer is a token without a text
-        model.get_output_embeddings().weight[[id for id in range(tiny.VOCABULARY) if id < len(tiny.tiny.SPECIAL) or id >= tiny.tiny.VOCABULARY]] = 0
+        model.get_output_embeddings().weight[[*range(len(tiny.SPECIAL)), *range(tiny.VOCABULARY, golden.VOCABULARY)]] = 0
     folder.mkdir(parents=True, exist_ok=True)
     model.to(torch.bfloat16).save_pretrained(folder)
     (folder / "config.json").write_text(json.dumps(config))
@@ -136,7 +137,7 @@ def ask_peer(model, processor, text, png):
 
 
 def texts_of_tokens(tokenizer):
-    """[bytes of each token]; tokens without a text of their own have those of their name."""
+    """[bytes of each token], of special ones those of its name"""
     from transformers.convert_slow_tokenizer import bytes_to_unicode
 
     values = {letter: byte for byte, letter in bytes_to_unicode().items()}
