@@ -5,7 +5,8 @@
 Two checkpoints of random bf16 weights (written once below build/peers), each a tower of full size before a small text model, so that the tower is what takes
 the time: LLaVA's CLIP ViT-L/14 at 336 pixels, and Qwen2-VL's tower with a picture of 756 x 756 (2,916 patches). Every request shows another picture, a PNG
 file, which both sides decode, resize and cut up. hearth is measured over HTTP as it serves by default; transformers (sdpa, inference_mode) in process, in each
-of VARIANTS. The number of cores that each had tells whether other work disturbed it. `difference` is the greatest one of log-probabilities of hearth's 20 likeliest first tokens from those of transformers in f32.
+of VARIANTS. The number of cores that each had tells whether other work disturbed it. `difference` is the greatest one of log-probabilities of hearth's 20
+likeliest first tokens from those of transformers in f32.
 """
 
 import argparse
@@ -200,11 +201,13 @@ def main():
     parser.add_argument("--hearth", required=True)
     parser.add_argument("--towers", default="clip,qwen2_vl")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=THREADS)
+    parser.add_argument("--threads", type=int, default=THREADS, help="1 where other work has the other core")
     parser.add_argument("--python", help="an interpreter that has " + ", ".join(PACKAGES))
     parser.add_argument("--record", action="store_true", help="append the rows to bench/RESULTS.md")
     parser.add_argument("--run", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.record and options.threads != THREADS:
+        parser.error(f"the table is of {THREADS} threads")
     if not options.run:
         os.environ["OMP_NUM_THREADS"] = str(options.threads)
         python = options.python or peer_python()
