@@ -1,5 +1,6 @@
 #include "runtime/kernels/attention_backward_simd.h"
 #include "runtime/kernels/attention_simd.h"
+#include "runtime/kernels/attention_softmax_simd.h"
 
 namespace hearth::kernels {
 namespace {
