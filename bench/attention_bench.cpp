@@ -1,4 +1,5 @@
-// Attention on the default model's shape, 30 layers at a time: prefill of a prompt and decode steps after a context.
+// Attention on the default model's shape, 30 layers at a time: prefill of a prompt and decode steps after a context;
+// and a layer of Qwen2-VL's and of CLIP's vision tower.
 #include <cmath>
 #include <vector>
 
@@ -106,6 +107,27 @@ void training(benchmark::State& state) {
   }
 }
 BENCHMARK(training)->Arg(1024)->Unit(benchmark::kMillisecond)->MeasureProcessCPUTime()->UseRealTime();
+
+// Rows that all see each other, of heads of some width, in f32 or bf16.
+void tower(benchmark::State& state) {
+  const int64_t rows = state.range(0);
+  AttentionShape shape = {16, 16, static_cast<int>(state.range(1)), 0.125f};
+  shape.causal = false;
+  shape.in_bf16 = state.range(2) != 0;
+  Random random(1);
+  std::vector<float> q(rows * shape.num_heads * shape.head_dim), y(q.size());
+  for (float& value : q) value = random.normal();
+  const AttentionSegment segment = {0, rows, 0, nullptr};
+  for (auto _ : state) attend(shape, q.data(), q.data(), q.data(), {&segment, 1}, y.data(), nullptr);
+  const double operations = 4.0 * static_cast<double>(rows) * static_cast<double>(q.size());
+  state.counters["FLOP/s"] = benchmark::Counter(operations, benchmark::Counter::kIsIterationInvariantRate);
+}
+BENCHMARK(tower)
+    ->ArgsProduct({{577}, {64}, {0, 1}})
+    ->ArgsProduct({{2916}, {80}, {0, 1}})
+    ->Unit(benchmark::kMillisecond)
+    ->MeasureProcessCPUTime()
+    ->UseRealTime();
 
 }  // namespace
 }  // namespace hearth::kernels

@@ -35,6 +35,11 @@ QkvProjection::Output QkvProjection::operator()(const Tensor& x, const Batch& ba
   return {std::move(y[0]), std::move(y[1]), std::move(y[2])};
 }
 
+// What reads the output decides how precise it needs to be.
+SelfAttention::SelfAttention(Parts parts) : parts_(std::move(parts)) {
+  parts_.spec.in_bf16 = parts_.output.weight().is_bf16();
+}
+
 Tensor SelfAttention::operator()(const Tensor& x, const Batch& batch, int layer) const {
   auto [q, k, v] = parts_.qkv(x, batch);  // [tokens, {num_heads, num_kv_heads, num_kv_heads} * head_dim]
   if (parts_.q_norm) q = (*parts_.q_norm)(q);

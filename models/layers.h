@@ -65,7 +65,7 @@ class SelfAttention : public Attention {
     std::shared_ptr<const Rope> rope = nullptr;    // null: positions do not enter
     std::optional<Norm> q_norm = {}, k_norm = {};  // before rope
   };
-  explicit SelfAttention(Parts parts) : parts_(std::move(parts)) {}
+  explicit SelfAttention(Parts parts);
   Tensor operator()(const Tensor& x, const Batch& batch, int layer) const override;
 
  private:

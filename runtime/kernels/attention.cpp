@@ -15,6 +15,7 @@ namespace hearth::kernels {
 namespace {
 
 constexpr int kTilePairs = 96;             // scores, queries and sums of so many stay in the second-level cache
+constexpr int64_t kBf16Rows = 1024;        // for which keys are laid out once
 constexpr int64_t kSerialWork = 64 << 10;  // multiply-adds below which waking threads costs more
 
 thread_local Scratch tile_scratch;
@@ -72,7 +73,8 @@ void for_items(const std::vector<Item>& items, int64_t multiply_adds, Fn fn) {
 // 0 where the window hides none of `keys` keys.
 int window_within(const AttentionShape& shape, int keys) { return shape.window < keys ? shape.window : 0; }
 
-AttentionTile tile_of(const AttentionShape& shape, const Item& item, const float* q, float* y, Isa isa) {
+// Without its kv.
+AttentionTile tile_of(const AttentionShape& shape, const Item& item, const float* q, float* y) {
   AttentionTile tile = {};
   tile.group = shape.num_heads / shape.num_kv_heads;
   tile.stride = int64_t{shape.num_heads} * shape.head_dim;
@@ -87,9 +89,13 @@ AttentionTile tile_of(const AttentionShape& shape, const Item& item, const float
   tile.first_position = s.past + static_cast<int>((shape.causal ? item.row : s.end - 1) - s.begin);
   tile.window = window_within(shape, tile.first_position + item.rows);
   tile.causal = shape.causal;
-  tile.transpose = matmul_kernels(isa).transpose;
-  tile.scratch = tile_scratch.of<float>(attend_scratch(int64_t{item.rows} * tile.group, shape.head_dim));
   return tile;
+}
+
+void attend_f32(AttentionTile tile, Isa isa) {
+  tile.transpose = matmul_kernels(isa).transpose;
+  tile.scratch = tile_scratch.of<float>(attend_scratch(int64_t{tile.rows} * tile.group, tile.head_dim));
+  attention_kernels(isa).attend(tile);
 }
 
 }  // namespace
@@ -143,23 +149,25 @@ void attend_cached(const AttentionShape& shape, const float* q, std::span<const 
                    const CacheView& cache, float* y, Isa isa) {
   const auto source = cache.is_f16 ? KeyValues::Source::kF16Blocks : KeyValues::Source::kF32Blocks;
   for_items(cut(shape, segments, tile_rows(shape)), work(shape, segments), [&](const Item& item) {
-    AttentionTile tile = tile_of(shape, item, q, y, isa);
+    AttentionTile tile = tile_of(shape, item, q, y);
     const size_t head = item.kv_head * cache.head_bytes;
     tile.kv = {source, cache.keys + head, cache.values + head, 0, item.segment->blocks, cache.block_bytes};
-    attention_kernels(isa).attend(tile);
+    attend_f32(tile, isa);
   });
 }
 
 void attend(const AttentionShape& shape, const float* q, const float* k, const float* v,
             std::span<const AttentionSegment> segments, float* y, float* log_sums, Isa isa) {
   const int64_t kv_stride = int64_t{shape.num_kv_heads} * shape.head_dim;
-  for_items(cut(shape, segments, tile_rows(shape)), work(shape, segments), [&](const Item& item) {
-    AttentionTile tile = tile_of(shape, item, q, y, isa);
+  const bool in_bf16 = shape.in_bf16 && !shape.causal && shape.softcap == 0;
+  const int64_t rows = in_bf16 ? kBf16Rows : tile_rows(shape);
+  for_items(cut(shape, segments, rows), work(shape, segments), [&](const Item& item) {
+    AttentionTile tile = tile_of(shape, item, q, y);
     const int64_t head = item.first_key * kv_stride + int64_t{item.kv_head} * shape.head_dim;
     tile.kv = {KeyValues::Source::kRows, k + head, v + head, kv_stride, nullptr, 0};
     tile.log_sums_stride = shape.num_heads;
     if (log_sums) tile.log_sums = log_sums + item.row * shape.num_heads + item.kv_head * tile.group;
-    attention_kernels(isa).attend(tile);
+    in_bf16 ? attend_bf16(tile, isa) : attend_f32(tile, isa);
   });
 }
 

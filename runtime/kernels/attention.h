@@ -21,6 +21,8 @@ struct AttentionShape {
   float softcap = 0;  // scores become softcap * tanh(score / softcap); 0: none
   // false: a row sees all keys of its segment, later ones too (encoders, vision towers); without window or cache.
   bool causal = true;
+  // Products of numbers rounded to bf16, where attention is not causal and there is no softcap; else exact f32.
+  bool in_bf16 = false;
 };
 
 // Rows [begin, end) of q, k, v and y, after `past` tokens of the same sequence. blocks: of the cache, null without.

@@ -72,6 +72,18 @@ struct ScoreSquare {
   float scale;
 };
 
+// Scores of some rows with a span of keys, and what the rows have of the spans before, which is brought to the new top.
+struct ScoreRows {
+  float* scores;  // [rows][stride]: q k^T -> exp(scale * score - top), 0 from `keys` on up to a multiple of 32
+  int64_t stride;
+  int rows, keys;
+  float scale;
+  float* tops;     // [rows], the largest scaled score so far
+  float* weights;  // [rows], the sum of exp(score - top)
+  float* sums;     // [rows][width], of exp(score - top) * value
+  int64_t width;   // a multiple of 16
+};
+
 struct BlockWrite {
   const float *k, *v;  // of the first token
   int64_t stride;
@@ -86,6 +98,7 @@ struct AttentionKernels {
   void (*attend)(const AttentionTile& tile);
   void (*attend_backward)(const AttentionGradientTile& tile);
   void (*differentiate)(const ScoreSquare& square);
+  void (*soften)(const ScoreRows& rows);
   void (*write_block)(const BlockWrite& write);
 };
 

@@ -1,10 +1,12 @@
 #include "runtime/kernels/attention_backward_simd.h"
 #include "runtime/kernels/attention_simd.h"
+#include "runtime/kernels/attention_softmax_simd.h"
 
 namespace hearth::kernels {
 namespace {
 
-constexpr AttentionKernels kAttentionKernels = {attend_tile, attend_backward_tile, differentiate_square, write_block};
+constexpr AttentionKernels kAttentionKernels = {attend_tile, attend_backward_tile, differentiate_square, soften_rows,
+                                                write_block};
 
 }  // namespace
 

@@ -98,7 +98,8 @@ kernels::CacheView view_of(KvCache& cache, int layer, const AttentionSpec& spec)
 }
 
 kernels::AttentionShape shape_of(const AttentionSpec& spec) {
-  return {spec.num_heads, spec.num_kv_heads, spec.head_dim, spec.scale, spec.window, spec.softcap, spec.causal};
+  return {spec.num_heads, spec.num_kv_heads, spec.head_dim, spec.scale,
+          spec.window,    spec.softcap,      spec.causal,   spec.in_bf16};
 }
 
 // Without a cache: to keys and values that are rows of tensors.

@@ -93,6 +93,8 @@ struct AttentionSpec {
   // false: each row attends to all rows of its segment, later ones too (vision towers, encoders); then there is no
   // cache, no window and no past.
   bool causal = true;
+  // Where it is not causal and has no softcap: q, k, v and the probabilities rounded to bf16, sums in f32.
+  bool in_bf16 = false;
 };
 // Attention of each segment to its sequence (Segment::past and its own rows). With batch.cache: appends k and v
 // to `layer`'s blocks, then attends to past + new tokens; throws kInternal while a tape records, because gradients

@@ -465,6 +465,66 @@ TEST(Attention, NotCausalEveryRowSeesAllKeys) {
   }
 }
 
+// Of all segments of a call, without causality and in bf16.
+Values attend_segments_bf16(AttentionShape shape, const Values& q, const Values& k, const Values& v,
+                            const std::vector<AttentionSegment>& segments, Isa isa) {
+  shape.window = 0;
+  shape.causal = false;
+  shape.in_bf16 = true;
+  Values y(q.size(), kNan);
+  attend(shape, q.data(), k.data(), v.data(), segments, y.data(), nullptr, isa);
+  return y;
+}
+
+TEST(Attention, NotCausalInBf16CostsItsRounding) {
+  for (const AttentionShape& shape : kShapes) {
+    for (const auto& [rows, keys] :
+         {std::pair{1, 1}, {1, 70}, {17, 17}, {20, 3}, {65, 65}, {130, 40}, {9, 383}, {66, 800}}) {
+      SCOPED_TRACE(testing::Message() << shape.head_dim << " " << shape.softcap << ": " << rows << " to " << keys);
+      Crossed c = crossed(shape, rows, keys);
+      Values exact_log_sums, log_sums;
+      const Tail exact = attend_crossed(c, isa(), false, &exact_log_sums);
+      c.shape.in_bf16 = true;
+      for (const Isa isa : testable_isas()) {
+        if (isa == Isa::kScalar && rows * keys > 3000) continue;  // slow
+        const Tail found = attend_crossed(c, isa, false, &log_sums);
+        if (shape.softcap != 0) {
+          EXPECT_EQ(found.y, exact.y) << to_string(isa);
+          continue;
+        }
+        EXPECT_LE(relative_difference(found.y, exact.y), 0x1p-7) << to_string(isa);
+        EXPECT_LE(largest_difference(log_sums, exact_log_sums), 0.03) << to_string(isa);
+      }
+    }
+  }
+}
+
+TEST(Attention, ACausalRowIsExactWhateverIsAskedFor) {
+  const Inputs exact(kShapes[0], 90);
+  Inputs in = exact;
+  in.shape.in_bf16 = true;
+  EXPECT_EQ(attend_without_cache(in, isa()), attend_without_cache(exact, isa()));
+}
+
+TEST(Attention, NeighboursChangeNothingInBf16) {
+  const AttentionShape shape = shape_of(4, 2, 40);
+  const Inputs in(shape, 1100);
+  const int64_t middle = 1030;
+  const auto alone = [&](int64_t begin, int64_t end) {
+    const auto part = [&](const Values& all, int64_t width) {
+      return Values(all.begin() + begin * width, all.begin() + end * width);
+    };
+    return attend_segments_bf16(shape, part(in.q, in.q_width()), part(in.k, in.kv_width()), part(in.v, in.kv_width()),
+                                {{0, end - begin, 0, nullptr}}, isa());
+  };
+  Values expected = alone(0, middle);
+  const Values second = alone(middle, in.tokens);
+  expected.insert(expected.end(), second.begin(), second.end());
+  EXPECT_EQ(
+      attend_segments_bf16(shape, in.q, in.k, in.v, {{0, middle, 0, nullptr}, {middle, in.tokens, 0, nullptr}}, isa()),
+      expected);
+}
+
 TEST(Attention, LargeScoresDoNotOverflow) {
   Inputs in(shape_of(2, 1, 16), 70);
   for (float& v : in.q) v *= 300.f;
@@ -472,6 +532,11 @@ TEST(Attention, LargeScoresDoNotOverflow) {
   const Values expected = define(in, log_sums);
   for (const Isa isa : testable_isas())
     EXPECT_LE(largest_difference(attend_without_cache(in, isa), expected), 5e-4) << to_string(isa);
+
+  for (const Isa isa : testable_isas()) {
+    for (const float y : attend_segments_bf16(in.shape, in.q, in.k, in.v, {{0, in.tokens, 0, nullptr}}, isa))
+      EXPECT_LE(std::abs(y), 5) << to_string(isa);  // nan fails
+  }
 }
 
 }  // namespace

@@ -61,6 +61,18 @@ TEST(Weight, IsPackedForTheFastPathWhenItsFormatHasCodes) {
   EXPECT_EQ(plain.packed(), nullptr);
 }
 
+// What 16-bit numbers are multiplied with fastest, where the CPU has it.
+TEST(Weight, SixteenBitFormatsArePackedInBf16ForTheFastPath) {
+  for (const Format format : {Format::kBF16, Format::kF16}) {
+    auto owner = std::make_shared<std::vector<std::byte>>(random_rows(format, 20, 40, 3));
+    Weight w(format, 20, 40, owner->data(), owner);
+    w.prepare(ComputeDtype::kAuto);
+    EXPECT_EQ(w.is_bf16(), isa() >= Isa::kAvx512);
+    w.prepare(ComputeDtype::kFloat32);
+    EXPECT_EQ(w.packed(), nullptr);
+  }
+}
+
 TEST(Weight, AnyFormatIsPackedInBf16) {
   auto owner = std::make_shared<std::vector<std::byte>>(random_rows(Format::kQ4_1, 20, 64, 4));
   Weight quantised(Format::kQ4_1, 20, 64, owner->data(), owner), plain = Weight::from_values(2, 3, {1, 2, 3, 4, 5, 6});
