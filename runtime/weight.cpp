@@ -42,10 +42,10 @@ bool Weight::is_bf16() const { return packed_ && packed_->is_bf16(); }
 void Weight::prepare(ComputeDtype dtype) {
   HEARTH_CHECK(defined());
   packed_.reset();
-  const bool is_auto = dtype == ComputeDtype::kAuto, is_half = format_ == Format::kBF16 || format_ == Format::kF16;
+  const bool is_auto = dtype == ComputeDtype::kAuto;
   if (is_auto && kernels::can_pack(format_, in_)) packed_ = kernels::pack(format_, out_, in_, rows_);
   // With AVX2 alone products of bf16 numbers are no faster than exact ones.
-  if (dtype == ComputeDtype::kBFloat16 || (is_auto && is_half && isa() >= Isa::kAvx512))
+  if (dtype == ComputeDtype::kBFloat16 || (is_auto && format_ == Format::kBF16 && isa() >= Isa::kAvx512))
     packed_ = kernels::pack_bf16(format_, out_, in_, rows_);
 }
 

@@ -16,7 +16,7 @@ struct PackedWeight;
 
 enum class ComputeDtype {
   kAuto,      // the fast path: integer dot products on 16-bit activations for quantised formats, with AVX-512 as
-              // kBFloat16 for BF16 and F16; else exact f32
+              // kBFloat16 for BF16; else exact f32
   kFloat32,   // exact f32 arithmetic on the dequantised values
   kBFloat16,  // weights and activations rounded to bf16, sums in f32; gradients too
 };

@@ -20,7 +20,7 @@ COLOURS = {"red": (220, 40, 40), "green": (40, 170, 60), "blue": (50, 80, 230), 
 SHAPES = ["square", "circle", "triangle"]
 CELL, CELLS = 16, 3
 SIDE = CELL * CELLS
-PICTURES = {"train": 6000, "pairs": 1500, "test": 500}
+PICTURES = {"train": 6000, "pairs": 2000, "test": 1000}
 TURNS = 6  # questions about a picture that is trained on
 
 
@@ -47,7 +47,7 @@ def render(cells: list, rng: random.Random) -> list[bytes]:
     for i, cell in enumerate(cells):
         if not cell:
             continue
-        r, dx, dy = rng.uniform(4.5, 7), rng.uniform(-1, 1), rng.uniform(-1, 1)
+        r, dx, dy = rng.uniform(5.5, 7), rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5)
         top, left = i // CELLS * CELL, i % CELLS * CELL
         colour = bytes(max(0, min(255, value + rng.randint(-20, 20))) for value in COLOURS[cell[0]])
         for y in range(CELL):
@@ -82,10 +82,15 @@ def question(cells: list, rng: random.Random) -> tuple[str, str, list[str]]:
     return f"how many {colour} {shape}s ?", str(count), [str(number) for number in range(max(4, count + 1))]
 
 
+def description(cells: list) -> tuple[str, str]:
+    return "what do you see ?", " ".join(" ".join(cell) if cell else "nothing" for cell in cells)
+
+
 def conversation(cells: list, rng: random.Random, picture: str, turns: int) -> dict:
+    """The last of several turns tells all: what is asked before it must be seen."""
     messages = []
     for turn in range(turns):
-        asked, answer, _ = question(cells, rng)
+        asked, answer = description(cells) if 0 < turn == turns - 1 else question(cells, rng)[:2]
         messages += [{"role": "user", "content": ("<image>" if turn == 0 else "") + asked}, {"role": "assistant", "content": answer}]
     return {"messages": messages, "images": [picture]}
 
@@ -117,7 +122,7 @@ def write_data(directory: pathlib.Path):
     (directory / "dataset_info.json").write_text(json.dumps(info, indent=1) + "\n")
 
 
-WORDS = ["how", "many", "what", "colour", "is", "the", "there", "a", "yes", "no", *COLOURS, *SHAPES, *[shape + "s" for shape in SHAPES]]
+WORDS = ["how", "many", "what", "colour", "is", "the", "there", "a", "yes", "no", "do", "you", "see", "nothing", *COLOURS, *SHAPES, *[shape + "s" for shape in SHAPES]]
 SPECIAL = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>", "<image>"]
 TEMPLATE = """{%- for message in messages -%}
 <|{{ message['role'] }}|>
@@ -213,7 +218,7 @@ def write_model(directory: pathlib.Path):
         "architectures": ["LlavaForConditionalGeneration"], "model_type": "llava", "image_token_index": SPECIAL.index("<image>"),
         "projector_hidden_act": "gelu", "vision_feature_layer": -1, "vision_feature_select_strategy": "default", "tie_word_embeddings": False,
         "vision_config": {"model_type": "clip_vision_model", "hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 3, "num_attention_heads": 4,
-                          "image_size": SIDE, "patch_size": 8, "hidden_act": "gelu"},
+                          "image_size": SIDE, "patch_size": CELL, "hidden_act": "gelu"},
         "text_config": {"model_type": "llama", "vocab_size": write_tokenizer(directory), "hidden_size": 128, "intermediate_size": 320, "num_hidden_layers": 3,
                         "num_attention_heads": 4, "num_key_value_heads": 4, "max_position_embeddings": 512, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
                         "bos_token_id": None, "eos_token_id": SPECIAL.index("<|end|>"), "tie_word_embeddings": False}}

@@ -34,6 +34,8 @@ void EncodedText::place(std::span<const std::shared_ptr<const FilePicture>> from
     if (next == from.size())
       throw invalid_argument("its text has more places for images than it has images, which are {}", from.size());
     const std::shared_ptr<const FilePicture>& picture = from[next++];
+    const bool is_behind_another = !pictures.empty() && pictures.back().end() == static_cast<int>(placed.size());
+    if (is_behind_another && picture->joins) placed.pop_back();
     pictures.push_back({static_cast<int>(placed.size()), picture});
     placed.insert(placed.end(), picture->token_ids.begin(), picture->token_ids.end());
   }

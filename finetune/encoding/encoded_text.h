@@ -20,7 +20,8 @@ struct EncodedText {
   // nothing. `needed` is the cutoff_len with which nothing would be cut.
   void cut(int size, int needed);
   // Takes the place of each placeholder: what stands for the next of `pictures`, from number `next` on, which moves on.
-  // Throws kInvalidArgument where there are more placeholders than pictures.
+  // Of two side by side that join, the last token of one is the first of the other. Throws kInvalidArgument where there
+  // are more placeholders than pictures.
   void place(std::span<const std::shared_ptr<const FilePicture>> pictures, TokenId placeholder, size_t& next);
 };
 

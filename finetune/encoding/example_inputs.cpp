@@ -35,11 +35,14 @@ Json called(const SlotMessage& message, size_t& calls) {
 }
 
 // With images the text between them as parts.
-Json content_of(const Example& example, const std::string& text) {
+Json content_of(const Example& example, const std::string& text, bool spaces_words) {
   if (example.images.empty() || text.find(kImagePlaceholder) == std::string::npos) return text;
   Json parts = Json::array();
   const auto add_text = [&](std::string_view piece) {
-    if (!piece.empty()) parts.push_back({{"type", "text"}, {"text", piece}});
+    if (piece.empty()) return;
+    const bool is_word = std::string_view(" \t\n\r<").find(piece[0]) == std::string_view::npos;
+    const bool gets_space = spaces_words && is_word && !parts.empty();
+    parts.push_back({{"type", "text"}, {"text", (gets_space ? " " : "") + std::string(piece)}});
   };
   std::string_view rest = text;
   for (size_t at = rest.find(kImagePlaceholder); at != std::string_view::npos; at = rest.find(kImagePlaceholder)) {
@@ -63,7 +66,7 @@ Json tools_of(const std::string& text) {
 
 }  // namespace
 
-ChatTemplateInputs example_inputs(const Example& example) {
+ChatTemplateInputs example_inputs(const Example& example, bool spaces_words) {
   ChatTemplateInputs inputs;
   inputs.add_generation_prompt = false;
   inputs.messages = Json::array();
@@ -83,7 +86,7 @@ ChatTemplateInputs example_inputs(const Example& example) {
         inputs.messages.push_back(std::move(result));
       } else {
         inputs.messages.push_back({{"role", message.role == Role::kUser ? "user" : "assistant"},
-                                   {"content", content_of(example, message.content)}});
+                                   {"content", content_of(example, message.content, spaces_words)}});
       }
     }
   }

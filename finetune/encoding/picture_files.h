@@ -21,6 +21,7 @@ struct FilePicture {
   std::string path;
   PictureLayout layout;
   std::vector<TokenId> token_ids = {};  // that stand for it
+  bool joins = false;                   // VisionFamily::joins_pictures
 };
 
 // Throws kInvalidArgument or kNotFound for a file that is no picture or that the model's processor refuses, and
@@ -36,7 +37,7 @@ class PictureFiles {
 
   // Throws kInvalidArgument or kNotFound as read_picture.
   std::shared_ptr<const FilePicture> describe(const std::string& path);
-  TokenId placeholder() const { return reader_->placeholder(); }
+  const PictureReader& reader() const { return *reader_; }
 
  private:
   std::shared_ptr<const PictureReader> reader_;

@@ -108,6 +108,7 @@ class Reader {
     picture.path = json.at("path");
     picture.layout.identity = json.at("identity");
     picture.layout.grid = json.at("grid");
+    picture.joins = json.at("joins");
     picture.token_ids = json.at("token_ids").get<std::vector<TokenId>>();
     picture.layout.feature_rows = json.at("feature_rows").get<std::vector<int>>();
     const std::vector<int>& rows = picture.layout.feature_rows;
@@ -144,7 +145,7 @@ class Reader {
       throw corrupt("packed examples of {} tokens in one of {}", packed, example.input_ids.size());
     for (int64_t end = 0; const ExamplePicture& one : example.pictures) {
       const auto size = static_cast<int64_t>(one.picture->token_ids.size());
-      const bool fits = one.begin >= end && one.begin + size <= static_cast<int64_t>(example.input_ids.size());
+      const bool fits = one.begin >= end - (one.picture->joins ? 1 : 0) && one.begin + size <= static_cast<int64_t>(example.input_ids.size());
       if (!fits || !std::equal(one.picture->token_ids.begin(), one.picture->token_ids.end(),
                                example.input_ids.begin() + one.begin))
         throw corrupt("an example does not have the picture {} at its token {}", printable(one.picture->path),
@@ -237,6 +238,7 @@ void save_tokenized(const std::filesystem::path& directory, const TokenizedSets&
                                     {"identity", picture.layout.identity},
                                     {"grid", picture.layout.grid},
                                     {"token_ids", picture.token_ids},
+                                    {"joins", picture.joins},
                                     {"feature_rows", picture.layout.feature_rows}});
     return at->second;
   };

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "models/prompt.h"
+#include "models/vision/vision_family.h"
 #include "runtime/base/error.h"
 #include "runtime/tokenizer/replace_all.h"
 #include "templates/assistant_spans.h"
@@ -84,6 +85,11 @@ std::optional<TokenId> TurnEncoder::final_eos() const {
   return slots_ && slots_->efficient_eos ? std::optional(tokenizer_.eos()) : std::nullopt;
 }
 
+bool TurnEncoder::spaces_words() const {
+  return pictures_ &&
+         find_vision_family(pictures_->reader().config().family)->place == PicturePlace::kSpacedToken;
+}
+
 bool TurnEncoder::goes_by_slots(const Example& example) const {
   if (!example.videos.empty() || !example.audios.empty())
     throw invalid_argument("it has videos or audios, which the model does not read");
@@ -102,7 +108,7 @@ void TurnEncoder::place_pictures(const Example& example, std::span<EncodedText* 
   const std::vector<std::shared_ptr<const FilePicture>> pictures = pictures_of(example);
   if (!pictures_) return;
   size_t next = 0;
-  for (EncodedText* text : texts) text->place(pictures, pictures_->placeholder(), next);
+  for (EncodedText* text : texts) text->place(pictures, pictures_->reader().placeholder(), next);
   if (next != pictures.size())
     throw invalid_argument("it has {} images, and what the template writes of it has places for {}", pictures.size(),
                            next);
@@ -113,7 +119,7 @@ SlotConversation TurnEncoder::conversation_of(const Example& example) const {
   conversation.messages.insert(conversation.messages.end(), example.response.begin(), example.response.end());
   if (example.images.empty() || !pictures_) return conversation;
   const std::string image = slots_->image_text();
-  if (tokenizer_.tokenizer().token_id(slots_->media.image) != pictures_->placeholder())
+  if (tokenizer_.tokenizer().token_id(slots_->media.image) != pictures_->reader().placeholder())
     throw invalid_argument("template '{}' writes an image as {}, which is not what the model reads for one",
                            slots_->name, slots_->media.image);
   for (SlotMessage& message : conversation.messages)
@@ -153,7 +159,7 @@ std::vector<EncodedTurn> TurnEncoder::turns_of_slots(const Example& example) con
 }
 
 std::vector<EncodedTurn> TurnEncoder::turns_of_spans(const Example& example) const {
-  ChatTemplateInputs inputs = with_options(options_, example_inputs(example));
+  ChatTemplateInputs inputs = with_options(options_, example_inputs(example, spaces_words()));
   inputs.now = now_;
   const AssistantSpans found = assistant_spans(*chat_template_, inputs);
   const std::string_view text = found.prompt.text;

@@ -51,6 +51,7 @@ class TurnEncoder {
 
  private:
   bool goes_by_slots(const Example& example) const;
+  bool spaces_words() const;  // PicturePlace::kSpacedToken
   // What stands for its images. Throws kInvalidArgument where the model reads none.
   std::vector<std::shared_ptr<const FilePicture>> pictures_of(const Example& example) const;
   // ... in the place of the placeholders in all of `texts`.
@@ -71,8 +72,8 @@ class TurnEncoder {
   std::string source_;
 };
 
-// Example as OpenAI's messages and tools, for Jinja templates. Throws kInvalidArgument for calls or tools that are no
-// JSON.
-ChatTemplateInputs example_inputs(const Example& example);
+// Example as OpenAI's messages and tools, for Jinja templates. With `spaces_words` a word right behind an image gets a
+// space before it. Throws kInvalidArgument for calls or tools that are no JSON.
+ChatTemplateInputs example_inputs(const Example& example, bool spaces_words = false);
 
 }  // namespace hearth
