@@ -5,8 +5,10 @@ says is nothing, but depends on the picture): base64, uploaded files, several, `
 import base64
 import io
 import json
+import os
 import pathlib
 import shutil
+import subprocess
 import tempfile
 
 import anthropic
@@ -119,6 +121,59 @@ def prompts_of_other_families_are_as_long_as_those_of_transformers(*_):
                     first, *texts = run["text"].split("<image>")
                     content = [first] + [one for picture, text in zip(run["pictures"], texts) for one in (part(picture), text)]
                     assert ask(client, *[one for one in content if one]).usage.prompt_tokens == len(run["expanded"]), (name, run["text"])
+
+
+def client_of(daemon):
+    return openai.OpenAI(base_url=daemon.url + "/v1", api_key="none", max_retries=0)
+
+
+@check
+def named_templates_have_images_or_say_that_they_have_none(*_):
+    with tempfile.TemporaryDirectory() as folder:
+        make_model(pathlib.Path(folder))
+        with Daemon("--template", "llava", model_path=folder) as daemon:
+            none, two = (ask(client_of(daemon), *[part("portrait")] * count, "what then?").usage.prompt_tokens for count in (0, 2))
+            assert 0 <= two - none - 2 * FEATURES <= 2, (none, two)
+        with Daemon("--template", "vicuna", model_path=folder) as daemon:
+            try:
+                ask(client_of(daemon), part("portrait"), "what then?")
+                raise AssertionError("an image went through a template without images")
+            except openai.BadRequestError as error:
+                assert "is not for images" in error.message, error.message
+
+
+def hearth(folder, command, name, **keys):
+    (folder / f"{name}.yaml").write_text(json.dumps(keys))  # JSON is YAML
+    done = subprocess.run([os.environ["HEARTH_BINARY"], command, f"{name}.yaml"], cwd=folder, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, (command, done.stderr)
+    return done.stdout + done.stderr
+
+
+@check
+def it_is_trained_asked_merged_and_served_with_what_it_learnt(*_):
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = pathlib.Path(temporary)
+        model, data = folder / "model", folder / "data"
+        model.mkdir()
+        make_model(model)
+        shutil.copytree(GOLDEN.parent / "vision_training" / "data", data)
+        for name, picture in CASES["pictures"].items():
+            (data / f"{name}.png").write_bytes(base64.b64decode(picture))
+        job = {"model_name_or_path": "model", "template": "llava", "stage": "sft", "dataset_dir": "data", "cutoff_len": 512}
+        notes = hearth(folder, "train", "train", **job, do_train=True, finetuning_type="lora", dataset="rows", output_dir="lora", lora_rank=8, num_train_epochs=40,
+                       learning_rate=5e-3, lr_scheduler_type="constant", per_device_train_batch_size=2, save_strategy="no")
+        assert "<image>[25 times]" in notes and "pictures" in notes, notes
+        hearth(folder, "eval", "eval", **job, adapter_name_or_path="lora", do_predict=True, predict_with_generate=True, eval_dataset="rows", output_dir="predict",
+               max_new_tokens=24)
+        rows = [json.loads(line) for line in (folder / "predict" / "generated_predictions.jsonl").read_text().splitlines()]
+        assert sum(row["predict"].strip() == row["label"].strip() for row in rows) >= 3, rows
+        hearth(folder, "export", "export", model_name_or_path="model", adapter_name_or_path="lora", template="llava", export_dir="merged")
+        with Daemon("--template", "llava", "--adapter", "tuned=" + str(folder / "lora"), model_path=model) as daemon:
+            asked = {"messages": [{"role": "user", "content": [part("landscape"), {"type": "text", "text": "Who is on the mat?"}]}], "temperature": 0, "max_tokens": 24}
+            before, tuned = (client_of(daemon).chat.completions.create(model=name, **asked).choices[0].message.content for name in (Daemon.model, "tuned"))
+        with Daemon("--template", "llava", model_path=folder / "merged") as daemon:
+            merged = client_of(daemon).chat.completions.create(model=Daemon.model, **asked).choices[0].message.content
+        assert tuned == merged == "The cat sat on the mat." and before != tuned, (before, tuned, merged)
 
 
 if __name__ == "__main__":

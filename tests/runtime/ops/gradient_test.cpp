@@ -173,6 +173,13 @@ TEST(Gradient, ReplaceRows) {
   expect_gradient([&](const Tensor& t) { return ops::replace_rows(x, rows, t); }, values);
 }
 
+TEST(Gradient, JoinRows) {
+  const Tensor a = random_tensor({3, 5}, 1), b = random_tensor({1, 5}, 2);
+  expect_gradient([&](const Tensor& t) { return ops::join_rows(std::array{t, b}); }, a);
+  expect_gradient([&](const Tensor& t) { return ops::join_rows(std::array{a, t, a}); }, b);
+  expect_gradient([&](const Tensor& t) { return ops::join_rows(std::array{t, b, t}); }, a);
+}
+
 TEST(Gradient, GatherRowsThatRepeat) {
   const std::vector<int> rows = {2, 0, 2};
   expect_gradient([&](const Tensor& t) { return ops::gather_rows(t, rows); }, random_tensor({3, 5}, 1));

@@ -134,6 +134,16 @@ TEST(Ops, ReplacedRowsAreThoseOfTheValues) {
   expect_internal([&] { replaced({1}); }, "replace_rows: values are [2, 2], must be [1, 2]");
 }
 
+TEST(Ops, JoinedRowsStandOneBehindTheOther) {
+  const Tensor a = Tensor::from({2, 2}, {0, 1, 2, 3}), b = Tensor::from({1, 2}, {4, 5});
+  const Tensor y = ops::join_rows(std::array{b, a, b});
+  EXPECT_EQ(y.shape(), (Shape{4, 2}));
+  EXPECT_THAT(std::vector<float>(y.data(), y.data() + y.size()), ::testing::ElementsAre(4, 5, 0, 1, 2, 3, 4, 5));
+  expect_internal([&] { ops::join_rows(std::array{a, random_tensor({1, 3}, 1)}); },
+                  "join_rows: a part is [1, 3], must be [rows, 2]");
+  expect_internal([&] { ops::join_rows({}); }, "join_rows: there are no parts");
+}
+
 TEST(Ops, TokenLogprobsIsTheLogOfTheSoftmax) {
   const Tensor hidden = random_tensor({3, 3}, 1);
   for (const float softcap : {0.0f, 2.0f}) {

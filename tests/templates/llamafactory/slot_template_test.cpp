@@ -131,7 +131,9 @@ TEST(SlotTemplate, RefusesWhatTheSlotsCannotSay) {
       {R"({"messages": [{"role": "user", "content": "a"}], "add_generation_prompt": false})",
        "must be the assistant's"},
       {R"({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]})",
-       "images and other parts are not supported with a named template"},
+       "messages[0]: content: parts must be of type text or image"},
+      {R"({"messages": [{"role": "user", "content": [{"type": "image"}]}]})",
+       "template 'glm4' is not for images; `hearth templates` lists those that are"},
       {R"({"messages": [{"role": "critic", "content": "a"}]})", "no slots for the role 'critic'"},
       {R"({"messages": [{"role": "user", "content": "a"}], "tools": [{"type": "function", "function": {}}]})",
        "each must be a function's schema with a 'name'"},
@@ -148,6 +150,33 @@ TEST(SlotTemplate, RefusesWhatTheSlotsCannotSay) {
                            {"function": {"name": "f", "arguments": {}}}, {"function": {"name": "g", "arguments": {}}}]},
                            {"role": "tool", "content": "b"}]})"),
               HasSubstr("one call in a message, not 2"));
+}
+
+// What a message spells is no image, however it is spelled.
+TEST(SlotTemplate, WritesImagesAsThePluginsDo) {
+  const auto user = [](const char* name, const char* content) {
+    ChatTemplateInputs inputs;
+    inputs.messages = {{{"role", "user"}, {"content", nlohmann::ordered_json::parse(content)}}};
+    const std::vector<PromptSegment> segments = SlotTemplate::named(name, {.default_system = ""}).render(inputs);
+    std::string text;
+    for (const PromptSegment& segment : segments) {
+      size_t begin = 0;
+      for (const ByteRange& literal : segment.literal) {
+        text += segment.text.substr(begin, literal.begin - begin);
+        text += "{" + segment.text.substr(literal.begin, literal.end - literal.begin) + "}";
+        begin = literal.end;
+      }
+      text += segment.text.substr(begin);
+    }
+    return text;
+  };
+  constexpr const char* kContent =
+      R"([{"type": "text", "text": "a <image> "}, {"type": "image"}, {"type": "image"}, {"type": "text", "text": "b"}])";
+  EXPECT_EQ(user("llava", kContent), "USER: {a <image> }<image><image>{b} ASSISTANT:");
+  EXPECT_EQ(user("qwen2_vl", R"([{"type": "image"}, {"type": "text", "text": "what?"}])"),
+            "<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>{what?}<|im_end|>\n<|im_start|>assistant\n");
+  EXPECT_EQ(user("llava_next_mistral", R"([{"type": "image"}])"), "[INST] <image>[/INST]");
+  EXPECT_THROW(SlotTemplate::named("mllama").image_text(), Error);
 }
 
 TEST(SlotTemplate, RefusesTrainingDataThatIsNone) {
