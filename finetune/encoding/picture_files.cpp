@@ -63,7 +63,8 @@ std::shared_ptr<const FilePicture> PictureFiles::describe(const std::string& pat
     if (const auto found = known_.find(path); found != known_.end()) return found->second;
   }
   const auto prepared = read_file_picture(path, *reader_, limits_);
-  auto picture = std::make_shared<const FilePicture>(FilePicture{path, prepared->layout(), prepared->token_ids(), prepared->joins_pictures()});
+  auto picture = std::make_shared<const FilePicture>(
+      FilePicture{path, prepared->layout(), prepared->token_ids(), prepared->joins_pictures()});
   const std::lock_guard lock(mutex_);
   return known_.emplace(path, std::move(picture)).first->second;
 }

@@ -86,8 +86,7 @@ std::optional<TokenId> TurnEncoder::final_eos() const {
 }
 
 bool TurnEncoder::spaces_words() const {
-  return pictures_ &&
-         find_vision_family(pictures_->reader().config().family)->place == PicturePlace::kSpacedToken;
+  return pictures_ && find_vision_family(pictures_->reader().config().family)->place == PicturePlace::kSpacedToken;
 }
 
 bool TurnEncoder::goes_by_slots(const Example& example) const {

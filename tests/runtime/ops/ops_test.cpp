@@ -139,8 +139,11 @@ TEST(Ops, JoinedRowsStandOneBehindTheOther) {
   const Tensor y = ops::join_rows(std::array{b, a, b});
   EXPECT_EQ(y.shape(), (Shape{4, 2}));
   EXPECT_THAT(std::vector<float>(y.data(), y.data() + y.size()), ::testing::ElementsAre(4, 5, 0, 1, 2, 3, 4, 5));
-  expect_internal([&] { ops::join_rows(std::array{a, random_tensor({1, 3}, 1)}); },
-                  "join_rows: a part is [1, 3], must be [rows, 2]");
+  expect_internal(
+      [&] {
+        ops::join_rows(std::array{a, random_tensor({1, 3}, 1)});
+      },
+      "join_rows: a part is [1, 3], must be [rows, 2]");
   expect_internal([&] { ops::join_rows({}); }, "join_rows: there are no parts");
 }
 

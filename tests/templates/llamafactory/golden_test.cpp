@@ -61,6 +61,8 @@ Json to_json(const PromptSegment& segment) {
       return {{"bos", true}};
     case Kind::kEos:
       return {{"eos", true}};
+    case Kind::kPicture:  // which its templates do not write
+      break;
   }
   return {};
 }
