@@ -145,7 +145,7 @@ class Reader {
       throw corrupt("packed examples of {} tokens in one of {}", packed, example.input_ids.size());
     for (int64_t end = 0; const ExamplePicture& one : example.pictures) {
       const auto size = static_cast<int64_t>(one.picture->token_ids.size());
-      const bool fits = one.begin >= end - (one.picture->joins ? 1 : 0) &&
+      const bool fits = one.begin >= std::max<int64_t>(end - (one.picture->joins ? 1 : 0), 0) &&
                         one.begin + size <= static_cast<int64_t>(example.input_ids.size());
       if (!fits || !std::equal(one.picture->token_ids.begin(), one.picture->token_ids.end(),
                                example.input_ids.begin() + one.begin))

@@ -114,6 +114,12 @@ TEST(TokenizedData, DamagedFilesAreRefused) {
   EXPECT_THAT(replaced("[8,8,9,8,8]", "[8,8,7,8,8]"),
               HasSubstr("does not have the picture cat \"1\".png at its token 1"));
   EXPECT_THAT(replaced("\"identity\"", "\"identitx\""), HasSubstr("not whole"));
+
+  TokenizedSets sets;
+  sets["train"] = {{{8, 9}, {-100, -100}}};
+  sets["train"][0].pictures = {{-1, std::make_shared<const FilePicture>(FilePicture{"a.png", {"ab", {0}}, {8}, true})}};
+  save_tokenized(directory.path() / "before", sets, kMadeWith);
+  EXPECT_THAT(error_of(read_file(directory.path() / "before/tokenized.bin")), HasSubstr("at its token -1"));
 }
 
 TEST(PrintEncoded, WhatIsLearntIsMarked) {

@@ -16,7 +16,7 @@
 namespace hearth::test {
 
 inline constexpr double kTolerance = 1e-4;
-inline constexpr LoadOptions kExact{.compute_dtype = ComputeDtype::kFloat32};
+inline const LoadOptions kExact{.compute_dtype = ComputeDtype::kFloat32};
 
 inline Batch batch_of(const PicturedPrompt& prompt) {
   Batch batch = batch_of(prompt.token_ids, 0, static_cast<int>(prompt.token_ids.size()));
