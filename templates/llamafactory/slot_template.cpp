@@ -141,7 +141,7 @@ std::string SlotTemplate::image_text() const {
     return or_else(media.vision_begin, "<|vision_start|>") + std::string(media.image) +
            or_else(media.vision_end, "<|vision_end|>");
   throw invalid_argument("template '{}' {}", name,
-                         media.image.empty() ? "is not for images; `hearth templates` lists those that are"
+                         media.image.empty() ? "is not for images; llava, those of llava_next and qwen2_vl are"
                                              : "is for images of models that hearth does not have");
 }
 

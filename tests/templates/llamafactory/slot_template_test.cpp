@@ -133,7 +133,7 @@ TEST(SlotTemplate, RefusesWhatTheSlotsCannotSay) {
       {R"({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]})",
        "messages[0]: content: parts must be of type text or image"},
       {R"({"messages": [{"role": "user", "content": [{"type": "image"}]}]})",
-       "template 'glm4' is not for images; `hearth templates` lists those that are"},
+       "template 'glm4' is not for images; llava, those of llava_next and qwen2_vl are"},
       {R"({"messages": [{"role": "critic", "content": "a"}]})", "no slots for the role 'critic'"},
       {R"({"messages": [{"role": "user", "content": "a"}], "tools": [{"type": "function", "function": {}}]})",
        "each must be a function's schema with a 'name'"},
