@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "finetune/encoding/turn_encoder.h"
+#include "models/vision/picture_places.h"
 #include "runtime/base/error.h"
 #include "templates/llamafactory/python_text.h"
 
@@ -40,8 +41,7 @@ Json content_of(const Example& example, const std::string& text, bool spaces_wor
   Json parts = Json::array();
   const auto add_text = [&](std::string_view piece) {
     if (piece.empty()) return;
-    const bool is_word = std::string_view(" \t\n\r<").find(piece[0]) == std::string_view::npos;
-    const bool gets_space = spaces_words && is_word && !parts.empty();
+    const bool gets_space = spaces_words && !parts.empty() && begins_word(piece);
     parts.push_back({{"type", "text"}, {"text", (gets_space ? " " : "") + std::string(piece)}});
   };
   std::string_view rest = text;

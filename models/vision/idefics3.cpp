@@ -96,27 +96,22 @@ std::unique_ptr<const VisionModel> make(const VisionConfig& config, const ModelC
   return std::make_unique<Idefics3>(config, text.hidden_size, load);
 }
 
+constexpr VisionFamily family(std::string_view name, std::string_view hugging_face) {
+  return {.name = name,
+          .hugging_face = hugging_face,
+          .text_config = text_config,
+          .configure = configure,
+          .prefixes = {},
+          .text_names = kTextNames,
+          .tower = kTower,
+          .projector = kProjector,
+          .tokens = tokens,
+          .make = make};
+}
+
 }  // namespace
 
-constinit const VisionFamily kIdefics3 = {.name = "idefics3",
-                                          .hugging_face = "Idefics3ForConditionalGeneration",
-                                          .text_config = text_config,
-                                          .configure = configure,
-                                          .prefixes = {},
-                                          .text_names = kTextNames,
-                                          .tower = kTower,
-                                          .projector = kProjector,
-                                          .tokens = tokens,
-                                          .make = make};
-constinit const VisionFamily kSmolVlm = {.name = "smolvlm",
-                                         .hugging_face = "SmolVLMForConditionalGeneration",
-                                         .text_config = text_config,
-                                         .configure = configure,
-                                         .prefixes = {},
-                                         .text_names = kTextNames,
-                                         .tower = kTower,
-                                         .projector = kProjector,
-                                         .tokens = tokens,
-                                         .make = make};
+constinit const VisionFamily kIdefics3 = family("idefics3", "Idefics3ForConditionalGeneration");
+constinit const VisionFamily kSmolVlm = family("smolvlm", "SmolVLMForConditionalGeneration");
 
 }  // namespace hearth

@@ -6,12 +6,13 @@
 #include "runtime/tokenizer/utf8.h"
 
 namespace hearth {
-namespace {
 
 bool begins_word(std::string_view text) {
   size_t end = 0;
   return !text.empty() && text[0] != '<' && !utf8::is_space(utf8::decode(text, end));
 }
+
+namespace {
 
 // Where the next `placeholder` that no message spells begins.
 size_t find_place(const PromptSegment& segment, std::string_view placeholder, size_t from) {

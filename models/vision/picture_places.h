@@ -9,7 +9,9 @@
 
 namespace hearth {
 
-// A space where a placeholder has a word right behind it: neither whitespace nor '<' (transformers' Idefics2Processor).
+// Whether it begins with neither whitespace nor '<'. `text` is UTF-8.
+bool begins_word(std::string_view text);
+// A space where a placeholder has a word right behind it (transformers' Idefics2Processor).
 void space_words_behind(std::string_view placeholder, std::span<PromptSegment> segments);
 
 // A kPicture for each "<image>", and what is around it by itself (LLaVA's tokenizer_image_token).

@@ -2,7 +2,7 @@
 
     pip install --no-deps llamafactory==0.9.5; make_preference_llamafactory.py          (the rest: requirements.txt)
 
-Its TRL is not make_preference.py's but LLAMAFACTORYS_TRL, the newest that LLaMA-Factory takes, fetched from PyPI beside the installed one. LLaMA-Factory does not
+Its TRL is not make_preference.py's but the newest that LLaMA-Factory takes (llamafactory_environment.py). LLaMA-Factory does not
 tell that one the loss, so hinge and ipo would be sigmoid: they are not run. Writes into preference/
   lf_NAME.json        a run of CASES, as make_preference.py writes its own, over pairs.json (stages dpo and rm) or kto.json
   kto.json            [{"prompt", "answer", "kl_answer" (the answer before it), "desirable"}] of ids, in the order of training, again and again. Batches of 4
@@ -14,37 +14,16 @@ tell that one the loss, so hinge and ipo would be sigmoid: they are not run. Wri
 """
 
 import ast
-import importlib.machinery
 import json
-import os
 import pathlib
 import random
 import shutil
-import subprocess
-import sys
 import tempfile
 import types
-import zipfile
 
-LLAMAFACTORYS_TRL, KTO_PAIRS_TRL = "trl==0.24.0", "trl==0.8.6"
-FETCHED = tempfile.TemporaryDirectory()
+KTO_PAIRS_TRL = "trl==0.8.6"
 
-
-def fetched(package: str) -> pathlib.Path:
-    """Where it lies unpacked."""
-    directory = pathlib.Path(FETCHED.name) / package
-    subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest", directory, package], check=True)
-    zipfile.ZipFile(next(directory.glob("*.whl"))).extractall(directory)
-    return directory
-
-
-os.environ.update(DISABLE_VERSION_CHECK="1", HF_HUB_OFFLINE="1")
-sys.path.insert(0, str(fetched(LLAMAFACTORYS_TRL)))
-try:
-    import torchaudio  # noqa: F401
-except (ImportError, OSError):
-    sys.modules["torchaudio"] = types.ModuleType("torchaudio")
-    sys.modules["torchaudio"].__spec__ = importlib.machinery.ModuleSpec("torchaudio", None)
+from llamafactory_environment import fetched
 
 import torch
 import torch.nn.functional as F

@@ -5,43 +5,17 @@
 Its image processors are replaced by transformers' PIL ones, which are vision/'s. Writes vision_training/: data/ (dataset_info.json, rows.json, pairs.json; the
 pictures are vision/cases.json's, as NAME.png), the adapters that training starts from (NAME_start), and for each case of CASES NAME.json: {"model": a case of
 vision/, "start": a folder or null, "settings": its keys, "examples": [{"input_ids", "labels"}] as it encodes them (pairs: chosen, then rejected), "metrics",
-"steps": [their values]}. Versions: requirements.txt; TRL is LLAMAFACTORYS_TRL.
+"steps": [their values]}. Versions: requirements.txt; TRL is llamafactory_environment.py's.
 """
 
 import base64
-import importlib.machinery
 import json
-import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
-import types
-import zipfile
 
-LLAMAFACTORYS_TRL = "trl==0.24.0"
-FETCHED = tempfile.TemporaryDirectory()
-subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest", FETCHED.name, LLAMAFACTORYS_TRL],
-               check=True)
-zipfile.ZipFile(next(pathlib.Path(FETCHED.name).glob("*.whl"))).extractall(FETCHED.name)
-sys.path.insert(0, FETCHED.name)
-os.environ.update(DISABLE_VERSION_CHECK="1", HF_HUB_OFFLINE="1", HF_DATASETS_CACHE=FETCHED.name + "/datasets")
-try:
-    import torchaudio  # noqa: F401
-except (ImportError, OSError):
-    sys.modules["torchaudio"] = types.ModuleType("torchaudio")
-    sys.modules["torchaudio"].__spec__ = importlib.machinery.ModuleSpec("torchaudio", None)
-
-# Old TRL takes what newer transformers say of packages, a pair, for true.
-from transformers.utils import import_utils
-
-of_package = import_utils._is_package_available
-import_utils._is_package_available = lambda name, return_version=False: of_package(name, return_version) if return_version else of_package(name)[0]
-import trl.import_utils  # noqa: F401
-
-import_utils._is_package_available = of_package
-
+import llamafactory_environment  # noqa: F401
 import peft
 import torch
 import transformers
